@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+// Small text tools that more than one layer needs. None allocates unless it returns a std::string.
+namespace spillway::text {
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool iequals(std::string_view a, std::string_view b) noexcept;
+bool istarts_with(std::string_view s, std::string_view prefix) noexcept;
+
+// Takes off spaces and tabs, as HTTP field values want it.
+std::string_view trim(std::string_view s) noexcept;
+
+// Decimal digits only, no sign, no space, no overflow.
+std::optional<std::uint64_t> parse_unsigned(std::string_view s) noexcept;
+
+// `*` stands for any run of characters, also an empty one; everything else is literal. Linear in practice, never
+// exponential.
+bool glob_match(std::string_view pattern, std::string_view s) noexcept;
+
+std::string to_hex(std::span<const std::uint8_t> bytes);
+// False when `hex` is not exactly 2 * out.size() hexadecimal digits.
+bool from_hex(std::string_view hex, std::span<std::uint8_t> out) noexcept;
+
+// Compares in a time that depends on the lengths alone.
+bool constant_time_equal(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
+
+// FNV-1a; for sticky choices and tables, never for secrets.
+constexpr std::uint64_t hash(std::string_view s) noexcept {
+    std::uint64_t h = 0xcbf29ce484222325ULL;
+    for (const char c : s) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
+    return h;
+}
+
+// Appends `s` as the inside of a JSON string: quotes, backslashes and control characters escaped; bytes that are not
+// UTF-8 become U+FFFD, so that a log line or error body is valid JSON whatever a peer sent.
+void append_json_escaped(std::string& out, std::string_view s);
+
+}  // namespace spillway::text
