@@ -1,0 +1,187 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <spillway/base/time.hpp>
+#include <spillway/net/deadline_wheel.hpp>
+
+namespace spillway::net {
+
+class loop;
+
+// How a wait ended.
+enum class wake : std::uint8_t { ready, timed_out, interrupted };
+
+// Lets somebody outside end the wait that a coroutine is in at the moment: the client went away, the server stops.
+// Once fired it stays fired, and every later wait that names it ends at once.
+class interrupt {
+public:
+    void fire() noexcept;
+    void reset() noexcept { fired_ = false; }
+    bool fired() const noexcept { return fired_; }
+
+private:
+    friend class waiter;
+    class waiter* current_{nullptr};
+    bool fired_{false};
+};
+
+// A coroutine that waits for one thing under a deadline. The waking side calls complete(); the first call wins.
+class waiter {
+public:
+    explicit waiter(loop& l) noexcept : loop_(l), timer_(&waiter::on_due, this) {}
+    waiter(const waiter&) = delete;
+    waiter& operator=(const waiter&) = delete;
+    ~waiter() {
+        if (interrupt_ != nullptr) interrupt_->current_ = nullptr;
+    }
+
+    bool waiting() const noexcept { return static_cast<bool>(handle_); }
+    // Resumes the coroutine, on this very stack. It may destroy the waiter.
+    void complete(wake how) noexcept;
+
+    void suspend(std::coroutine_handle<> h, time_point deadline, interrupt* by) noexcept;
+    wake result() const noexcept { return result_; }
+
+private:
+    static void on_due(void* self) noexcept;
+
+    loop& loop_;
+    std::coroutine_handle<> handle_;
+    interrupt* interrupt_{nullptr};
+    timer timer_;
+    wake result_{wake::ready};
+};
+
+// One file descriptor of a loop, registered once, edge-triggered: a ready flag is set by the kernel's report and
+// taken down by the operation that found nothing more to do. So a wait costs no system call, and neither does a read
+// that could only say "try again".
+class watch {
+public:
+    using idle_callback = void (*)(watch&) noexcept;
+
+    explicit watch(loop& l) noexcept : loop_(l), reader_(l), writer_(l) {}
+    watch(const watch&) = delete;
+    watch& operator=(const watch&) = delete;
+    ~watch() { close(); }
+
+    // Takes ownership of a non-blocking descriptor.
+    void open(int fd);
+    void close() noexcept;
+    // Gives the descriptor away, unregistered.
+    int release() noexcept;
+
+    int fd() const noexcept { return fd_; }
+    bool is_open() const noexcept { return fd_ >= 0; }
+    loop& owner() const noexcept { return loop_; }
+
+    bool readable{false};
+    bool writable{false};
+    bool hung_up{false};  // the peer closed its side or the connection broke; reads end with EOF or an error
+
+    // Called when something happens on the descriptor while no coroutine waits to read: the peer of a running
+    // exchange left, or an idle connection was closed by its server.
+    idle_callback on_idle{nullptr};
+    void* idle_context{nullptr};
+
+    struct read_awaiter {
+        watch& w;
+        time_point deadline;
+        interrupt* by;
+        bool await_ready() const noexcept { return w.readable; }
+        void await_suspend(std::coroutine_handle<> h) noexcept { w.reader_.suspend(h, deadline, by); }
+        wake await_resume() const noexcept { return w.take(w.reader_, w.readable); }
+    };
+    struct write_awaiter {
+        watch& w;
+        time_point deadline;
+        interrupt* by;
+        bool await_ready() const noexcept { return w.writable; }
+        void await_suspend(std::coroutine_handle<> h) noexcept { w.writer_.suspend(h, deadline, by); }
+        wake await_resume() const noexcept { return w.take(w.writer_, w.writable); }
+    };
+    read_awaiter wait_readable(time_point deadline, interrupt* by = nullptr) noexcept {
+        return {*this, deadline, by};
+    }
+    write_awaiter wait_writable(time_point deadline, interrupt* by = nullptr) noexcept {
+        return {*this, deadline, by};
+    }
+
+private:
+    friend class loop;
+    void on_events(std::uint32_t events) noexcept;
+    static wake take(const waiter& w, bool ready) noexcept { return ready ? wake::ready : w.result(); }
+
+    loop& loop_;
+    int fd_{-1};
+    waiter reader_;
+    waiter writer_;
+};
+
+// The event loop of one worker: descriptors, deadlines, and work posted from other threads. Everything but post(),
+// stop() and the counters belongs to the thread that runs it.
+//
+// Why not io_context here: Asio's readiness wait re-arms the descriptor with an epoll_ctl call every time and its
+// reads pay a failing recv; a proxied request waits at least twice. docs/performance.md has the figures.
+class loop {
+public:
+    loop();
+    ~loop();
+    loop(const loop&) = delete;
+    loop& operator=(const loop&) = delete;
+
+    // Runs until stop().
+    void run();
+    // Any thread.
+    void stop() noexcept;
+    // Any thread. Runs `work` on the loop's thread, in order.
+    void post(std::function<void()> work);
+
+    // Time of the present round: read once a wake-up.
+    time_point now() const noexcept { return now_; }
+    deadline_wheel& wheel() noexcept { return wheel_; }
+
+    // Seconds that the last rounds took, the longest since the last call: how late a deadline may have been. Any
+    // thread.
+    duration take_longest_round() noexcept { return duration(longest_round_.exchange(0, std::memory_order_relaxed)); }
+
+private:
+    friend class watch;
+    void add(int fd, watch& w);
+    void remove(int fd, watch& w) noexcept;
+    void run_posted();
+
+    static constexpr int batch = 256;
+    int epoll_;
+    int event_;
+    time_point now_;
+    deadline_wheel wheel_;
+    epoll_event events_[batch];
+    int current_{0}, count_{0};
+    std::atomic<bool> stopping_{false};
+    std::atomic<std::int64_t> longest_round_{0};
+    std::mutex posted_mutex_;
+    std::vector<std::function<void()>> posted_;
+};
+
+// Sleeps until `until` or until the interrupt fires.
+struct sleep_awaiter {
+    waiter w;
+    time_point until;
+    interrupt* by;
+    sleep_awaiter(loop& l, time_point t, interrupt* i) noexcept : w(l), until(t), by(i) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) noexcept { w.suspend(h, until, by); }
+    wake await_resume() const noexcept { return w.result(); }
+};
+inline sleep_awaiter sleep_until(loop& l, time_point t, interrupt* by = nullptr) noexcept { return {l, t, by}; }
+
+}  // namespace spillway::net

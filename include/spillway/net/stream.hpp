@@ -1,0 +1,82 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <spillway/net/loop.hpp>
+#include <spillway/net/task.hpp>
+
+namespace spillway::net {
+
+// How one non-blocking step on a stream ended.
+enum class io_status : std::uint8_t {
+    ok,           // `bytes` were moved
+    would_read,   // wait until the descriptor is readable, then repeat
+    would_write,  // wait until it is writable, then repeat
+    closed,       // the peer ended its side (reads), or the connection is gone (writes)
+    failed,       // reset, TLS violation
+    timed_out,
+    interrupted,
+};
+
+struct io_result {
+    io_status status{io_status::ok};
+    std::size_t bytes{0};
+    bool ok() const noexcept { return status == io_status::ok; }
+    bool waits() const noexcept { return status == io_status::would_read || status == io_status::would_write; }
+};
+
+// A TCP connection, with TLS or without. TLS works on the socket itself and goes by readiness: no memory buffers in
+// between, no copy, and an idle stream holds no record buffer.
+class stream {
+public:
+    explicit stream(loop& l) noexcept : watch_(l) {}
+    ~stream() { close(); }
+
+    // Takes a connected or connecting non-blocking socket.
+    void open(int fd) { watch_.open(fd); }
+    // From here on the stream speaks TLS. `ssl` is owned; its role (accept or connect state) is already set.
+    void start_tls(SSL* ssl);
+    // Closes without ceremony; sends TLS's close_notify first when `politely` and possible at once.
+    void close(bool politely = false) noexcept;
+    // Makes the peer see a reset rather than a clean end: for answers that broke off.
+    void abort() noexcept;
+
+    bool is_open() const noexcept { return watch_.is_open(); }
+    int fd() const noexcept { return watch_.fd(); }
+    SSL* ssl() const noexcept { return ssl_; }
+    watch& events() noexcept { return watch_; }
+
+    // One non-blocking step each.
+    io_result try_read(std::span<char> into) noexcept;
+    io_result try_write(std::string_view from) noexcept;
+    // Two pieces in one system call (plain) or as few records as possible (TLS, when they fit one).
+    io_result try_handshake() noexcept;
+    // Bytes that TLS has already taken from the socket.
+    bool buffered() const noexcept { return ssl_ != nullptr && SSL_has_pending(ssl_) != 0; }
+
+    // Waits for what a step asked for.
+    task<io_result> wait_for(io_status what, time_point deadline, interrupt* by);
+
+    // Whole operations, under a deadline.
+    task<io_result> read_some(std::span<char> into, time_point deadline, interrupt* by = nullptr);
+    task<io_result> write_all(std::string_view from, time_point deadline, interrupt* by = nullptr);
+    task<io_result> handshake(time_point deadline, interrupt* by = nullptr);
+
+    // Ends the session of a failed TLS step for the log: reason of the last failure, never a secret.
+    const std::string& failure() const noexcept { return failure_; }
+
+private:
+    io_result ssl_result(int code) noexcept;
+
+    watch watch_;
+    SSL* ssl_{nullptr};
+    bool broken_{false};  // after a TLS failure OpenSSL forbids SSL_shutdown
+    std::string failure_;
+};
+
+}  // namespace spillway::net

@@ -1,0 +1,160 @@
+#include <spillway/net/stream.hpp>
+
+#include <openssl/err.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include <spillway/net/tls_context.hpp>
+
+#include "socket_bio.hpp"
+
+namespace spillway::net {
+
+void stream::start_tls(SSL* ssl) {
+    ssl_ = ssl;
+    broken_ = false;
+    BIO* bio = make_socket_bio(watch_);
+    SSL_set_bio(ssl_, bio, bio);
+}
+
+void stream::close(bool politely) noexcept {
+    if (ssl_ != nullptr) {
+        if (politely && !broken_ && watch_.is_open() && SSL_in_init(ssl_) == 0) {
+            SSL_shutdown(ssl_);
+            ERR_clear_error();
+        }
+        SSL_free(ssl_);
+        ssl_ = nullptr;
+    }
+    watch_.close();
+}
+
+void stream::abort() noexcept {
+    if (watch_.is_open()) {
+        const linger now{1, 0};
+        ::setsockopt(watch_.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    close(false);
+}
+
+io_result stream::ssl_result(int code) noexcept {
+    switch (SSL_get_error(ssl_, code)) {
+        case SSL_ERROR_WANT_READ: return {io_status::would_read};
+        case SSL_ERROR_WANT_WRITE: return {io_status::would_write};
+        case SSL_ERROR_ZERO_RETURN: return {io_status::closed};
+        case SSL_ERROR_SYSCALL:
+            broken_ = true;
+            failure_ = tls_error_text();
+            return {failure_.empty() && errno == 0 ? io_status::closed : io_status::failed};
+        default:
+            broken_ = true;
+            if (const long v = SSL_get_verify_result(ssl_); v != X509_V_OK) {
+                failure_ = X509_verify_cert_error_string(v);
+                ERR_clear_error();
+            } else {
+                failure_ = tls_error_text();
+            }
+            return {io_status::failed};
+    }
+}
+
+io_result stream::try_read(std::span<char> into) noexcept {
+    if (ssl_ != nullptr) {
+        std::size_t got = 0;
+        errno = 0;
+        const int code = SSL_read_ex(ssl_, into.data(), into.size(), &got);
+        if (code == 1) return {io_status::ok, got};
+        return ssl_result(code);
+    }
+    if (!watch_.readable) return {io_status::would_read};
+    ssize_t n = 0;
+    do n = ::recv(watch_.fd(), into.data(), into.size(), 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        if (static_cast<std::size_t>(n) < into.size() && !watch_.hung_up) watch_.readable = false;
+        return {io_status::ok, static_cast<std::size_t>(n)};
+    }
+    if (n == 0) return {io_status::closed};
+    if (errno == EAGAIN) {
+        watch_.readable = false;
+        return {io_status::would_read};
+    }
+    return {io_status::failed};
+}
+
+io_result stream::try_write(std::string_view from) noexcept {
+    if (from.empty()) return {io_status::ok, 0};
+    if (ssl_ != nullptr) {
+        std::size_t put = 0;
+        errno = 0;
+        const int code = SSL_write_ex(ssl_, from.data(), from.size(), &put);
+        if (code == 1) return {io_status::ok, put};
+        const io_result r = ssl_result(code);
+        return r.status == io_status::closed ? io_result{io_status::failed} : r;
+    }
+    ssize_t n = 0;
+    do n = ::send(watch_.fd(), from.data(), from.size(), MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) return {io_status::ok, static_cast<std::size_t>(n)};
+    if (errno == EAGAIN) {
+        watch_.writable = false;
+        return {io_status::would_write};
+    }
+    return {io_status::failed};
+}
+
+io_result stream::try_handshake() noexcept {
+    if (ssl_ == nullptr) return {};
+    errno = 0;
+    ERR_clear_error();
+    const int code = SSL_do_handshake(ssl_);
+    if (code == 1) return {};
+    return ssl_result(code);
+}
+
+task<io_result> stream::wait_for(io_status what, time_point deadline, interrupt* by) {
+    const wake w = what == io_status::would_write ? co_await watch_.wait_writable(deadline, by)
+                                                  : co_await watch_.wait_readable(deadline, by);
+    if (w == wake::timed_out) co_return io_result{io_status::timed_out};
+    if (w == wake::interrupted) co_return io_result{io_status::interrupted};
+    co_return io_result{};
+}
+
+task<io_result> stream::read_some(std::span<char> into, time_point deadline, interrupt* by) {
+    for (;;) {
+        io_result r = try_read(into);
+        if (!r.waits()) co_return r;
+        r = co_await wait_for(r.status, deadline, by);
+        if (!r.ok()) co_return r;
+    }
+}
+
+task<io_result> stream::write_all(std::string_view from, time_point deadline, interrupt* by) {
+    std::size_t total = 0;
+    for (;;) {
+        io_result r = try_write(from);
+        if (r.ok()) {
+            total += r.bytes;
+            from.remove_prefix(r.bytes);
+            if (from.empty()) co_return io_result{io_status::ok, total};
+            continue;
+        }
+        if (r.waits()) r = co_await wait_for(r.status, deadline, by);
+        if (!r.ok()) {
+            r.bytes = total;
+            co_return r;
+        }
+    }
+}
+
+task<io_result> stream::handshake(time_point deadline, interrupt* by) {
+    for (;;) {
+        io_result r = try_handshake();
+        if (!r.waits()) co_return r;
+        r = co_await wait_for(r.status, deadline, by);
+        if (!r.ok()) co_return r;
+    }
+}
+
+}  // namespace spillway::net
