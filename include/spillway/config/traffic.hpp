@@ -1,0 +1,156 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <spillway/base/time.hpp>
+#include <spillway/config/secret.hpp>
+
+// The part of the tree that says who may send what to where: credentials, instances, pools, clients, routes.
+namespace spillway::config {
+
+// Everything that has a name is kept by name, in the order of names.
+template <class T>
+using named = std::map<std::string, T, std::less<>>;
+
+// How the gateway proves itself to an instance. This version knows API keys.
+struct credential {
+    secret_ref api_key;
+};
+
+// Connections to one instance, of each worker on its own.
+struct upstream_connections {
+    std::uint32_t max{1024};             // open at once; further requests see the instance as busy
+    duration idle_timeout{seconds(50)};  // an unused connection is closed before the other side closes it
+    duration max_age{minutes(10)};       // a connection is not reused past this age, so that DNS changes take hold
+};
+
+// One Azure OpenAI resource, or any server that speaks its API.
+struct instance {
+    std::string endpoint;      // https://host[:port][/prefix]; http:// only with `insecure`
+    bool insecure{false};      // allow an endpoint without TLS: credential and content travel in clear
+    std::string region;        // Azure's name, such as westeurope; empty: unknown
+    std::string geography;     // residency boundary, such as eu or us; empty: unknown
+    std::string subscription;  // standard quota is shared inside one; empty: unknown
+    std::string credential;    // name under `credentials`; empty: requests go out without any
+    std::string ca_file;       // PEM bundle to trust instead of the system's; empty: the system's
+    std::string tls_name;      // name to verify and to send as SNI; empty: the host of the endpoint
+    std::string address;       // host:port to connect to instead of the endpoint's; empty: the endpoint's
+    duration dns_refresh{seconds(30)};
+    upstream_connections connections;
+    std::optional<std::string> api_version;  // sent instead of the client's api-version on dated paths
+};
+
+// Deployment types by where they process data: in the region, in the data zone of the geography, or anywhere.
+enum class deployment_type : std::uint8_t {
+    standard,
+    provisioned,
+    data_zone_standard,
+    data_zone_provisioned,
+    data_zone_batch,
+    global_standard,
+    global_provisioned,
+    global_batch,
+    developer,  // no residency promise
+};
+
+enum class locality : std::uint8_t { region, zone, anywhere };
+locality processes_in(deployment_type t) noexcept;
+std::string_view to_string(deployment_type t) noexcept;
+
+struct backend_limits {
+    std::optional<std::uint32_t> max_outstanding;  // requests in flight over all workers; unset: no cap
+};
+
+// One deployment on one instance.
+struct backend {
+    std::string instance;    // name under `instances`
+    std::string deployment;  // the deployment's own name there
+    deployment_type type{deployment_type::standard};
+    std::uint32_t priority{1};           // the lowest number that has a usable backend serves
+    std::uint32_t weight{1};             // share inside its priority
+    std::optional<std::string> model;    // when stated it must be the pool's
+    std::optional<std::string> version;  // when stated it must be the pool's
+    backend_limits limits;
+};
+
+struct retry_policy {
+    std::uint32_t attempts{3};           // per request, the first one counted, each on a distinct backend
+    double budget{0.20};                 // retries as a share of the pool's requests: an outage never multiplies load
+    bool on_deployment_not_found{true};  // a deployment missing on one instance is tried on another
+};
+
+struct pool_timeouts {
+    duration connect{seconds(2)};       // TCP and TLS
+    duration first_byte{seconds(120)};  // from the request's last byte to the first byte of the answer's head
+    duration idle{seconds(60)};         // gap between two reads of the answer
+    duration request{minutes(10)};      // all attempts together until the answer begins; never ends a healthy stream
+};
+
+struct breaker_policy {
+    std::uint32_t failures{5};  // inside `window` that open the breaker
+    duration window{seconds(30)};
+    duration open{seconds(10)};              // first open time; doubles with each failed trial
+    duration max_open{minutes(5)};           // where the doubling ends
+    duration max_told{minutes(10)};          // cap on a wait that the backend itself asked for
+    duration min_pause{milliseconds(50)};    // floor of any open time, also of `Retry-After: 0`
+    duration throttle_default{seconds(10)};  // wait after a 429 that names none
+    std::uint32_t trials{1};                 // requests that a half-open breaker lets through at once
+};
+
+enum class preference : std::uint8_t { none, region };
+
+// Backends that serve the same model in the same version inside one geography.
+struct pool {
+    std::string model;
+    std::string version;
+    std::string geography;                   // nothing of this pool may be processed outside; empty: the gateway's
+    std::string balance{"weighted_random"};  // a name of the balancer table
+    preference prefer{preference::none};     // inside one priority: the gateway's own region first
+    retry_policy retry;
+    pool_timeouts timeouts;
+    breaker_policy breaker;
+    std::vector<backend> backends;
+};
+
+// SHA-256 of a key that a client holds; the key itself is nowhere in the configuration.
+struct key_hash {
+    std::array<std::uint8_t, 32> bytes{};
+
+    friend auto operator<=>(const key_hash&, const key_hash&) = default;
+};
+
+// A caller with a name.
+struct client {
+    std::vector<key_hash> keys;  // several while rotating
+    std::vector<std::string> groups;
+    named<std::string> labels;           // carried into usage records
+    std::string geography;               // its requests may not be processed outside; empty: no boundary of its own
+    std::optional<bool> expose_headers;  // overrides gateway.expose_headers
+};
+
+enum class stickiness : std::uint8_t { none, client, user };
+
+// Shares of requests over pools, by weight.
+struct traffic_split {
+    named<std::uint32_t> pools;
+    stickiness sticky{stickiness::none};  // who stays with the pool that it once got
+};
+
+// A rule: what matches goes to the pool or the split. The first rule that matches wins.
+struct route {
+    std::string name;                     // empty: known by its place, routes[0]
+    std::vector<std::string> clients;     // names, `group:NAME`, or `*` for every known client
+    std::string deployment{"*"};          // the name that the client uses; `*` stands for any run of characters
+    std::vector<std::string> operations;  // names of the operation table; empty: all
+    named<std::string> headers;           // request header to value, exact or with `*`; all must match
+    std::string pool;                     // empty when `split` is set
+    std::optional<traffic_split> split;
+};
+
+}  // namespace spillway::config

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <spillway/base/time.hpp>
+#include <spillway/config/issue.hpp>
+#include <spillway/config/traffic.hpp>
+
+// The one typed tree of the configuration: plain structs, defaults beside the fields. Sizes are bytes, shares are
+// 0 to 1, an empty string means "not set". The YAML keys have the names of the fields; docs/configuration.md lists
+// them.
+namespace spillway::config {
+
+inline constexpr std::uint64_t kibibyte = 1024;
+inline constexpr std::uint64_t mebibyte = 1024 * kibibyte;
+inline constexpr std::uint64_t gibibyte = 1024 * mebibyte;
+
+// This process among its kind.
+struct gateway {
+    std::string name{"spillway"};
+    std::string region;                   // where it runs, in Azure's words; empty: no backend counts as near
+    std::string geography;                // nothing below may be processed outside; empty: no boundary
+    std::uint32_t workers{0};             // threads; 0 (`auto`): the cores that the cgroup grants
+    std::uint64_t body_memory{gibibyte};  // for request bodies of all workers together; above it requests are shed
+    bool expose_headers{false};           // tell clients pool, backend, region and attempts in x-spillway-* headers
+    bool hide_existence{true};            // a deployment that a client may not use answers 404 as if absent, not 403
+};
+
+enum class tls_version : std::uint8_t { tls1_2, tls1_3 };
+
+struct listener_tls {
+    std::string certificate;  // PEM chain, the server's own certificate first
+    std::string key;          // PEM
+    tls_version min_version{tls_version::tls1_2};
+};
+
+// What a listener allows a client.
+struct listener_limits {
+    std::uint64_t head{32 * kibibyte};        // request line and headers
+    std::uint32_t headers{100};               // header fields
+    std::uint64_t body{64 * mebibyte};        // request body
+    std::uint64_t replay_body{4 * mebibyte};  // kept in memory so that another attempt can send it again
+    std::uint32_t connections{10000};         // of this listener, all workers together
+    duration head_timeout{seconds(10)};       // from the first byte of a head to its last
+    duration body_timeout{seconds(60)};       // gap between two reads of a request body
+    duration idle_timeout{seconds(120)};      // between two requests of a connection
+    duration write_timeout{seconds(60)};      // a client that reads nothing for this long is dropped
+};
+
+enum class accept_mode : std::uint8_t {
+    reuse_port,      // the kernel spreads connections over the workers by hash
+    least_sessions,  // each connection goes to the worker with the fewest: for few, long connections
+};
+
+// An address that accepts clients.
+struct listener {
+    std::string address;                       // host:port, [v6]:port
+    std::optional<listener_tls> tls;           // unset: plain HTTP
+    std::vector<std::string> trusted_proxies;  // addresses or CIDR ranges whose X-Forwarded-For is believed
+    accept_mode accept{accept_mode::reuse_port};
+    listener_limits limits;
+    std::string base_path;  // prefix that is taken off before classification, such as /ai; empty: none
+    std::optional<duration> sse_keep_alive;  // comment lines into a silent event stream this often; unset: never
+};
+
+// The operators' door.
+struct admin {
+    std::string address{"127.0.0.1:9901"};
+    // One of these opens it: a secret, or `sha256:<hex>` of one. Empty: only allowed on a loopback address.
+    std::vector<secret_ref> keys;
+};
+
+struct health {
+    bool throttled_is_ready{
+        true};  // ready although every backend of a pool is throttled: back-pressure is no illness
+};
+
+struct shutdown {
+    duration pre_drain{seconds(5)};  // not ready, yet still accepting: load balancers notice
+    duration drain{seconds(25)};     // then running requests may finish
+};
+
+enum class log_level : std::uint8_t { trace, debug, info, warn, error };
+enum class log_format : std::uint8_t { text, json };
+
+struct access_log {
+    double sample{1.0};  // share of requests that are written
+    std::string file;    // empty: standard output
+};
+
+struct log {
+    log_level level{log_level::info};
+    log_format format{log_format::text};
+    access_log access;
+};
+
+struct tree {
+    std::uint32_t version{1};  // of the configuration's language
+    config::gateway gateway;
+    named<listener> listeners;
+    config::admin admin;
+    named<credential> credentials;
+    named<instance> instances;
+    named<pool> pools;
+    named<client> clients;
+    std::vector<route> routes;
+    config::health health;
+    config::shutdown shutdown;
+    config::log log;
+
+    source_map source;
+};
+
+// The route's name, or its place ("routes[2]") when it has none.
+std::string route_label(const tree& t, std::size_t index);
+
+// Stable identities, by which a reload finds the state of what did not change. Connections, health and credentials
+// belong to an instance: its endpoint and all that makes a connection to it different. A breaker belongs to a
+// deployment on an endpoint, whatever pool it is used in: the same deployment in two pools shares one fate.
+std::string instance_identity(const instance& i);
+std::string backend_identity(const instance& i, const backend& b);
+
+}  // namespace spillway::config

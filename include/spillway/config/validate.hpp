@@ -1,0 +1,43 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <spillway/config/load.hpp>
+
+namespace spillway::config {
+
+// Names that other layers own and that a configuration may use.
+struct known_names {
+    std::span<const std::string_view> operations;  // of the operation table
+    std::span<const std::string_view> balancers;   // of the balancer table
+};
+
+// Whether the parts of the tree fit together: references, residency, shadowed routes, limits. Pure: no file is opened
+// and no name resolved. Errors forbid the tree; warnings are advice.
+std::vector<issue> validate(const tree& t, const known_names& names);
+
+// A configuration that may be used, and the advice about it.
+struct checked {
+    config::tree tree;
+    std::vector<issue> warnings;
+    std::string hash;
+};
+
+// Errors of loading and of validation together, in the order of the file; never empty.
+using check_result = boost::system::result<checked, std::vector<issue>>;
+
+// Loads and validates: what `spillway run`, a reload and `spillway check` do.
+check_result check_file(const std::string& path, const known_names& names,
+                        const environment& env = process_environment());
+check_result check_text(std::string_view text, std::string_view file_name, const known_names& names,
+                        const environment& env = process_environment());
+
+}  // namespace spillway::config
+
+namespace boost::system {
+[[noreturn]] void throw_exception_from_error(const std::vector<spillway::config::issue>& issues,
+                                             const boost::source_location&);
+}  // namespace boost::system
