@@ -1,0 +1,213 @@
+# shellcheck shell=bash
+# The suites of ./test: one function each, plus how results are counted. Sourced after lib.sh, never run.
+
+SUITES=(unit lint integration sdk asan tsan fuzz)
+QUICK_SUITES=(unit integration)
+LINES=() FAILED=() PASSED_SUM=0 FAILED_SUM=0 SKIPPED_SUM=0
+VENV=build/venv
+FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+
+suite_title() {
+    case $1 in
+        unit) echo "unit tests of every layer" ;;
+        lint) echo "format, clang-tidy, layers, co_await temporaries" ;;
+        integration) echo "the real gateway against the simulator, over TLS" ;;
+        sdk) echo "the OpenAI SDKs for Python and Node, unmodified" ;;
+        asan) echo "unit and integration tests with AddressSanitizer and UBSan" ;;
+        tsan) echo "multi-core tests with ThreadSanitizer" ;;
+        fuzz) echo "each fuzz target for $FUZZ_SECONDS s on its kept corpus" ;;
+    esac
+}
+
+suite_packages() {
+    case $1 in
+        unit | asan | tsan) echo "${BUILD_PACKAGES[@]}" libgtest-dev ;;&
+        asan | tsan | integration | sdk) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 python3-venv ca-certificates openssl ;;
+        lint) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 clang-format-14 clang-tidy-14 ;;
+        fuzz) echo "${BUILD_PACKAGES[@]}" clang-14 libclang-rt-14-dev ;;
+    esac
+    [ "$1" != sdk ] || echo node=nodejs npm=npm
+}
+
+# record NAME PASSED FAILED SKIPPED SECONDS: a part that ran no test has failed.
+record() {
+    local name=$1 passed=$2 failed=$3 skipped=$4 seconds=$5 verdict=ok
+    [ $((passed + failed)) -gt 0 ] || { failed=1 verdict='FAILED: no test ran'; }
+    [ "$failed" -eq 0 ] || [ "$verdict" != ok ] || verdict=FAILED
+    [ "$verdict" = ok ] || FAILED+=("$name")
+    PASSED_SUM=$((PASSED_SUM + passed)) FAILED_SUM=$((FAILED_SUM + failed)) SKIPPED_SUM=$((SKIPPED_SUM + skipped))
+    LINES+=("$(printf '%-22s %7d %7d %8d %7ss   %s' "$name" "$passed" "$failed" "$skipped" "$seconds" "$verdict")")
+    note "$name: $passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped") ($seconds s)"
+}
+
+# record_junit NAME FILE EXIT-CODE START LOG: counts what a JUnit file says; shows the log when something failed.
+record_junit() {
+    local name=$1 file=$2 code=$3 start=$4 log=$5 head tests=0 bad=0 skipped=0 attribute value
+    head=$(grep -m 1 -A 12 '<testsuite ' "$file" 2>/dev/null | tr '\n\t' '  ' | sed 's/.*<testsuite \([^>]*\)>.*/\1/')
+    for attribute in tests failures errors skipped disabled; do
+        value=$(sed -n "s/.*\b$attribute=\"\([0-9]*\)\".*/\1/p" <<<" $head")
+        case $attribute in
+            tests) tests=${value:-0} ;;
+            failures | errors) bad=$((bad + ${value:-0})) ;;
+            *) skipped=$((skipped + ${value:-0})) ;;
+        esac
+    done
+    [ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || [ "$tests" -eq 0 ] || bad=1
+    [ "$code" -eq 0 ] && [ "$bad" -eq 0 ] || tail -n 80 "$log" >&2
+    local passed=$((tests - bad - skipped))
+    record "$name" $((passed > 0 ? passed : 0)) "$bad" "$skipped" $((SECONDS - start))
+}
+
+# check NAME COMMAND...: a command that counts as one test.
+check() {
+    local name=$1 start=$SECONDS log=$LOGS/$1.log
+    shift
+    if "$@" >"$log" 2>&1 </dev/null; then
+        record "$name" 1 0 0 $((SECONDS - start))
+    else
+        tail -n 40 "$log" >&2
+        record "$name" 0 1 0 $((SECONDS - start))
+    fi
+}
+
+build_or_record() {
+    build "${@:2}" || { record "$1" 0 1 0 0; return 1; }
+}
+
+run_ctest() {
+    local name=$1 preset=$2 start=$SECONDS log=$LOGS/$1.log code=0
+    shift 2
+    rm -f "$LOGS/$name.xml"
+    "${WRAP[@]}" ctest --test-dir "build/$preset" -j "$(nproc)" --timeout 300 --output-on-failure --no-tests=error \
+        --output-junit "$PWD/$LOGS/$name.xml" "$@" >"$log" 2>&1 </dev/null || code=$?
+    sanitizer_reports "$name" || code=1
+    record_junit "$name" "$LOGS/$name.xml" "$code" "$start" "$log"
+}
+
+# run_pytest NAME PRESET-OF-THE-GATEWAY PRESET-OF-THE-SIMULATOR ARGUMENT...
+run_pytest() {
+    local name=$1 gateway=$2 simulator=$3 start=$SECONDS log=$LOGS/$1.log code=0
+    shift 3
+    rm -f "$LOGS/$name.xml"
+    (
+        cd tests &&
+            SPILLWAY_BIN=$ROOT/build/$gateway/spillway SPILLWAY_SIM_BIN=$ROOT/build/$simulator/spillway-sim \
+                SPILLWAY_PRESET=$gateway PYTHONDONTWRITEBYTECODE=1 \
+                "${WRAP[@]}" "$ROOT/$VENV/bin/python" -m pytest -q --junitxml="$ROOT/$LOGS/$name.xml" "$@"
+    ) >"$log" 2>&1 </dev/null || code=$?
+    sanitizer_reports "$name" || code=1
+    record_junit "$name" "$LOGS/$name.xml" "$code" "$start" "$log"
+}
+
+# What the sanitizers found goes to files, so that no test can swallow it; any such file is a failure.
+WRAP=(env)
+wrap_sanitizer() {
+    local name=$1 common
+    rm -f "$LOGS/$name".report.*
+    common="log_path=$ROOT/$LOGS/$name.report"
+    WRAP=(env "ASAN_OPTIONS=$common:detect_stack_use_after_return=1" "UBSAN_OPTIONS=$common:print_stacktrace=1"
+        "TSAN_OPTIONS=$common:second_deadlock_stack=1")
+    # GCC 12's ThreadSanitizer cannot live with addresses as random as newer kernels make them.
+    ! setarch "$(uname -m)" -R true 2>/dev/null || WRAP=(setarch "$(uname -m)" -R "${WRAP[@]}")
+}
+sanitizer_reports() {
+    local report
+    for report in "$LOGS/$1".report.*; do
+        [ -s "$report" ] || continue
+        printf '\nsanitizer report %s:\n' "$report" >&2
+        head -n 40 "$report" >&2
+        return 1
+    done
+}
+
+prepare_python() {
+    local wanted
+    wanted=$(sha256sum tests/requirements.txt)
+    [ "$(cat "$VENV/.installed" 2>/dev/null)" != "$wanted" ] || return 0
+    say "Installing the tests' Python packages into $VENV"
+    rm -rf "$VENV"
+    { /usr/bin/python3 -m venv "$VENV" &&
+        "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps -r tests/requirements.txt; } \
+        >"$LOGS/pip.log" 2>&1 </dev/null || { tail -n 15 "$LOGS/pip.log" >&2; die "pip could not install them."; }
+    printf '%s\n' "$wanted" >"$VENV/.installed"
+}
+
+prepare_node() {
+    local folder=tests/sdk/node
+    [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] || return 0
+    say "Installing the OpenAI SDK for Node into $folder/node_modules"
+    npm --prefix "$folder" ci --no-audit --no-fund >"$LOGS/npm.log" 2>&1 </dev/null ||
+        { tail -n 15 "$LOGS/npm.log" >&2; die "npm could not install it."; }
+    touch "$folder/node_modules/.package-lock.json"
+}
+
+build_release() {
+    configure release -DSPILLWAY_TESTS=ON -DSPILLWAY_BENCH=ON
+    build_or_record "$1" release all
+}
+
+suite_unit() {
+    build_release unit || return 0
+    run_ctest unit release -LE lint
+}
+
+suite_lint() {
+    configure release -DSPILLWAY_TESTS=ON -DSPILLWAY_BENCH=ON
+    run_ctest lint-layers release -L lint
+    check lint-format scripts/check-format
+    check lint-tidy scripts/check-tidy build/release "$(nproc)"
+}
+
+suite_integration() {
+    build_release integration || return 0
+    prepare_python
+    run_pytest integration release release integration
+}
+
+suite_sdk() {
+    build_release sdk || return 0
+    prepare_python
+    prepare_node
+    run_pytest sdk release release sdk
+}
+
+suite_asan() {
+    configure asan
+    build_or_record asan asan all || return 0
+    prepare_python
+    wrap_sanitizer asan-unit
+    run_ctest asan-unit asan -LE lint
+    wrap_sanitizer asan-integration
+    run_pytest asan-integration asan asan integration -m 'not native_only'
+    WRAP=(env)
+}
+
+# The layers whose tests start threads, and the gateway; the simulator beside it need not be slowed down.
+suite_tsan() {
+    local layers=() layer targets=(spillway)
+    for layer in net stats proxy server; do
+        [ ! -d "tests/unit/$layer" ] || { layers+=("$layer") targets+=("${layer}_tests"); }
+    done
+    wrap_sanitizer tsan-unit
+    configure tsan
+    build_or_record tsan tsan "${targets[@]}" || return 0
+    build_release tsan || return 0
+    prepare_python
+    run_ctest tsan-unit tsan -R "^($(IFS='|'; echo "${layers[*]}"))\\."
+    wrap_sanitizer tsan-integration
+    run_pytest tsan-integration tsan release integration -m 'multicore and not native_only'
+    WRAP=(env)
+}
+
+suite_fuzz() {
+    local target name ran=0
+    configure fuzz
+    build_or_record fuzz fuzz fuzzers || return 0
+    for target in build/fuzz/fuzzers/*_fuzz; do
+        [ -x "$target" ] || continue
+        name=$(basename "$target" _fuzz)
+        ran=1
+        check "fuzz-$name" scripts/fuzz-once "$target" "tests/fuzz/corpus/$name" "$FUZZ_SECONDS"
+    done
+    [ "$ran" = 1 ] || record fuzz 0 0 0 0
+}
