@@ -45,7 +45,8 @@ missing_packages() {
         esac
     done
     [ ${#plain[@]} -gt 0 ] || return 0
-    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${plain[@]}" 2>/dev/null | sed -n 's/^installed //p')
+    # dpkg-query fails when it does not know one of the names: that is an answer, too.
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${plain[@]}" 2>/dev/null | sed -n 's/^installed //p') || true
     for want in "${plain[@]}"; do
         grep -qxF "$want" <<<"$installed" || echo "$want"
     done
@@ -61,7 +62,7 @@ need_packages() {
     mapfile -t missing < <(missing_packages "$@" | sort -u)
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-        die "$purpose needs packages that only root can install, and there is no sudo. Run as root:" \
+        die "packages are missing for $purpose, only root can install them, and there is no sudo. Run as root:" \
             "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     fi
     say "Installing ${#missing[@]} Debian packages for $purpose: ${missing[*]}"
