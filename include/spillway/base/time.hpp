@@ -20,4 +20,8 @@ using std::chrono::minutes;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
+inline double seconds_between(time_point from, time_point to) noexcept {
+    return std::chrono::duration<double>(to - from).count();
+}
+
 }  // namespace spillway

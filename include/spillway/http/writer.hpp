@@ -37,14 +37,15 @@ public:
     void end() noexcept;
 
     bool overflowed() const noexcept { return overflowed_; }
-    bool refused() const noexcept { return refused_; }  // a part held CR, LF or NUL, or a target held a blank
+    bool refused() const noexcept { return refused_; }  // a part was no part of a head: a control character, a bad name, a blank in a target
     bool ok() const noexcept { return !overflowed_ && !refused_; }
     // What was written; only for use when ok().
     std::string_view written() const noexcept { return {room_.data(), size_}; }
 
 private:
     void put(std::string_view s) noexcept;
-    void put_checked(std::string_view s, unsigned char lowest) noexcept;
+    void put_value(std::string_view s) noexcept;
+    void put_target(std::string_view s) noexcept;
     void put_number(std::uint64_t n) noexcept;
 
     std::span<char> room_;

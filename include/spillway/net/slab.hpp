@@ -63,6 +63,8 @@ public:
         if (capacity_ - end_ < n) make_room(n);
         return {data_ + end_, capacity_ - end_};
     }
+    // What prepare() can give without moving anything.
+    std::size_t tail_room() const noexcept { return capacity_ - end_; }
     void commit(std::size_t n) noexcept { end_ += n; }
     void consume(std::size_t n) noexcept {
         begin_ += n;

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <spillway/base/fault.hpp>
+#include <spillway/core/exchange.hpp>
+#include <spillway/core/operation.hpp>
+#include <spillway/http/framing.hpp>
+#include <spillway/http/head.hpp>
+#include <spillway/http/sse.hpp>
+#include <spillway/http/stream_error.hpp>
+#include <spillway/net/upstream.hpp>
+#include <spillway/proxy/session.hpp>
+#include <spillway/proxy/snapshot.hpp>
+
+namespace spillway::http {
+class head_writer;
+}
+
+namespace spillway::proxy {
+
+// What an exchange needs only until its answer is committed: heads, bodies, the state of attempts. Recycled by the
+// worker, so that a stream that runs for minutes does not hold it.
+struct scratch {
+    explicit scratch(net::slab_pool& slabs) : body(slabs), out(slabs), answer(slabs) {}
+    void clear() noexcept;
+
+    http::request_head request;
+    http::response_head response;
+    net::buffer body;    // the request's body, when it does not lie behind the head in the session's input
+    net::buffer out;     // head of the attempt, then head of the answer
+    net::buffer answer;  // what came from the backend and is not passed on yet
+    std::string target;  // rewritten request target
+};
+
+// One request and its answer: performs what the exchange machine of the core decides.
+//
+// Its life in files: exchange.cpp (head, client, route, attempt loop, account), request_body.cpp, attempt.cpp (one try),
+// relay.cpp (the committed answer), reply.cpp (the gateway's own answers), access_log.cpp.
+class exchange {
+public:
+    explicit exchange(session& s);
+    exchange(const exchange&) = delete;
+    exchange& operator=(const exchange&) = delete;
+    ~exchange();
+
+    // Serves one request. False when the connection must not carry another one.
+    net::task<bool> run();
+
+private:
+    using maybe_fault = std::optional<fault>;
+    enum class head_state : std::uint8_t { complete, nothing, refused };
+    enum class framing : std::uint8_t { pass, encode, close };
+    enum class relay_end : std::uint8_t { complete, client_left, broken };
+    enum class progress : std::uint8_t { nothing, head_sent, complete };
+
+    // exchange.cpp
+    net::task<bool> serve();
+    net::task<head_state> read_head();
+    maybe_fault understand();
+    maybe_fault identify();
+    maybe_fault classify();
+    maybe_fault find_route();
+    net::task<bool> run_attempts();
+    net::task<bool> carry_out(core::action a);
+    void apply(const core::effect& e);
+    std::optional<net::task<bool>> local_service();
+    std::string models_body() const;
+    void settle_attempt() noexcept;
+    void account();
+
+    // request_body.cpp
+    bool body_is_here() noexcept;
+    net::task<maybe_fault> read_body();
+    net::task<maybe_fault> read_rest_in_place(std::size_t missing);
+    net::task<maybe_fault> read_long_body();
+    net::task<maybe_fault> read_chunked_body();
+    maybe_fault hold_memory(std::size_t bytes);
+    maybe_fault scan_body();
+    fault body_read_fault(const net::io_result& r) const;
+
+    // attempt.cpp
+    net::task<core::outcome> attempt(const core::action& a);
+    void compose_request(const backend& b);
+    std::array<std::string_view, 3> outgoing_body(const backend& b) const noexcept;
+    std::size_t outgoing_body_bytes(const backend& b) const noexcept;
+    net::task<net::io_result> send_request(const backend& b, time_point deadline);
+    net::task<core::outcome> read_answer_head(time_point deadline, bool sent_all);
+    net::task<void> read_refusal(core::outcome& o);
+    net::task<void> judge_stream_start(core::outcome& o);
+    bool stream_start_known() const noexcept;
+    void feed_answer();
+    std::span<char> more_room();
+    void finish_refused() noexcept;
+    void finish_upstream(bool in_step) noexcept;
+    void drop_connection() noexcept;
+
+    // relay.cpp
+    net::task<bool> relay();
+    void choose_framing() noexcept;
+    void compose_answer_head();
+    void append_framed(net::buffer& out, std::string_view bytes);
+    void append_end(net::buffer& out);
+    http::scan_result scan_answer(std::string_view bytes);
+    net::task<relay_end> pump();
+    bool may_insert() const noexcept;
+    void append_inserted(net::buffer& out, std::string_view text);
+    net::task<bool> end_broken_answer();
+    bool lost_client() noexcept;
+
+    // reply.cpp
+    net::task<bool> refuse(const fault& f);
+    net::task<bool> refuse_until(const fault& f, duration wait, std::optional<bool> should_retry);
+    net::task<bool> send_local(int status, std::string_view content_type, std::string_view body,
+                               std::string_view extra_fields);
+    void write_own_fields(http::head_writer& w, bool has_request_id);
+    net::task<void> drain_request();
+
+    // access_log.cpp
+    void write_access_log();
+
+    const pool& the_pool() const noexcept { return snapshot_->shared->pools[*pool_]; }
+    stats::label pool_label() const noexcept { return pool_ ? the_pool().label : stats::label{0}; }
+    std::string_view request_id() const noexcept { return {request_id_.data(), request_id_size_}; }
+    time_point write_deadline() const noexcept { return worker_.now() + session_.from().limits.write_timeout; }
+    bool served_by_headers() const noexcept;
+    void release_scratch() noexcept;
+
+    session& session_;
+    worker& worker_;
+    std::shared_ptr<worker_snapshot> snapshot_;
+    std::unique_ptr<scratch> scratch_;
+
+    // the request
+    time_point began_{};
+    std::size_t head_bytes_{0};  // in the session's input
+    std::size_t input_used_{0};  // head and body bytes there, to be consumed at the end
+    http::body_scanner request_body_;
+    std::string_view path_, query_;
+    std::string query_kept_;  // the query without its secrets, when it had some
+    std::string_view body_, name_in_body_, user_;
+    std::string deployment_;  // the name that the client uses, decoded
+    core::classified classified_{};
+    std::array<char, 64> request_id_{};
+    std::uint8_t request_id_size_{0};
+    std::uint8_t client_minor_{1};
+    bool keep_client_{false}, head_request_{false}, expects_continue_{false}, has_body_{false};
+    bool request_read_{false}, streams_{false};
+    http::stream_family stream_family_{http::stream_family::chat};
+    std::size_t held_memory_{0};
+    std::optional<std::size_t> client_, route_, pool_;
+
+    // the attempts
+    std::unique_ptr<net::upstream_connection> connection_;
+    std::optional<core::exchange_machine> machine_;
+    const backend* serving_{nullptr};
+    bool counted_{false};  // in serving_'s outstanding
+    std::uint32_t attempts_{0};
+    time_point attempt_began_{}, first_byte_at_{};
+
+    // the answer
+    http::body_scanner answer_body_, unchunk_;
+    std::unique_ptr<http::sse_scanner> events_;
+    std::size_t answer_head_bytes_{0}, fed_{0}, forwardable_{0};
+    bool surplus_{false}, upstream_keeps_{false}, client_left_{false};
+    framing framing_{framing::pass};
+    progress progress_{progress::nothing};
+    int status_{0};
+    std::string_view reply_code_, broken_why_;
+    std::uint64_t bytes_to_client_{0};
+    duration idle_timeout_{seconds(60)};
+};
+
+}  // namespace spillway::proxy

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+
+#include <spillway/base/time.hpp>
+
+namespace spillway::proxy {
+
+// What a listener allows a client. Every number is configuration; the defaults stand in config/tree.hpp.
+struct client_limits {
+    std::size_t head_bytes{32 * 1024};
+    std::size_t header_fields{100};
+    std::size_t body_bytes{64 * 1024 * 1024};
+    std::size_t connections{10000};  // of this listener, all workers together
+    duration head_timeout{seconds(10)};
+    duration body_timeout{seconds(60)};
+    duration idle_timeout{seconds(120)};
+    duration write_timeout{seconds(60)};
+};
+
+}  // namespace spillway::proxy

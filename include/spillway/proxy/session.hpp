@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+
+#include <spillway/net/address.hpp>
+#include <spillway/net/slab.hpp>
+#include <spillway/net/stream.hpp>
+#include <spillway/net/task.hpp>
+#include <spillway/proxy/worker.hpp>
+
+namespace spillway::proxy {
+
+// One client connection's life: TLS handshake, then one exchange after the other.
+//
+// While an exchange runs, the session watches whether its client is still there: nobody reads from the client then, so
+// every report on its descriptor comes to on_client_event().
+class session {
+public:
+    session(worker& w, const std::shared_ptr<const listener>& from, int fd, const net::address& peer);
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+    ~session();
+
+    net::task<> run();
+
+    // Ends the session if it is between two requests, else asks it to end after the present one.
+    void drain() noexcept;
+    // Ends it now, whatever it does.
+    void cut() noexcept;
+
+    worker& owner() noexcept { return worker_; }
+    const listener& from() const noexcept { return *listener_; }
+    const net::address& peer() const noexcept { return peer_; }
+    net::stream& client() noexcept { return client_; }
+    net::buffer& input() noexcept { return in_; }
+    net::interrupt& left() noexcept { return left_; }
+    bool draining() const noexcept { return draining_; }
+
+private:
+    friend class worker;
+    net::task<bool> shake_hands();
+    net::task<bool> await_request();
+    static void on_client_event(net::watch& w) noexcept;
+
+    worker& worker_;
+    std::shared_ptr<const listener> listener_;
+    net::address peer_;
+    net::stream client_;
+    net::buffer in_;
+    net::interrupt left_;  // fired when the client went away or the session is cut
+    bool in_exchange_{false};
+    bool draining_{false};
+    session* next_{nullptr};  // the worker's list of its sessions
+    session* previous_{nullptr};
+};
+
+}  // namespace spillway::proxy

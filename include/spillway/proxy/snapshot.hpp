@@ -1,0 +1,97 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <spillway/core/balancer.hpp>
+#include <spillway/core/identity.hpp>
+#include <spillway/core/retry_budget.hpp>
+#include <spillway/core/router.hpp>
+#include <spillway/core/selector.hpp>
+#include <spillway/net/tls_context.hpp>
+#include <spillway/net/upstream.hpp>
+#include <spillway/proxy/backend_state.hpp>
+#include <spillway/proxy/limits.hpp>
+#include <spillway/stats/cells.hpp>
+
+// The configuration as the request path sees it: compiled once, immutable, shared by all workers. An exchange keeps the
+// one that it began with. Everything is found by index; names are for people.
+namespace spillway::proxy {
+
+struct listener {
+    std::string name;
+    net::address at;
+    net::ssl_ctx_ptr tls;  // null: plain HTTP behind a TLS-terminating ingress
+    std::vector<net::network> trusted_proxies;
+    client_limits limits;
+    std::string base_path;  // taken off the front of every path
+    duration sse_keep_alive{duration::zero()};  // zero: no comments during silence
+    bool least_sessions{false};
+    std::shared_ptr<std::atomic<std::size_t>> open;  // connections now, over all workers and reloads
+};
+
+struct instance {
+    std::string name, region, geography;
+    net::endpoint to;
+    net::upstream_limits connections;
+    std::string path_prefix;   // of the endpoint URL, without a slash at its end
+    std::string host_field;    // value of the Host field
+    std::string auth_name, auth_value;
+    std::string pinned_api_version;
+    duration dns_refresh{seconds(30)};
+    std::string identity;      // stable over reloads as long as the instance is the same
+    std::shared_ptr<breaker_state> state;
+};
+
+struct backend {
+    std::string name;  // instance/deployment
+    std::size_t instance{0};
+    std::string deployment, model_json;  // the name, and as a JSON string with its quotes
+    std::string type;
+    stats::label label{0};
+    std::shared_ptr<shared_backend> state;
+};
+
+struct pool {
+    std::string name, model, version;
+    stats::label label{0};
+    core::pool_plan plan;
+    std::vector<backend> backends;  // index as in plan
+    core::retry_policy retry;
+    core::breaker_policy breaker;
+    duration connect_timeout{seconds(2)}, first_byte_timeout{seconds(120)}, idle_timeout{seconds(60)},
+        request_timeout{minutes(10)};
+};
+
+struct client {
+    std::string name;
+    stats::label label{0};
+    bool served_by_headers{false};
+};
+
+struct snapshot {
+    std::string hash;
+    std::uint64_t generation{0};
+    wall_time loaded_at{};
+    std::vector<std::shared_ptr<const listener>> listeners;
+    std::vector<instance> instances;
+    std::vector<pool> pools;
+    std::vector<client> clients;
+    core::key_table keys;
+    core::router router;
+    std::vector<std::string> route_names;
+    double access_log_sample{1.0};
+    std::size_t body_memory{std::size_t{1} << 30};
+    bool throttled_is_ready{true};
+};
+
+// What one worker adds: connections and the state of its balancers, which nobody else touches.
+struct worker_snapshot {
+    std::shared_ptr<const snapshot> shared;
+    std::vector<std::shared_ptr<net::upstream>> upstreams;   // by instance
+    std::vector<core::balancer_state> balancers;             // by pool
+    std::vector<core::retry_budget> budgets;                 // by pool
+};
+
+}  // namespace spillway::proxy

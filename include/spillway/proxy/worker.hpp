@@ -1,0 +1,105 @@
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <spillway/base/random.hpp>
+#include <spillway/net/acceptor.hpp>
+#include <spillway/net/loop.hpp>
+#include <spillway/net/slab.hpp>
+#include <spillway/proxy/log_buffer.hpp>
+#include <spillway/proxy/snapshot.hpp>
+#include <spillway/stats/worker_stats.hpp>
+
+namespace spillway::proxy {
+
+class session;
+struct scratch;
+
+// What all workers of the process share besides the backends' states; atomics only.
+struct process_state {
+    std::atomic<bool> ready{false};     // what /health/ready says, kept up to date by the main thread
+    std::atomic<bool> draining{false};
+    std::atomic<std::size_t> body_bytes{0};  // held by request bodies, against snapshot.body_memory
+};
+
+// One event loop with everything that belongs to its thread: sessions, connections, buffers, numbers.
+class worker {
+public:
+    worker(unsigned index, std::uint64_t seed, process_state& process, stats::worker_stats& stats,
+           log_buffer::sink log);
+    ~worker();
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+
+    // The thread's function: serves until stop().
+    void run() { loop_.run(); }
+    void post(std::function<void()> work) { loop_.post(std::move(work)); }
+
+    // These run on the worker's thread (the server posts them).
+    void adopt(std::shared_ptr<const snapshot> next);
+    void accept_on(const std::string& listener_name, int listening_fd);
+    void stop_accepting(const std::string& listener_name);
+    void take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer);
+    void set_addresses(const std::string& host, const net::address_list& found);
+    void begin_drain();  // no new connections; idle sessions end, busy ones after their exchange
+    void cut_all();      // ends what is still running
+    void stop() noexcept { loop_.stop(); }
+
+    // Any thread.
+    std::size_t sessions() const noexcept { return session_count_.load(std::memory_order_relaxed); }
+    // Others to hand a connection to when they have fewer sessions; set once before the threads start.
+    void set_peers(std::span<const std::unique_ptr<worker>> peers) { peers_ = peers; }
+    net::loop& loop() noexcept { return loop_; }
+
+    // For sessions and exchanges.
+    time_point now() const noexcept { return loop_.now(); }
+    net::slab_pool& slabs() noexcept { return slabs_; }
+    random_source& random() noexcept { return random_; }
+    stats::worker_stats& stats() noexcept { return stats_; }
+    log_buffer& log() noexcept { return log_; }
+    process_state& process() noexcept { return process_; }
+    const std::shared_ptr<worker_snapshot>& current() const noexcept { return current_; }
+    std::unique_ptr<scratch> take_scratch();
+    void give_scratch(std::unique_ptr<scratch> s) noexcept;
+    // SHA-256 without a fetch or an allocation a call.
+    std::array<std::uint8_t, 32> sha256(std::string_view of) noexcept;
+
+private:
+    friend class session;
+    void on_accepted(const std::string& listener_name, int fd, const net::address& peer);
+    void link(session& s) noexcept;
+    void unlink(session& s) noexcept;
+    void publish_upstream_counters() noexcept;
+
+    struct accepting {
+        std::string listener_name;
+        std::unique_ptr<net::acceptor> from;
+    };
+
+    unsigned index_;
+    process_state& process_;
+    stats::worker_stats& stats_;
+    net::loop loop_;
+    net::slab_pool slabs_;
+    random_source random_;
+    log_buffer log_;
+    std::shared_ptr<worker_snapshot> current_;
+    std::vector<accepting> acceptors_;
+    std::vector<std::unique_ptr<scratch>> scratches_;
+    std::map<std::string, net::address_list> addresses_;
+    std::span<const std::unique_ptr<worker>> peers_;
+    session* sessions_{nullptr};
+    std::atomic<std::size_t> session_count_{0};
+    EVP_MD_CTX* digest_context_;
+    EVP_MD* digest_;
+    net::timer housekeeping_;
+    net::upstream_counters retired_;  // of upstreams that reloads removed
+};
+
+}  // namespace spillway::proxy

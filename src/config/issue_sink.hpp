@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <spillway/config/load.hpp>
+
+namespace spillway::config {
+
+// Collects what is wrong with one file, up to a number that a person still reads.
+class issue_sink {
+public:
+    explicit issue_sink(std::string file) : file_(std::move(file)) {}
+
+    void error(mark at, std::string key_path, std::string what, std::string remedy) {
+        add({file_, at.line, at.column, std::move(key_path), std::move(what), std::move(remedy), severity::error});
+    }
+    void warning(mark at, std::string key_path, std::string what, std::string remedy) {
+        add({file_, at.line, at.column, std::move(key_path), std::move(what), std::move(remedy), severity::warning});
+    }
+    // All issues in the order of the file.
+    std::vector<issue> take();
+
+private:
+    void add(issue i);
+
+    std::string file_;
+    std::vector<issue> issues_;
+    bool cut_{false};
+};
+
+void sort_by_place(std::vector<issue>& issues);
+
+std::string child_path(std::string_view parent, std::string_view key);
+std::string child_path(std::string_view parent, std::size_t index);
+
+}  // namespace spillway::config

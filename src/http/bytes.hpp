@@ -1,0 +1,126 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+// Searching in bytes sixteen at a time, with a portable loop for the rest and for other machines.
+namespace spillway::http::bytes {
+
+// A matcher answers for one byte and, where SSE2 exists, for sixteen (0xFF where it matches).
+#if defined(__SSE2__)
+inline __m128i all(char c) noexcept { return _mm_set1_epi8(c); }
+// Unsigned v <= n.
+inline __m128i at_most(__m128i v, unsigned char n) noexcept {
+    return _mm_cmpeq_epi8(_mm_min_epu8(v, all(static_cast<char>(n))), v);
+}
+#endif
+
+template <class Match>
+const char* find(const char* p, const char* end, Match match) noexcept {
+#if defined(__SSE2__)
+    for (; end - p >= 16; p += 16) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        const auto mask = static_cast<unsigned>(_mm_movemask_epi8(match(v)));
+        if (mask != 0) return p + __builtin_ctz(mask);
+    }
+#endif
+    while (p != end && !match(static_cast<unsigned char>(*p))) ++p;
+    return p;
+}
+
+// Ends a field value: control characters but the tab.
+struct control {
+    bool operator()(unsigned char c) const noexcept { return (c < 0x20 && c != '\t') || c == 0x7F; }
+#if defined(__SSE2__)
+    __m128i operator()(__m128i v) const noexcept {
+        const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(v, all('\t')), at_most(v, 0x1F));
+        return _mm_or_si128(low, _mm_cmpeq_epi8(v, all(0x7F)));
+    }
+#endif
+};
+
+// Ends a field name: the colon, or a control character where there should have been one.
+struct colon_or_control {
+    bool operator()(unsigned char c) const noexcept { return c == ':' || c < 0x20; }
+#if defined(__SSE2__)
+    __m128i operator()(__m128i v) const noexcept {
+        return _mm_or_si128(_mm_cmpeq_epi8(v, all(':')), at_most(v, 0x1F));
+    }
+#endif
+};
+
+// Ends a request target: all but visible ASCII.
+struct not_visible {
+    bool operator()(unsigned char c) const noexcept { return c <= 0x20 || c >= 0x7F; }
+#if defined(__SSE2__)
+    __m128i operator()(__m128i v) const noexcept {
+        // Signed: bytes from 0x80 are negative and so below '!', too.
+        return _mm_or_si128(_mm_cmplt_epi8(v, all('!')), _mm_cmpeq_epi8(v, all(0x7F)));
+    }
+#endif
+};
+
+// What a JSON string does not simply carry on over.
+struct string_special {
+    bool operator()(unsigned char c) const noexcept { return c == '"' || c == '\\' || c < 0x20; }
+#if defined(__SSE2__)
+    __m128i operator()(__m128i v) const noexcept {
+        const __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(v, all('"')), _mm_cmpeq_epi8(v, all('\\')));
+        return _mm_or_si128(ends, at_most(v, 0x1F));
+    }
+#endif
+};
+
+struct line_end {
+    bool operator()(unsigned char c) const noexcept { return c == '\n' || c == '\r'; }
+#if defined(__SSE2__)
+    __m128i operator()(__m128i v) const noexcept {
+        return _mm_or_si128(_mm_cmpeq_epi8(v, all('\n')), _mm_cmpeq_epi8(v, all('\r')));
+    }
+#endif
+};
+
+// RFC 9110's tchar.
+inline constexpr auto token_table = [] {
+    std::array<bool, 256> t{};
+    for (int c = '0'; c <= '9'; ++c) t[static_cast<std::size_t>(c)] = true;
+    for (int c = 'a'; c <= 'z'; ++c) t[static_cast<std::size_t>(c)] = t[static_cast<std::size_t>(c - 32)] = true;
+    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) t[static_cast<unsigned char>(c)] = true;
+    return t;
+}();
+
+inline bool is_token(std::string_view s) noexcept {
+    for (const char c : s)
+        if (!token_table[static_cast<unsigned char>(c)]) return false;
+    return !s.empty();
+}
+
+inline int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char l = static_cast<char>(c | 0x20);
+    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+// Length of the well-formed UTF-8 sequence at the front of `s` (not empty), 0 when there is none.
+inline std::size_t utf8_length(std::string_view s) noexcept {
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+    const unsigned char lead = at(0);
+    if (lead < 0x80) return 1;
+    const std::size_t n = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || s.size() < n) return 0;
+    // Overlong forms, surrogates and values past U+10FFFF all show in the second byte.
+    const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (at(1) < low || at(1) > high) return 0;
+    for (std::size_t i = 2; i < n; ++i)
+        if (at(i) < 0x80 || at(i) > 0xBF) return 0;
+    return n;
+}
+
+}  // namespace spillway::http::bytes

@@ -1,0 +1,44 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <iterator>
+
+#include <spillway/proxy/exchange.hpp>
+
+namespace spillway::proxy {
+
+// One JSON line a request: names, numbers and outcomes. No header value, no query, no byte of a body.
+void exchange::write_access_log() {
+    std::string& out = worker_.log().text();
+    const auto text = [&](std::string_view name, std::string_view value) {
+        if (value.empty()) return;
+        out += ",\"";
+        out += name;
+        out += "\":\"";
+        text::append_json_escaped(out, value);
+        out += '"';
+    };
+    const auto& shared = *snapshot_->shared;
+    const auto ms = std::chrono::duration_cast<milliseconds>(wall_clock::now().time_since_epoch()).count();
+    fmt::format_to(std::back_inserter(out), "{{\"time\":{}.{:03},\"status\":{}", ms / 1000, ms % 1000, status_);
+    text("request_id", request_id());
+    text("client", client_ ? std::string_view(shared.clients[*client_].name) : std::string_view{});
+    text("peer", session_.peer().ip());
+    text("operation", classified_.op != nullptr ? classified_.op->name : std::string_view{});
+    text("deployment", deployment_);
+    text("route", route_ ? std::string_view(shared.route_names[*route_]) : std::string_view{});
+    text("pool", pool_ ? std::string_view(the_pool().name) : std::string_view{});
+    text("backend", serving_ != nullptr ? std::string_view(serving_->name) : std::string_view{});
+    text("code", reply_code_);
+    text("broken", broken_why_);
+    const time_point now = clock::now();
+    fmt::format_to(std::back_inserter(out), ",\"stream\":{},\"attempts\":{},\"sent\":{},\"seconds\":{:.6f}", streams_,
+                   attempts_, bytes_to_client_, seconds_between(began_, now));
+    if (first_byte_at_ != time_point{})
+        fmt::format_to(std::back_inserter(out), ",\"first_byte_seconds\":{:.6f}", seconds_between(began_, first_byte_at_));
+    if (client_left_) out += ",\"client_left\":true";
+    write_tries(out);
+    out += '}';
+    worker_.log().end_line();
+}
+
+}  // namespace spillway::proxy

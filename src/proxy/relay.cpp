@@ -1,0 +1,221 @@
+#include <spillway/core/header_rules.hpp>
+#include <spillway/http/stream_error.hpp>
+#include <spillway/http/writer.hpp>
+#include <spillway/proxy/exchange.hpp>
+
+namespace spillway::proxy {
+
+// The answer is the client's from here on: nothing is repeated any more.
+net::task<bool> exchange::relay() {
+    auto& s = *scratch_;
+    const auto head_bytes = answer_head_bytes_;
+    choose_framing();
+    compose_answer_head();
+    const std::string_view first = s.answer.view().substr(head_bytes, forwardable_);
+    keep_client_ = keep_client_ && framing_ != framing::close;
+    progress_ = progress::head_sent;
+    append_framed(s.out, first);
+    if (answer_body_.done()) append_end(s.out);
+    bytes_to_client_ += s.out.size();
+    const net::io_result w = co_await session_.client().write_all(s.out.view(), write_deadline(), &session_.left());
+    if (!w.ok()) co_return lost_client();
+    const bool whole_connection = s.answer.size() == head_bytes + fed_;
+    release_scratch();
+    worker_.stats().streams_active.add();
+    const relay_end end = answer_body_.done() ? relay_end::complete : co_await pump();
+    worker_.stats().streams_active.sub(1);
+    if (end == relay_end::client_left) co_return lost_client();
+    if (end == relay_end::broken) co_return co_await end_broken_answer();
+    finish_upstream(whole_connection && !surplus_);
+    progress_ = progress::complete;
+    co_return keep_client_;
+}
+
+// How the body travels on. Bytes pass through with their framing wherever both sides understand it.
+void exchange::choose_framing() noexcept {
+    switch (answer_body_.kind()) {
+        case http::body_kind::none:
+        case http::body_kind::length: framing_ = framing::pass; return;
+        case http::body_kind::chunked: framing_ = client_minor_ >= 1 ? framing::pass : framing::close; return;
+        case http::body_kind::until_close: framing_ = client_minor_ >= 1 ? framing::encode : framing::close; return;
+    }
+}
+
+void exchange::compose_answer_head() {
+    auto& s = *scratch_;
+    const auto& from = s.response;
+    s.out.clear();
+    http::head_writer w(s.out.prepare(answer_head_bytes_ + 1024));
+    w.status_line(from.status, from.reason);
+    for (const auto& f : from.fields)
+        if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f)) w.field(f.name, f.value);
+    if (framing_ == framing::pass && answer_body_.kind() == http::body_kind::length)
+        w.field(http::field_id::content_length, from.content_length);
+    else if (framing_ == framing::encode || (framing_ == framing::pass && answer_body_.kind() == http::body_kind::chunked))
+        w.field(http::field_id::transfer_encoding, "chunked");
+    write_own_fields(w, from.fields.has(http::field_id::x_request_id));
+    w.end();
+    if (!w.ok()) throw std::runtime_error("answer head does not fit");
+    s.out.commit(w.written().size());
+}
+
+// Appends body bytes in the framing of the client's side. They have been through answer_body_ already.
+void exchange::append_framed(net::buffer& out, std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (framing_ == framing::encode) {
+        char size[http::max_chunk_header];
+        out.append({size, http::write_chunk_header(size, bytes.size())});
+        out.append(bytes);
+        out.append("\r\n");
+    } else if (framing_ == framing::close && answer_body_.kind() == http::body_kind::chunked) {
+        // The chunk marks are taken off by a second scanner, which sees exactly what is forwarded.
+        unchunk_.feed(bytes, [&](std::string_view payload) { out.append(payload); });
+    } else {
+        out.append(bytes);
+    }
+}
+
+void exchange::append_end(net::buffer& out) {
+    if (framing_ == framing::encode)
+        out.append(http::last_chunk);
+    else if (framing_ == framing::pass)
+        out.append(answer_body_.closing());
+}
+
+http::scan_result exchange::scan_answer(std::string_view bytes) {
+    if (!events_) return answer_body_.feed(bytes);
+    return answer_body_.feed(bytes, [this](std::string_view payload) { events_->feed(payload); });
+}
+
+// Moves the rest of the body as it comes: one read, one write, and no buffer while nothing comes. A client that reads
+// slowly stops the reading of its backend.
+net::task<exchange::relay_end> exchange::pump() {
+    auto& up = connection_->io;
+    auto& down = session_.client();
+    net::buffer buffer(worker_.slabs());
+    time_point idle_since = worker_.now();
+    while (!answer_body_.done()) {
+        const auto room = buffer.prepare(net::slab_pool::small);
+        net::io_result r = up.try_read(room);
+        if (r.waits()) {
+            buffer.reset();
+            const time_point idle_until = idle_since + idle_timeout_;
+            const duration comments = session_.from().sse_keep_alive;
+            time_point until = idle_until;
+            if (comments > duration::zero() && events_) until = std::min(until, worker_.now() + comments);
+            const net::wake w = r.status == net::io_status::would_write
+                                    ? co_await up.events().wait_writable(until, &session_.left())
+                                    : co_await up.events().wait_readable(until, &session_.left());
+            if (w == net::wake::interrupted) co_return relay_end::client_left;
+            if (w == net::wake::ready) continue;
+            if (worker_.now() >= idle_until) {
+                broken_why_ = "idle_timeout";
+                co_return relay_end::broken;
+            }
+            if (may_insert()) {
+                append_inserted(buffer, ": keep-alive\n\n");
+                const net::io_result c = co_await down.write_all(buffer.view(), write_deadline(), &session_.left());
+                if (!c.ok()) co_return relay_end::client_left;
+                buffer.clear();
+            }
+            continue;
+        }
+        if (!r.ok()) {
+            if (r.status == net::io_status::closed && answer_body_.finish()) break;
+            broken_why_ = r.status == net::io_status::closed ? "upstream_closed" : "upstream_reset";
+            co_return relay_end::broken;
+        }
+        idle_since = worker_.now();
+        // Records that TLS has taken in already go out in the same write.
+        std::size_t got = r.bytes;
+        while (got < room.size() && up.buffered()) {
+            r = up.try_read(room.subspan(got));
+            if (!r.ok()) break;
+            got += r.bytes;
+        }
+        const std::string_view bytes(room.data(), got);
+        const http::scan_result scan = scan_answer(bytes);
+        surplus_ = surplus_ || scan.consumed < bytes.size();
+        std::string_view out = bytes.substr(0, scan.forward);
+        net::buffer framed(worker_.slabs());
+        if (framing_ != framing::pass || (scan.done && !answer_body_.closing().empty())) {
+            append_framed(framed, out);
+            if (scan.done) append_end(framed);
+            out = framed.view();
+        }
+        bytes_to_client_ += out.size();
+        net::io_result w = down.try_write(out);
+        if (!w.ok() || w.bytes < out.size()) {
+            if (w.ok()) out.remove_prefix(w.bytes);
+            if (w.ok() || w.waits()) w = co_await down.write_all(out, write_deadline(), &session_.left());
+            if (!w.ok()) co_return relay_end::client_left;
+            // Time that the client took is not the backend's silence.
+            idle_since = worker_.now();
+        }
+        if (scan.error) {
+            broken_why_ = "bad_framing";
+            co_return relay_end::broken;
+        }
+    }
+    if (framing_ == framing::encode && answer_body_.kind() == http::body_kind::until_close) {
+        const net::io_result w = co_await down.write_all(http::last_chunk, write_deadline(), &session_.left());
+        if (!w.ok()) co_return relay_end::client_left;
+    }
+    co_return relay_end::complete;
+}
+
+// Whether own bytes may be put into the stream here: between two events and between two chunks.
+bool exchange::may_insert() const noexcept {
+    if (!events_ || !events_->at_event_boundary()) return false;
+    if (framing_ == framing::pass)
+        return answer_body_.kind() == http::body_kind::chunked && answer_body_.at_chunk_boundary();
+    return true;
+}
+
+void exchange::append_inserted(net::buffer& out, std::string_view text) {
+    out.clear();
+    if (framing_ == framing::close) {
+        out.append(text);
+        return;
+    }
+    char size[http::max_chunk_header];
+    out.append({size, http::write_chunk_header(size, text.size())});
+    out.append(text);
+    out.append("\r\n");
+}
+
+// An answer that breaks off ends in the error form of its family where that can still be said, else in a reset. Never
+// in a clean end.
+net::task<bool> exchange::end_broken_answer() {
+    drop_connection();
+    worker_.stats().broken_streams.at({pool_label(), worker_.label(broken_why_)}).add();
+    const bool told = events_ && events_->terminal();
+    if (!told && may_insert()) {
+        std::string text;
+        http::stream_error e;
+        e.message = "The backend's answer broke off. What has arrived is incomplete; send the request again.";
+        e.sequence_number = events_->next_sequence_number();
+        if (events_->events() > 0) e.response_id = http::response_id_of(events_->first(0).data);
+        http::append_stream_error(text, stream_family_, e);
+        net::buffer out(worker_.slabs());
+        append_inserted(out, text);
+        if (framing_ != framing::close) out.append(http::last_chunk);
+        const net::io_result w = co_await session_.client().write_all(out.view(), write_deadline(), &session_.left());
+        if (w.ok()) {
+            session_.client().close(true);
+            co_return false;
+        }
+    }
+    session_.client().abort();
+    co_return false;
+}
+
+bool exchange::lost_client() noexcept {
+    client_left_ = true;
+    worker_.stats().client_left.add();
+    drop_connection();
+    session_.client().close();
+    return false;
+}
+
+}  // namespace spillway::proxy

@@ -1,0 +1,72 @@
+#include <spillway/proxy/session.hpp>
+
+#include <openssl/ssl.h>
+
+#include <spillway/proxy/exchange.hpp>
+
+namespace spillway::proxy {
+
+session::session(worker& w, const std::shared_ptr<const listener>& from, int fd, const net::address& peer)
+    : worker_(w), listener_(from), peer_(peer), client_(w.loop()), in_(w.slabs()) {
+    client_.open(fd);
+    client_.events().on_idle = &session::on_client_event;
+    client_.events().idle_context = this;
+}
+
+session::~session() = default;
+
+void session::on_client_event(net::watch& w) noexcept {
+    // Bytes of a next request wait for their turn; a hang-up ends what is going on.
+    auto* self = static_cast<session*>(w.idle_context);
+    if (w.hung_up && self->in_exchange_) self->left_.fire();
+}
+
+void session::drain() noexcept {
+    draining_ = true;
+    if (!in_exchange_) left_.fire();
+}
+
+void session::cut() noexcept {
+    draining_ = true;
+    left_.fire();
+}
+
+net::task<> session::run() {
+    if (listener_->tls && !co_await shake_hands()) co_return;
+    while (co_await await_request()) {
+        in_exchange_ = true;
+        exchange e(*this);
+        const bool again = co_await e.run();
+        in_exchange_ = false;
+        if (!again || draining_ || left_.fired()) break;
+    }
+    client_.close(true);
+}
+
+net::task<bool> session::shake_hands() {
+    auto& stats = worker_.stats();
+    SSL* ssl = SSL_new(listener_->tls.get());
+    if (ssl == nullptr) co_return false;
+    SSL_set_accept_state(ssl);
+    client_.start_tls(ssl);
+    const net::io_result r = co_await client_.handshake(worker_.now() + listener_->limits.head_timeout, &left_);
+    if (!r.ok()) {
+        stats.tls_failures.add();
+        co_return false;
+    }
+    stats.tls_handshakes.add();
+    if (SSL_session_reused(ssl) != 0) stats.tls_resumed.add();
+    co_return true;
+}
+
+// Waits without a buffer until the next request begins to arrive. False: there will be none.
+net::task<bool> session::await_request() {
+    if (!in_.empty()) co_return true;
+    in_.reset();
+    if (client_.buffered()) co_return true;
+    const net::wake w =
+        co_await client_.events().wait_readable(worker_.now() + listener_->limits.idle_timeout, &left_);
+    co_return w == net::wake::ready && !left_.fired();
+}
+
+}  // namespace spillway::proxy

@@ -1,0 +1,207 @@
+#include <spillway/proxy/worker.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <spillway/proxy/exchange.hpp>
+#include <spillway/proxy/session.hpp>
+
+namespace spillway::proxy {
+
+worker::worker(unsigned index, std::uint64_t seed, process_state& process, stats::worker_stats& stats,
+               log_buffer::sink log)
+    : index_(index),
+      process_(process),
+      stats_(stats),
+      random_(seed),
+      log_(loop_, stats, std::move(log)),
+      digest_context_(EVP_MD_CTX_new()),
+      digest_(EVP_MD_fetch(nullptr, "SHA256", nullptr)),
+      housekeeping_(
+          [](void* self) noexcept {
+              auto* w = static_cast<worker*>(self);
+              w->publish_upstream_counters();
+              w->loop_.wheel().schedule(w->housekeeping_, w->loop_.now() + seconds(1));
+          },
+          this) {
+    loop_.wheel().schedule(housekeeping_, loop_.now() + seconds(1));
+}
+
+worker::~worker() {
+    EVP_MD_free(digest_);
+    EVP_MD_CTX_free(digest_context_);
+}
+
+std::array<std::uint8_t, 32> worker::sha256(std::string_view of) noexcept {
+    std::array<std::uint8_t, 32> out{};
+    unsigned size = 0;
+    EVP_DigestInit_ex2(digest_context_, digest_, nullptr);
+    EVP_DigestUpdate(digest_context_, of.data(), of.size());
+    EVP_DigestFinal_ex(digest_context_, out.data(), &size);
+    return out;
+}
+
+std::unique_ptr<scratch> worker::take_scratch() {
+    if (scratches_.empty()) return std::make_unique<scratch>(slabs_);
+    auto s = std::move(scratches_.back());
+    scratches_.pop_back();
+    return s;
+}
+
+void worker::give_scratch(std::unique_ptr<scratch> s) noexcept {
+    s->clear();
+    if (scratches_.size() < 64) scratches_.push_back(std::move(s));
+}
+
+void worker::adopt(std::shared_ptr<const snapshot> next) {
+    auto mine = std::make_shared<worker_snapshot>();
+    mine->shared = next;
+    for (const auto& i : next->instances) {
+        std::shared_ptr<net::upstream> found;
+        if (current_) {
+            const auto& before = current_->shared->instances;
+            for (std::size_t k = 0; k < before.size(); ++k)
+                if (before[k].identity == i.identity && current_->upstreams[k]->target() == i.to)
+                    found = current_->upstreams[k];
+        }
+        if (found) {
+            found->set_limits(i.connections);
+        } else {
+            found = std::make_shared<net::upstream>(loop_, i.to, i.connections);
+            if (const auto known = addresses_.find(i.to.host); known != addresses_.end())
+                found->set_addresses(known->second);
+        }
+        mine->upstreams.push_back(std::move(found));
+    }
+    for (const auto& p : next->pools) {
+        mine->balancers.push_back(core::make_balancer_state(p.plan));
+        mine->budgets.emplace_back(p.retry.budget);
+    }
+    if (current_)
+        for (const auto& u : current_->upstreams)
+            if (std::find(mine->upstreams.begin(), mine->upstreams.end(), u) == mine->upstreams.end()) {
+                u->close_idle();
+                const auto& c = u->counters();
+                retired_.opened += c.opened;
+                retired_.reused += c.reused;
+                retired_.resumed += c.resumed;
+                retired_.failed += c.failed;
+                retired_.unexpected_bytes += c.unexpected_bytes;
+            }
+    current_ = std::move(mine);
+}
+
+void worker::set_addresses(const std::string& host, const net::address_list& found) {
+    addresses_[host] = found;
+    if (!current_) return;
+    for (const auto& u : current_->upstreams)
+        if (u->target().host == host) u->set_addresses(found);
+}
+
+void worker::accept_on(const std::string& listener_name, int listening_fd) {
+    acceptors_.push_back(
+        {listener_name, std::make_unique<net::acceptor>(
+                            loop_, listening_fd, [this, listener_name](int fd, const net::address& peer) {
+                                on_accepted(listener_name, fd, peer);
+                            })});
+}
+
+void worker::stop_accepting(const std::string& listener_name) {
+    std::erase_if(acceptors_, [&](const accepting& a) { return a.listener_name == listener_name; });
+}
+
+void worker::on_accepted(const std::string& listener_name, int fd, const net::address& peer) {
+    const auto& all = current_->shared->listeners;
+    const auto at = std::find_if(all.begin(), all.end(), [&](const auto& l) { return l->name == listener_name; });
+    if (at == all.end()) {
+        ::close(fd);
+        return;
+    }
+    stats_.connections_accepted.add();
+    if ((*at)->open->load(std::memory_order_relaxed) >= (*at)->limits.connections) {
+        // Closed at once: a handshake for a connection that cannot be served would only cost more.
+        stats_.connections_refused.add();
+        ::close(fd);
+        return;
+    }
+    (*at)->open->fetch_add(1, std::memory_order_relaxed);
+    if ((*at)->least_sessions) {
+        // The kernel's hash does not balance long-lived connections; hand this one to whoever has clearly fewer.
+        worker* least = this;
+        for (const auto& p : peers_)
+            if (p->sessions() + 1 < least->sessions()) least = p.get();
+        if (least != this) {
+            least->post([least, from = *at, fd, peer] { least->take_connection(from, fd, peer); });
+            return;
+        }
+    }
+    take_connection(*at, fd, peer);
+}
+
+void worker::take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer) {
+    auto* s = new session(*this, from, fd, peer);
+    link(*s);
+    net::spawn(s->run(), [this, s](std::exception_ptr failure) {
+        if (failure) stats_.exceptions.add();
+        s->from().open->fetch_sub(1, std::memory_order_relaxed);
+        unlink(*s);
+        delete s;
+    });
+}
+
+void worker::link(session& s) noexcept {
+    s.next_ = sessions_;
+    if (sessions_ != nullptr) sessions_->previous_ = &s;
+    sessions_ = &s;
+    stats_.connections_open.add();
+    session_count_.store(session_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void worker::unlink(session& s) noexcept {
+    (s.previous_ != nullptr ? s.previous_->next_ : sessions_) = s.next_;
+    if (s.next_ != nullptr) s.next_->previous_ = s.previous_;
+    stats_.connections_open.sub(1);
+    session_count_.store(session_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+}
+
+void worker::begin_drain() {
+    acceptors_.clear();
+    // drain() may end a session on the spot and take it off the list.
+    for (session* s = sessions_; s != nullptr;) {
+        session* next = s->next_;
+        s->drain();
+        s = next;
+    }
+}
+
+void worker::cut_all() {
+    for (session* s = sessions_; s != nullptr;) {
+        session* next = s->next_;
+        s->cut();
+        s = next;
+    }
+}
+
+void worker::publish_upstream_counters() noexcept {
+    net::upstream_counters sum = retired_;
+    sum.idle = 0;
+    if (current_)
+        for (const auto& u : current_->upstreams) {
+            const auto& c = u->counters();
+            sum.opened += c.opened;
+            sum.reused += c.reused;
+            sum.resumed += c.resumed;
+            sum.failed += c.failed;
+            sum.unexpected_bytes += c.unexpected_bytes;
+            sum.idle += c.idle;
+        }
+    stats_.upstream_opened.set(sum.opened);
+    stats_.upstream_reused.set(sum.reused);
+    stats_.upstream_resumed.set(sum.resumed);
+    stats_.upstream_failed.set(sum.failed);
+    stats_.upstream_unexpected.set(sum.unexpected_bytes);
+    stats_.upstream_idle.set(sum.idle);
+}
+
+}  // namespace spillway::proxy

@@ -1,0 +1,350 @@
+#include <spillway/server/server.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include <spillway/core/balancer.hpp>
+#include <spillway/core/operation.hpp>
+#include <spillway/net/resolver.hpp>
+#include <spillway/server/admin.hpp>
+#include <spillway/server/compile.hpp>
+#include <spillway/server/cores.hpp>
+#include <spillway/server/file_watch.hpp>
+#include <spillway/server/health.hpp>
+#include <spillway/server/log_writer.hpp>
+
+namespace spillway::server {
+namespace {
+
+namespace asio = boost::asio;
+
+class server final : public state {
+public:
+    explicit server(options with)
+        : options_(std::move(with)),
+          compiler_(labels_),
+          signals_(io_, SIGTERM, SIGINT, SIGHUP),
+          tick_(io_),
+          admin_(io_, *this),
+          resolver_([this](const std::string& host, const net::address_list& found) { tell_addresses(host, found); }) {}
+
+    ~server() override {
+        for (auto& w : workers_) w->stop();
+        for (auto& t : threads_) t.join();
+    }
+
+    int run();
+
+    std::shared_ptr<const proxy::snapshot> current() const override { return snapshot_; }
+    const config::checked& configuration() const override { return *configuration_; }
+    const reload_state& reloads() const override { return reloads_; }
+    std::vector<const stats::worker_stats*> worker_stats() const override {
+        std::vector<const stats::worker_stats*> out;
+        for (const auto& s : stats_) out.push_back(s.get());
+        return out;
+    }
+    std::vector<std::unique_ptr<proxy::worker>>& workers() override { return workers_; }
+    const stats::label_table& labels() const override { return labels_; }
+    bool ready() const override { return process_.ready.load(); }
+    bool draining() const override { return process_.draining.load(); }
+    wall_time started_at() const override { return started_; }
+    bool reload(std::string_view reason) override;
+
+private:
+    bool load(std::vector<config::issue>& issues);
+    bool start_workers();
+    bool open_listeners(const proxy::snapshot& next);
+    void publish();
+    void watch_files(const std::vector<std::string>& read);
+    void tell_addresses(const std::string& host, const net::address_list& found);
+    void on_tick();
+    void on_signal();
+    void begin_drain();
+    void continue_drain();
+    void finish();
+    std::size_t open_sessions() const;
+
+    options options_;
+    wall_time started_{wall_clock::now()};
+    stats::label_table labels_;
+    compiler compiler_;
+    proxy::process_state process_;
+    log_writer access_log_;
+    std::vector<std::unique_ptr<stats::worker_stats>> stats_;
+    std::vector<std::unique_ptr<proxy::worker>> workers_;
+    std::vector<std::thread> threads_;
+    asio::io_context io_{1};
+    asio::signal_set signals_;
+    asio::steady_timer tick_;
+    admin admin_;
+    std::optional<config::checked> configuration_;
+    std::shared_ptr<const proxy::snapshot> snapshot_;
+    std::set<std::string> listening_;
+    reload_state reloads_;
+    file_watch files_;
+    time_point pre_drain_until_{}, drain_until_{};
+    bool accepting_stopped_{false};
+    net::resolver resolver_;  // last: its threads post to workers
+};
+
+std::array<std::string_view, 2> paths_of(const config::listener& l) {
+    return l.tls ? std::array<std::string_view, 2>{l.tls->certificate, l.tls->key} : std::array<std::string_view, 2>{};
+}
+
+// Reads, checks and compiles the file. On success the result is the current configuration.
+bool server::load(std::vector<config::issue>& issues) {
+    const auto names = core::config_names();
+    auto checked = config::check_file(options_.config_path, {names.operations, names.balancers});
+    if (!checked) {
+        issues = checked.error();
+        return false;
+    }
+    auto made = compiler_.compile(*checked, snapshot_.get());
+    issues = made.issues;
+    issues.insert(issues.end(), checked->warnings.begin(), checked->warnings.end());
+    watch_files(made.files);
+    if (!made.snapshot) return false;
+    if (!workers_.empty() && !open_listeners(*made.snapshot)) return false;
+    configuration_ = std::move(*checked);
+    snapshot_ = std::move(made.snapshot);
+    return true;
+}
+
+void server::watch_files(const std::vector<std::string>& read) {
+    std::set<std::string> all(read.begin(), read.end());
+    all.insert(options_.config_path);
+    files_.watch(all);
+}
+
+bool server::start_workers() {
+    unsigned count = configuration_->tree.gateway.workers;
+    if (count == 0) count = granted_cores();
+    std::random_device entropy;
+    for (unsigned i = 0; i < count; ++i) {
+        stats_.push_back(std::make_unique<stats::worker_stats>());
+        const std::uint64_t seed = static_cast<std::uint64_t>(entropy()) << 32 | entropy();
+        workers_.push_back(std::make_unique<proxy::worker>(
+            i, seed, process_, *stats_.back(), [this](std::string&& lines) { return access_log_.take(std::move(lines)); }));
+    }
+    for (auto& w : workers_) w->set_peers(workers_);
+    if (!open_listeners(*snapshot_)) return false;
+    publish();
+    for (auto& w : workers_)
+        threads_.emplace_back([&w] {
+            // Signals are the main thread's.
+            sigset_t all;
+            sigfillset(&all);
+            pthread_sigmask(SIG_BLOCK, &all, nullptr);
+            w->run();
+        });
+    return true;
+}
+
+// Opens what is new. Addresses that are gone stop accepting in publish(), after the workers know the new snapshot.
+bool server::open_listeners(const proxy::snapshot& next) {
+    std::map<std::string, std::vector<int>> opened;
+    for (const auto& l : next.listeners) {
+        const std::string key = l->name + "@" + l->at.to_string();
+        if (listening_.contains(key)) continue;
+        for (std::size_t i = 0; i < workers_.size(); ++i) {
+            const auto fd = net::listen_on(l->at, true);
+            if (!fd) {
+                spdlog::error("listener {}: {}", l->name, fd.error().message);
+                for (const auto& [name, fds] : opened)
+                    for (const int f : fds) ::close(f);
+                return false;
+            }
+            opened[key].push_back(*fd);
+        }
+        spdlog::info("listener {} on {}://{}", l->name, l->tls ? "https" : "http", l->at.to_string());
+    }
+    for (const auto& [key, fds] : opened) {
+        listening_.insert(key);
+        const std::string name = key.substr(0, key.rfind('@'));
+        for (std::size_t i = 0; i < workers_.size(); ++i)
+            workers_[i]->post([w = workers_[i].get(), name, key, fd = fds[i]] { w->accept_on(name, key, fd); });
+    }
+    return true;
+}
+
+void server::publish() {
+    set_up_log(configuration_->tree.log, options_.log_level);
+    access_log_.direct_to(configuration_->tree.log.access.file);
+    for (auto& w : workers_) w->post([w = w.get(), next = snapshot_] { w->adopt(next); });
+    std::set<std::string> wanted;
+    for (const auto& l : snapshot_->listeners) wanted.insert(l->name + "@" + l->at.to_string());
+    for (auto at = listening_.begin(); at != listening_.end();) {
+        if (wanted.contains(*at)) {
+            ++at;
+            continue;
+        }
+        for (auto& w : workers_) w->post([w = w.get(), key = *at] { w->stop_accepting(key); });
+        spdlog::info("listener {} closed", *at);
+        at = listening_.erase(at);
+    }
+    std::map<std::string, duration> hosts;
+    for (const auto& i : snapshot_->instances) {
+        auto [at, fresh] = hosts.emplace(i.to.host, i.dns_refresh);
+        if (!fresh) at->second = std::min(at->second, i.dns_refresh);
+    }
+    resolver_.watch(hosts);
+    process_.ready = is_ready(*snapshot_, clock::now()) && !draining();
+}
+
+void server::tell_addresses(const std::string& host, const net::address_list& found) {
+    if (found.empty()) spdlog::warn("{} does not resolve", host);
+    for (auto& w : workers_) w->post([w = w.get(), host, found] { w->set_addresses(host, found); });
+}
+
+bool server::reload(std::string_view reason) {
+    std::vector<config::issue> issues;
+    const bool good = load(issues);
+    reloads_.last_issues = issues;
+    for (const auto& i : issues)
+        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
+                                           : spdlog::warn("{}", config::format(i));
+    if (good) {
+        ++reloads_.good;
+        reloads_.last_good = wall_clock::now();
+        publish();
+        spdlog::info("reload ({}): configuration {} runs", reason, snapshot_->hash);
+    } else {
+        ++reloads_.bad;
+        reloads_.last_bad = wall_clock::now();
+        spdlog::error("reload ({}): refused; configuration {} keeps running", reason, snapshot_->hash);
+    }
+    return good;
+}
+
+std::size_t server::open_sessions() const {
+    std::size_t n = 0;
+    for (const auto& w : workers_) n += w->sessions();
+    return n;
+}
+
+void server::on_tick() {
+    const time_point now = clock::now();
+    if (draining()) {
+        continue_drain();
+    } else {
+        if (!files_.changed().empty()) reload("a file changed");
+        process_.ready = is_ready(*snapshot_, now);
+    }
+    tick_.expires_after(draining() ? milliseconds(50) : milliseconds(500));
+    tick_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) on_tick();
+    });
+}
+
+void server::on_signal() {
+    signals_.async_wait([this](const boost::system::error_code& ec, int signal) {
+        if (ec) return;
+        if (signal == SIGHUP) {
+            access_log_.reopen();
+            if (!draining()) reload("SIGHUP");
+        } else if (draining()) {
+            spdlog::warn("second signal: ending at once");
+            finish();
+            return;
+        } else {
+            begin_drain();
+        }
+        on_signal();
+    });
+}
+
+void server::begin_drain() {
+    const auto& how = configuration_->tree.shutdown;
+    process_.draining = true;
+    process_.ready = false;
+    pre_drain_until_ = clock::now() + how.pre_drain;
+    drain_until_ = pre_drain_until_ + how.drain;
+    spdlog::info("draining: not ready any more, {} connections open", open_sessions());
+    tick_.expires_after(milliseconds(0));
+    tick_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) on_tick();
+    });
+}
+
+void server::continue_drain() {
+    const time_point now = clock::now();
+    if (now < pre_drain_until_) return;
+    if (!accepting_stopped_) {
+        accepting_stopped_ = true;
+        for (auto& w : workers_) w->post([w = w.get()] { w->begin_drain(); });
+        return;
+    }
+    const std::size_t left = open_sessions();
+    if (left == 0) {
+        finish();
+    } else if (now >= drain_until_) {
+        spdlog::warn("drain time is over: ending {} connections", left);
+        for (auto& w : workers_) w->post([w = w.get()] { w->cut_all(); });
+        drain_until_ = now + seconds(1);
+        if (cut_) finish();
+        cut_ = true;
+    }
+}
+
+void server::finish() {
+    tick_.cancel();
+    signals_.cancel();
+    admin_.stop();
+    io_.stop();
+}
+
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int server::run() {
+    set_up_log({}, options_.log_level);
+    raise_descriptor_limit();
+    std::vector<config::issue> issues;
+    const bool good = load(issues);
+    for (const auto& i : issues)
+        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
+                                           : spdlog::warn("{}", config::format(i));
+    if (!good) {
+        spdlog::error("not started: the configuration {} has errors", options_.config_path);
+        return 1;
+    }
+    reloads_.last_issues = issues;
+    reloads_.last_good = wall_clock::now();
+    if (!start_workers()) return 1;
+    if (const auto f = admin_.configure(configuration_->tree.admin)) {
+        spdlog::error("admin: {}", f->message);
+        return 1;
+    }
+    on_signal();
+    on_tick();
+    spdlog::info("spillway {} serves configuration {} with {} workers", SPILLWAY_VERSION, snapshot_->hash,
+                 workers_.size());
+    io_.run();
+    spdlog::info("ended");
+    return 0;
+}
+
+}  // namespace
+
+int run(const options& with) {
+    std::signal(SIGPIPE, SIG_IGN);
+    server s(with);
+    return s.run();
+}
+
+}  // namespace spillway::server
