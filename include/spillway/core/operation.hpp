@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <spillway/base/fault.hpp>
+
+namespace spillway::core {
+
+enum class family : std::uint8_t { chat, completions, embeddings, responses, images, speech, models };
+// Two generations of the API: dated (/openai/deployments/..., ?api-version=) and v1 (/openai/v1/...).
+enum class generation : std::uint8_t { dated, v1 };
+// Where the deployment's name lies.
+enum class name_place : std::uint8_t { none, path, body_model };
+// What a streamed answer looks like.
+enum class stream_shape : std::uint8_t { none, chat_events, response_events, bytes };
+
+// What a request can ask for. What is not in the table does not exist for this gateway.
+struct operation {
+    std::string_view name;  // as routes, metrics and logs call it: one for each family
+    core::family family;
+    core::generation generation;
+    std::string_view method;
+    std::string_view suffix;  // after /openai/deployments/{name}/ or /openai/v1/
+    core::name_place name_place;
+    stream_shape stream;
+    bool repeatable;  // another backend may get the same request as long as the client has seen nothing
+};
+
+struct classified {
+    const operation* op{nullptr};
+    std::string_view deployment_raw;  // as spelled in the path, percent-encoded
+    std::string_view model_id;        // of models/{id}, percent-encoded; empty: the list
+};
+
+// `path` is without query and without the listener's base path. Faults: NotFound (404), MethodNotAllowed (405),
+// OperationNotSupported (400: an operation of the API that this version does not serve, told apart from a typing
+// mistake).
+result<classified> classify(std::string_view method, std::string_view path);
+
+// Appends path and query as the backend is to see them: its own deployment name where the client's was, the client's
+// query as it came except that a pinned api-version replaces the client's on dated paths.
+void append_upstream_target(std::string& out, const classified& what, std::string_view path_prefix,
+                            std::string_view deployment, std::string_view query, std::string_view pinned_api_version);
+
+// What in a Responses request ties it to state that lives on one backend.
+struct response_state_flags {
+    bool previous_response_id{false}, conversation{false}, background{false}, file_id{false}, vector_store_ids{false},
+        container{false}, encrypted_content{false}, item_reference{false};
+};
+// Why such a request cannot be served by just any backend, if so.
+std::optional<fault> stateful_reason(const response_state_flags& f);
+
+// Names that routes may use, without repetition.
+std::span<const std::string_view> operation_names() noexcept;
+// Place of the name in operation_names(), which is the family's number.
+inline std::size_t operation_index(const operation& op) noexcept { return static_cast<std::size_t>(op.family); }
+
+struct config_name_lists {
+    std::span<const std::string_view> operations, balancers;
+};
+// What a configuration may name (config::known_names).
+config_name_lists config_names() noexcept;
+
+}  // namespace spillway::core

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <spillway/base/time.hpp>
+#include <spillway/config/traffic.hpp>
+
+namespace spillway::core {
+
+using retry_policy = config::retry_policy;
+
+// How an attempt ended, as far as its answer's beginning.
+enum class outcome_kind : std::uint8_t {
+    response,        // a head came; `status` says which
+    connect_failed,  // refused, unreachable, or not in time
+    dns_failed,
+    tls_failed,
+    reset_before_head,  // the connection broke after the request was (partly) sent
+    stale_connection,   // the same on a reused connection: most likely closed while the request was under way
+    first_byte_timeout,
+    bad_response,             // a head that is no HTTP
+    stream_began_with_error,  // 200, but the first event tells of a failure
+    client_left,
+};
+
+struct outcome {
+    outcome_kind kind{outcome_kind::response};
+    int status{0};
+    std::optional<duration> told;  // wait that the backend asked for
+    bool has_retry_after{false};
+    bool fe_error{false};              // 400 with x-ms-fe-error: the front end does not know the deployment
+    bool deployment_not_found{false};  // 404 with that code
+};
+
+enum class verdict : std::uint8_t {
+    commit,          // the answer is the client's
+    elsewhere,       // another backend, else a reply of ours
+    repeat_fresh,    // the same backend on a fresh connection
+    repeat_renewed,  // the same backend with a renewed credential
+    give_up,         // nobody is there to answer to
+};
+
+// What the breakers are told.
+enum class backend_signal : std::uint8_t { none, success, throttled, failure, missing };
+enum class instance_signal : std::uint8_t { none, reachable, failure, misconfigured };
+
+struct judgement {
+    core::verdict verdict{core::verdict::commit};
+    backend_signal backend{backend_signal::none};
+    instance_signal instance{instance_signal::none};
+    bool spends_budget{false};  // the backend may have worked on it, so a repeat multiplies load
+    std::string_view reason;    // stable, for logs and metrics
+};
+
+// What the exchange has done so far that decides what may be done once only.
+struct judge_facts {
+    bool repeatable{true};
+    bool repeated_fresh{false};
+    bool can_renew{false};  // the credential's source can be asked for another one
+    bool renewed{false};
+};
+
+// The table of DESIGN section 5.
+judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& policy) noexcept;
+
+}  // namespace spillway::core

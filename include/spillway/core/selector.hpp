@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <spillway/core/balancer.hpp>
+#include <spillway/core/breaker.hpp>
+
+namespace spillway::core {
+
+// Backends that are equally welcome: one priority, or the near or far half of one.
+struct tier {
+    struct member {
+        std::size_t backend{0};
+        std::uint32_t weight{1};
+    };
+    std::uint32_t priority{1};
+    std::vector<member> members;
+};
+
+// A pool in the order in which its backends are asked.
+struct pool_plan {
+    std::vector<tier> tiers;
+    balancer algorithm{&weighted_random};
+    std::size_t backends{0};
+};
+
+struct plan_member {
+    std::uint32_t priority{1}, weight{1};
+    bool near{false};  // in the gateway's own region
+};
+// Backends with weight 0 are in no tier: they get nothing.
+pool_plan make_plan(std::span<const plan_member> members, bool prefer_near, balancer algorithm);
+balancer_state make_balancer_state(const pool_plan& plan);
+
+// What the rest of the world knows about the backends of a pool, at this moment.
+class pool_view {
+public:
+    virtual ~pool_view() = default;
+    virtual availability look(std::size_t backend, time_point now) const = 0;
+    virtual std::uint32_t outstanding(std::size_t backend) const = 0;
+    virtual double latency(std::size_t backend, time_point now) const = 0;
+    // Reserves the trial that look() offered. False when somebody else was faster.
+    virtual bool claim(std::size_t backend, time_point now) = 0;
+    // Whether the credential of the backend's instance can be renewed on the spot.
+    virtual bool can_renew(std::size_t backend) const = 0;
+};
+
+// Backends that this exchange has tried.
+class tried_set {
+public:
+    static constexpr std::size_t capacity = 16;
+    void add(std::size_t backend) noexcept {
+        if (!contains(backend) && size_ < capacity) tried_[size_++] = backend;
+    }
+    bool contains(std::size_t backend) const noexcept {
+        for (std::size_t i = 0; i < size_; ++i)
+            if (tried_[i] == backend) return true;
+        return false;
+    }
+    std::size_t size() const noexcept { return size_; }
+
+private:
+    std::array<std::size_t, capacity> tried_{};
+    std::size_t size_{0};
+};
+
+struct selection {
+    std::optional<std::size_t> backend;
+    bool trial{false};      // claimed
+    bool spillover{false};  // a higher priority has no usable backend
+};
+
+// Lowest priority number that has a usable backend; inside it by the pool's algorithm.
+selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
+                 time_point now, random_source& random);
+
+// Why nobody can serve: everybody is throttled, and when the first one is back.
+struct exhaustion {
+    bool all_throttled{true};
+    std::optional<time_point> earliest;
+};
+exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now);
+
+}  // namespace spillway::core

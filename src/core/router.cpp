@@ -1,0 +1,101 @@
+#include <spillway/core/router.hpp>
+
+#include <algorithm>
+#include <functional>
+
+#include <spillway/base/text.hpp>
+
+namespace spillway::core {
+namespace {
+
+bool is_glob(std::string_view s) noexcept { return s.find('*') != std::string_view::npos; }
+
+// FNV alone moves the high bits too little for a fair division into shares.
+std::uint64_t mix(std::uint64_t h) noexcept {
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+    return h ^ (h >> 33);
+}
+
+}  // namespace
+
+router::router(std::vector<route_rule> rules, std::size_t clients) : rules_(std::move(rules)), clients_(clients) {
+    const auto add = [&](client_index& c, std::uint32_t route) {
+        const auto& d = rules_[route].deployment;
+        if (is_glob(d)) c.globs.push_back(route);
+        else c.exact[d].push_back(route);
+    };
+    for (std::uint32_t i = 0; i < rules_.size(); ++i) {
+        if (rules_[i].all_clients)
+            for (auto& c : clients_) add(c, i);
+        else
+            for (const auto k : rules_[i].clients) add(clients_[k], i);
+    }
+}
+
+bool router::matches(const route_rule& r, const route_query& q, const http::field_table& headers) const noexcept {
+    if (r.operations != 0 && (r.operations >> q.operation & 1) == 0) return false;
+    for (const auto& [name, wanted] : r.headers) {
+        const auto* f = headers.find(std::string_view(name));
+        if (f == nullptr || !text::glob_match(wanted, f->value)) return false;
+    }
+    return true;
+}
+
+std::size_t router::share_of(const route_rule& r, const route_query& q, random_source& random) noexcept {
+    if (r.pools.size() == 1) return r.pools.front().pool;
+    std::uint32_t sum = 0;
+    for (const auto& s : r.pools) sum += s.weight;
+    if (sum == 0) return r.pools.front().pool;
+    std::uint32_t at;
+    if (r.sticky == config::stickiness::none) {
+        at = random.below(sum);
+    } else {
+        const bool by_user = r.sticky == config::stickiness::user && !q.user.empty();
+        std::uint64_t h = text::hash(r.name) * 31 + text::hash(q.client_name);
+        if (by_user) h = h * 31 + text::hash(q.user);
+        at = static_cast<std::uint32_t>((mix(h) >> 32) * sum >> 32);
+    }
+    for (const auto& s : r.pools) {
+        if (at < s.weight) return s.pool;
+        at -= s.weight;
+    }
+    return r.pools.back().pool;
+}
+
+std::optional<route_match> router::find(const route_query& q, const http::field_table& headers,
+                                        random_source& random) const {
+    if (q.client >= clients_.size()) return std::nullopt;
+    const auto& mine = clients_[q.client];
+    static const std::vector<std::uint32_t> none;
+    const auto named = mine.exact.find(q.deployment);
+    const auto& exact = named != mine.exact.end() ? named->second : none;
+    // Both lists are in the order of the file; the first match of the two together wins.
+    auto e = exact.begin();
+    auto g = mine.globs.begin();
+    while (e != exact.end() || g != mine.globs.end()) {
+        const bool from_exact = g == mine.globs.end() || (e != exact.end() && *e < *g);
+        const std::uint32_t i = from_exact ? *e++ : *g++;
+        const auto& r = rules_[i];
+        if (!from_exact && !text::glob_match(r.deployment, q.deployment)) continue;
+        if (matches(r, q, headers)) return route_match{i, share_of(r, q, random)};
+    }
+    return std::nullopt;
+}
+
+bool router::knows(std::string_view deployment) const noexcept {
+    return std::any_of(rules_.begin(), rules_.end(),
+                       [&](const route_rule& r) { return text::glob_match(r.deployment, deployment); });
+}
+
+std::vector<std::size_t> router::routes_of(std::size_t client) const {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+        const auto& r = rules_[i];
+        if (r.all_clients || std::find(r.clients.begin(), r.clients.end(), client) != r.clients.end())
+            out.push_back(i);
+    }
+    return out;
+}
+
+}  // namespace spillway::core

@@ -1,0 +1,97 @@
+#include <spillway/core/selector.hpp>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace spillway::core {
+
+pool_plan make_plan(std::span<const plan_member> members, bool prefer_near, balancer algorithm) {
+    std::map<std::pair<std::uint32_t, bool>, tier> ordered;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const auto& m = members[i];
+        if (m.weight == 0) continue;
+        auto& t = ordered[{m.priority, prefer_near && !m.near}];
+        t.priority = m.priority;
+        t.members.push_back({i, m.weight});
+    }
+    pool_plan out;
+    out.algorithm = algorithm;
+    out.backends = members.size();
+    for (auto& [key, t] : ordered) out.tiers.push_back(std::move(t));
+    return out;
+}
+
+balancer_state make_balancer_state(const pool_plan& plan) { return {std::vector<std::int64_t>(plan.backends)}; }
+
+namespace {
+
+// Few pools have more backends than this in one tier; those that do cost an allocation a pick.
+constexpr std::size_t usual = 32;
+
+struct usable_members {
+    std::array<candidate, usual> few;
+    std::array<bool, usual> few_trials{};
+    std::vector<candidate> many;
+    std::vector<bool> many_trials;
+    std::size_t size{0};
+
+    void add(const candidate& c, bool trial) {
+        if (size < usual) {
+            few[size] = c;
+            few_trials[size] = trial;
+        } else {
+            if (many.empty()) {
+                many.assign(few.begin(), few.end());
+                many_trials.assign(few_trials.begin(), few_trials.end());
+            }
+            many.push_back(c);
+            many_trials.push_back(trial);
+        }
+        ++size;
+    }
+    std::span<const candidate> all() const { return many.empty() ? std::span(few.data(), size) : std::span(many); }
+    bool trial(std::size_t i) const { return many.empty() ? few_trials[i] : many_trials[i]; }
+};
+
+}  // namespace
+
+selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
+                 time_point now, random_source& random) {
+    const std::uint32_t first = plan.tiers.empty() ? 0 : plan.tiers.front().priority;
+    for (const auto& t : plan.tiers) {
+        // A lost claim changes what look() says, so the tier is looked at anew, once for each member at most.
+        for (std::size_t round = 0; round <= t.members.size(); ++round) {
+            usable_members usable;
+            for (const auto& m : t.members) {
+                if (tried.contains(m.backend)) continue;
+                const auto a = view.look(m.backend, now);
+                if (!a.usable) continue;
+                usable.add({m.backend, m.weight, view.outstanding(m.backend), view.latency(m.backend, now)}, a.trial);
+            }
+            if (usable.size == 0) break;
+            const auto all = usable.all();
+            const std::size_t at = all.size() == 1 ? 0 : plan.algorithm(all, state, random);
+            if (usable.trial(at) && !view.claim(all[at].backend, now)) continue;
+            return {all[at].backend, usable.trial(at), t.priority != first};
+        }
+    }
+    return {};
+}
+
+exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now) {
+    exhaustion out;
+    bool any = false;
+    for (const auto& t : plan.tiers)
+        for (const auto& m : t.members) {
+            any = true;
+            const auto a = view.look(m.backend, now);
+            out.all_throttled = out.all_throttled && a.mode == breaker_mode::throttled;
+            const time_point at = a.usable ? now : a.until;
+            if (!out.earliest || at < *out.earliest) out.earliest = at;
+        }
+    out.all_throttled = out.all_throttled && any;
+    return out;
+}
+
+}  // namespace spillway::core

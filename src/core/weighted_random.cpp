@@ -1,0 +1,16 @@
+#include <spillway/core/balancer.hpp>
+
+namespace spillway::core {
+
+std::size_t weighted_random(std::span<const candidate> candidates, balancer_state&, random_source& random) {
+    std::uint32_t sum = 0;
+    for (const auto& c : candidates) sum += c.weight;
+    std::uint32_t at = random.below(sum);
+    for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
+        if (at < candidates[i].weight) return i;
+        at -= candidates[i].weight;
+    }
+    return candidates.size() - 1;
+}
+
+}  // namespace spillway::core
