@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <spillway/base/fault.hpp>
+#include <spillway/base/time.hpp>
+
+#include "fault_rule.hpp"
+#include "quota.hpp"
+
+namespace spillway::sim {
+
+struct deployment_options {
+    std::string name;
+    std::string model;    // empty: the deployment's name
+    std::string version;  // may be empty
+    std::string type{"standard"};
+    quota_limits quota;
+    duration first_token{milliseconds(20)};
+    duration per_token{milliseconds(5)};
+    std::uint64_t answer_tokens{20};  // unless the request wants fewer
+
+    bool provisioned() const { return type.find("provisioned") != std::string::npos; }
+    std::string full_model() const { return version.empty() ? model : model + "-" + version; }
+};
+
+struct tls_files {
+    std::string certificate, key;
+    std::string self_signed;  // directory
+};
+
+struct instance_options {
+    std::string name;
+    std::string address;
+    bool tls{false};
+    tls_files files;      // empty: those that all instances share
+    std::string region;   // as `x-ms-region` shows it
+    std::string api_key;  // accepted as `api-key` and as bearer; empty: see `bearer`
+    std::string bearer;   // a token that is accepted, or `any`; with neither every request is let in
+    std::vector<deployment_options> deployments;
+};
+
+struct options {
+    std::string control{"127.0.0.1:9400"};
+    tls_files tls;
+    std::uint64_t seed{1};
+    bool deterministic{false};  // ids and times of answers follow from the request alone
+    std::vector<instance_options> instances;
+    std::vector<fault_rule> faults;
+};
+
+// What the file says, or everything that is wrong with it, one problem a line.
+result<options> read_options(const std::string& yaml, const std::string& file_name);
+
+}  // namespace spillway::sim
