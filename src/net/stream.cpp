@@ -30,6 +30,30 @@ void stream::close(bool politely) noexcept {
     watch_.close();
 }
 
+task<void> stream::close_lingering(time_point deadline) {
+    constexpr std::size_t most = 4 * 1024 * 1024;  // who sends more than this does not listen anyway
+    if (watch_.is_open()) {
+        if (ssl_ != nullptr && !broken_ && SSL_in_init(ssl_) == 0) {
+            SSL_shutdown(ssl_);
+            ERR_clear_error();
+        }
+        ::shutdown(watch_.fd(), SHUT_WR);
+    }
+    for (std::size_t total = 0; watch_.is_open() && total < most;) {
+        thread_local char waste[16 * 1024];
+        const auto n = ::recv(watch_.fd(), waste, sizeof waste, 0);
+        if (n > 0) {
+            total += static_cast<std::size_t>(n);
+            continue;
+        }
+        if (n == 0 || (errno != EAGAIN && errno != EINTR)) break;
+        if (errno == EINTR) continue;
+        watch_.readable = false;
+        if (co_await watch_.wait_readable(deadline) != wake::ready) break;
+    }
+    close();
+}
+
 void stream::abort() noexcept {
     if (watch_.is_open()) {
         const linger now{1, 0};

@@ -34,11 +34,28 @@ void exchange::write_access_log() {
     fmt::format_to(std::back_inserter(out), ",\"stream\":{},\"attempts\":{},\"sent\":{},\"seconds\":{:.6f}", streams_,
                    attempts_, bytes_to_client_, seconds_between(began_, now));
     if (first_byte_at_ != time_point{})
-        fmt::format_to(std::back_inserter(out), ",\"first_byte_seconds\":{:.6f}", seconds_between(began_, first_byte_at_));
+        fmt::format_to(std::back_inserter(out), ",\"first_byte_seconds\":{:.6f}",
+                       seconds_between(began_, first_byte_at_));
     if (client_left_) out += ",\"client_left\":true";
     write_tries(out);
     out += '}';
     worker_.log().end_line();
+}
+
+// Which backends were asked and what came of it; the usual single success needs no list.
+void exchange::write_tries(std::string& out) const {
+    if (!machine_ || machine_->tries().empty() || (machine_->tries().size() == 1 && status_ < 400)) return;
+    out += ",\"tries\":[";
+    bool first = true;
+    for (const auto& t : machine_->tries()) {
+        out += first ? "{\"backend\":\"" : ",{\"backend\":\"";
+        first = false;
+        text::append_json_escaped(out, the_pool().backends[t.backend].name);
+        fmt::format_to(std::back_inserter(out), "\",\"status\":{}", t.status);
+        if (!t.reason.empty()) out.append(",\"reason\":\"").append(t.reason).append("\"");
+        out += '}';
+    }
+    out += ']';
 }
 
 }  // namespace spillway::proxy

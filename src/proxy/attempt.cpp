@@ -72,7 +72,8 @@ void exchange::compose_request(const backend& b) {
     s.target.clear();
     core::append_upstream_target(s.target, classified_, i.path_prefix, b.deployment, query_, i.pinned_api_version);
     // Only what is known to be allowed goes out, so this is an upper bound: the client's head and our own fields.
-    http::head_writer w(s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + i.auth_value.size() + 512));
+    http::head_writer w(
+        s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + i.auth_value.size() + 512));
     w.request_line(s.request.method, s.target);
     w.field(http::field_id::host, i.host_field);
     if (!i.auth_name.empty()) w.field(i.auth_name, i.auth_value);
@@ -134,8 +135,10 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
         if (s.answer.empty()) first_byte_at_ = clock::now();
         s.answer.commit(r.bytes);
         while ((end = http::find_head_end(s.answer.view(), seen)) != http::npos) {
-            const auto error = http::parse_response(s.answer.view().substr(0, end), {64 * 1024, http::field_table::capacity}, false, s.response);
-            if (error != http::head_error::none || s.response.status == 101) co_return failed(outcome_kind::bad_response);
+            const auto error = http::parse_response(s.answer.view().substr(0, end),
+                                                    {64 * 1024, http::field_table::capacity}, false, s.response);
+            if (error != http::head_error::none || s.response.status == 101)
+                co_return failed(outcome_kind::bad_response);
             if (s.response.status >= 200) break;
             s.answer.consume(end);  // an interim answer; the real one follows
             seen = 0;
@@ -197,7 +200,8 @@ net::task<void> exchange::read_refusal(outcome& o) {
     auto& s = *scratch_;
     const time_point until = worker_.now() + error_body_time;
     feed_answer();
-    while (!answer_body_.done() && !answer_body_.failed() && s.answer.size() - answer_head_bytes_ < error_body_bytes) {
+    while (!answer_body_.done() && !answer_body_.failed() &&
+           s.answer.size() - answer_head_bytes_ < error_body_bytes) {
         const auto room = more_room();
         const net::io_result r = co_await connection_->io.read_some(room, until, &session_.left());
         if (!r.ok()) {
@@ -212,8 +216,9 @@ net::task<void> exchange::read_refusal(outcome& o) {
     o.deployment_not_found = o.status == 404 && body.find("DeploymentNotFound") != std::string_view::npos;
 }
 
-// Holds the head of a stream until its first event has shown that it is no error in disguise. Costs nothing on healthy
-// streams, whose first event comes with the head or right after it; bounded in bytes and, once something came, in time.
+// Holds the head of a stream until its first event has shown that it is no error in disguise. Costs nothing on
+// healthy streams, whose first event comes with the head or right after it; bounded in bytes and, once something
+// came, in time.
 net::task<void> exchange::judge_stream_start(outcome& o) {
     auto& s = *scratch_;
     if (s.response.status != 200) co_return;
@@ -250,8 +255,7 @@ net::task<void> exchange::judge_stream_start(outcome& o) {
 bool exchange::stream_start_known() const noexcept {
     const auto n = events_->events();
     if (n == 0) return false;
-    return stream_family_ != http::stream_family::responses || n >= 2 ||
-           events_->first(0).name != "response.created";
+    return stream_family_ != http::stream_family::responses || n >= 2 || events_->first(0).name != "response.created";
 }
 
 // After an attempt whose answer is not the client's.

@@ -9,6 +9,9 @@ namespace spillway::proxy {
 net::task<bool> exchange::relay() {
     auto& s = *scratch_;
     const auto head_bytes = answer_head_bytes_;
+    status_ = s.response.status;
+    feed_answer();
+    if (answer_body_.failed()) broken_why_ = "bad_framing";
     choose_framing();
     compose_answer_head();
     const std::string_view first = s.answer.view().substr(head_bytes, forwardable_);
@@ -20,9 +23,11 @@ net::task<bool> exchange::relay() {
     const net::io_result w = co_await session_.client().write_all(s.out.view(), write_deadline(), &session_.left());
     if (!w.ok()) co_return lost_client();
     const bool whole_connection = s.answer.size() == head_bytes + fed_;
-    release_scratch();
+    release_request();
     worker_.stats().streams_active.add();
-    const relay_end end = answer_body_.done() ? relay_end::complete : co_await pump();
+    relay_end end = relay_end::complete;
+    if (!broken_why_.empty()) end = relay_end::broken;
+    else if (!answer_body_.done()) end = co_await pump();
     worker_.stats().streams_active.sub(1);
     if (end == relay_end::client_left) co_return lost_client();
     if (end == relay_end::broken) co_return co_await end_broken_answer();
@@ -51,7 +56,8 @@ void exchange::compose_answer_head() {
         if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f)) w.field(f.name, f.value);
     if (framing_ == framing::pass && answer_body_.kind() == http::body_kind::length)
         w.field(http::field_id::content_length, from.content_length);
-    else if (framing_ == framing::encode || (framing_ == framing::pass && answer_body_.kind() == http::body_kind::chunked))
+    else if (framing_ == framing::encode ||
+             (framing_ == framing::pass && answer_body_.kind() == http::body_kind::chunked))
         w.field(http::field_id::transfer_encoding, "chunked");
     write_own_fields(w, from.fields.has(http::field_id::x_request_id));
     w.end();
@@ -76,10 +82,8 @@ void exchange::append_framed(net::buffer& out, std::string_view bytes) {
 }
 
 void exchange::append_end(net::buffer& out) {
-    if (framing_ == framing::encode)
-        out.append(http::last_chunk);
-    else if (framing_ == framing::pass)
-        out.append(answer_body_.closing());
+    if (framing_ == framing::encode) out.append(http::last_chunk);
+    else if (framing_ == framing::pass) out.append(answer_body_.closing());
 }
 
 http::scan_result exchange::scan_answer(std::string_view bytes) {
@@ -188,6 +192,10 @@ void exchange::append_inserted(net::buffer& out, std::string_view text) {
 // in a clean end.
 net::task<bool> exchange::end_broken_answer() {
     drop_connection();
+    core::effect broke;
+    broke.backend = static_cast<std::size_t>(serving_ - the_pool().backends.data());
+    broke.on_backend = core::backend_signal::failure;
+    apply(broke);
     worker_.stats().broken_streams.at({pool_label(), worker_.label(broken_why_)}).add();
     const bool told = events_ && events_->terminal();
     if (!told && may_insert()) {

@@ -64,10 +64,8 @@ net::task<bool> exchange::send_local(int status, std::string_view content_type, 
 void exchange::write_own_fields(http::head_writer& w, bool has_request_id) {
     if (!has_request_id) w.field(http::field_id::x_request_id, request_id());
     if (session_.draining() || worker_.process().draining.load(std::memory_order_relaxed)) keep_client_ = false;
-    if (!keep_client_ || framing_ == framing::close)
-        w.field(http::field_id::connection, "close");
-    else if (client_minor_ == 0)
-        w.field(http::field_id::connection, "keep-alive");
+    if (!keep_client_ || framing_ == framing::close) w.field(http::field_id::connection, "close");
+    else if (client_minor_ == 0) w.field(http::field_id::connection, "keep-alive");
     if (!serving_ || !served_by_headers()) return;
     w.field("x-spillway-pool", the_pool().name);
     w.field("x-spillway-backend", serving_->name);

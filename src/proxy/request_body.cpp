@@ -38,7 +38,8 @@ fault exchange::body_read_fault(const net::io_result& r) const {
                 .who = origin::client,
                 .status = 408,
                 .message = "The rest of the request body did not arrive in time. Send the request again."};
-    return {.code = "ClientLeft", .who = origin::client, .status = 499, .message = "The client closed the connection."};
+    return {
+        .code = "ClientLeft", .who = origin::client, .status = 499, .message = "The client closed the connection."};
 }
 
 // Takes the whole body into memory: only then can another backend get it, too.
@@ -172,7 +173,7 @@ exchange::maybe_fault exchange::scan_body() {
                background = responses ? q.want("background") : stream;
     std::array<std::size_t, 6> watched{};
     if (responses) {
-        watched = {q.watch("file_id"),   q.watch("vector_store_ids"),  q.watch("container"),
+        watched = {q.watch("file_id"),  q.watch("vector_store_ids"),  q.watch("container"),
                    q.watch("file_ids"), q.watch("encrypted_content"), q.watch("item_reference")};
     }
     if (const auto e = http::scan_json_object(body_, q); e != http::json_error::none)
@@ -185,14 +186,15 @@ exchange::maybe_fault exchange::scan_body() {
     if (q[user].kind == http::json_kind::string) user_ = q[user].raw;
     if (named_here) {
         if (q[model].kind != http::json_kind::string)
-            return fault{.code = "BadRequest",
-                         .who = origin::client,
-                         .status = 400,
-                         .message = "The member \"model\" with the name of a deployment is missing from the request body."};
+            return fault{
+                .code = "BadRequest",
+                .who = origin::client,
+                .status = 400,
+                .message = "The member \"model\" with the name of a deployment is missing from the request body."};
         name_in_body_ = q[model].raw;
         std::array<char, 256> memory;
-        const auto name = name_in_body_.size() <= memory.size() ? http::decode_json_string(name_in_body_, memory)
-                                                                : std::nullopt;
+        const auto name =
+            name_in_body_.size() <= memory.size() ? http::decode_json_string(name_in_body_, memory) : std::nullopt;
         if (!name || name->empty())
             return fault{.code = "BadRequest",
                          .who = origin::client,
@@ -202,8 +204,7 @@ exchange::maybe_fault exchange::scan_body() {
     }
     if (!responses) return std::nullopt;
     core::response_state_flags flags;
-    flags.previous_response_id =
-        q[previous].present() && q[previous].kind != http::json_kind::null;
+    flags.previous_response_id = q[previous].present() && q[previous].kind != http::json_kind::null;
     flags.conversation = q[conversation].present() && q[conversation].kind != http::json_kind::null;
     flags.background = q[background].is_true();
     flags.file_id = q.watched(watched[0]).non_null + q.watched(watched[3]).non_null > 0;

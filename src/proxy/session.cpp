@@ -38,6 +38,10 @@ net::task<> session::run() {
         exchange e(*this);
         const bool again = co_await e.run();
         in_exchange_ = false;
+        if (!again && client_.is_open() && !left_.fired()) {
+            co_await client_.close_lingering(worker_.now() + seconds(1));
+            co_return;
+        }
         if (!again || draining_ || left_.fired()) break;
     }
     client_.close(true);

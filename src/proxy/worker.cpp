@@ -10,18 +10,20 @@
 namespace spillway::proxy {
 
 worker::worker(unsigned index, std::uint64_t seed, process_state& process, stats::worker_stats& stats,
-               log_buffer::sink log)
+               stats::label_table& labels, log_buffer::sink log)
     : index_(index),
       process_(process),
       stats_(stats),
       random_(seed),
       log_(loop_, stats, std::move(log)),
+      labels_(labels),
       digest_context_(EVP_MD_CTX_new()),
       digest_(EVP_MD_fetch(nullptr, "SHA256", nullptr)),
       housekeeping_(
           [](void* self) noexcept {
               auto* w = static_cast<worker*>(self);
               w->publish_upstream_counters();
+              w->alarms_this_second_ = 0;
               w->loop_.wheel().schedule(w->housekeeping_, w->loop_.now() + seconds(1));
           },
           this) {
@@ -40,6 +42,24 @@ std::array<std::uint8_t, 32> worker::sha256(std::string_view of) noexcept {
     EVP_DigestUpdate(digest_context_, of.data(), of.size());
     EVP_DigestFinal_ex(digest_context_, out.data(), &size);
     return out;
+}
+
+stats::label worker::label(std::string_view name) {
+    const auto [at, is_new] = known_labels_.emplace(name.data(), stats::label{0});
+    if (is_new) at->second = labels_.intern(name);
+    return at->second;
+}
+
+stats::label worker::status_label(int status) {
+    if (status < 0 || status >= static_cast<int>(status_labels_.size())) status = 0;
+    auto& known = status_labels_[static_cast<std::size_t>(status)];
+    if (known == 0) known = labels_.intern(std::to_string(status));
+    return known;
+}
+
+void worker::alarm(std::string what) {
+    constexpr std::uint32_t most = 5;
+    if (++alarms_this_second_ <= most && process_.alarm) process_.alarm(std::move(what));
 }
 
 std::unique_ptr<scratch> worker::take_scratch() {
@@ -99,16 +119,15 @@ void worker::set_addresses(const std::string& host, const net::address_list& fou
         if (u->target().host == host) u->set_addresses(found);
 }
 
-void worker::accept_on(const std::string& listener_name, int listening_fd) {
-    acceptors_.push_back(
-        {listener_name, std::make_unique<net::acceptor>(
-                            loop_, listening_fd, [this, listener_name](int fd, const net::address& peer) {
-                                on_accepted(listener_name, fd, peer);
-                            })});
+void worker::accept_on(const std::string& listener_name, const std::string& key, int listening_fd) {
+    acceptors_.push_back({key, std::make_unique<net::acceptor>(
+                                   loop_, listening_fd, [this, listener_name](int fd, const net::address& peer) {
+                                       on_accepted(listener_name, fd, peer);
+                                   })});
 }
 
-void worker::stop_accepting(const std::string& listener_name) {
-    std::erase_if(acceptors_, [&](const accepting& a) { return a.listener_name == listener_name; });
+void worker::stop_accepting(const std::string& key) {
+    std::erase_if(acceptors_, [&](const accepting& a) { return a.key == key; });
 }
 
 void worker::on_accepted(const std::string& listener_name, int fd, const net::address& peer) {

@@ -74,8 +74,7 @@ void set_up_log(const config::log& from, std::string_view level_override) {
     }
     if (from.format == config::log_format::json)
         logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})");
-    else
-        logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+    else logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
     auto level = spdlog::level::info;
     switch (from.level) {
         case config::log_level::trace: level = spdlog::level::trace; break;

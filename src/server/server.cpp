@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
@@ -36,7 +37,8 @@ public:
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           tick_(io_),
           admin_(io_, *this),
-          resolver_([this](const std::string& host, const net::address_list& found) { tell_addresses(host, found); }) {}
+          resolver_(
+              [this](const std::string& host, const net::address_list& found) { tell_addresses(host, found); }) {}
 
     ~server() override {
         for (auto& w : workers_) w->stop();
@@ -93,13 +95,9 @@ private:
     reload_state reloads_;
     file_watch files_;
     time_point pre_drain_until_{}, drain_until_{};
-    bool accepting_stopped_{false};
+    bool accepting_stopped_{false}, cut_{false};
     net::resolver resolver_;  // last: its threads post to workers
 };
-
-std::array<std::string_view, 2> paths_of(const config::listener& l) {
-    return l.tls ? std::array<std::string_view, 2>{l.tls->certificate, l.tls->key} : std::array<std::string_view, 2>{};
-}
 
 // Reads, checks and compiles the file. On success the result is the current configuration.
 bool server::load(std::vector<config::issue>& issues) {
@@ -134,8 +132,12 @@ bool server::start_workers() {
         stats_.push_back(std::make_unique<stats::worker_stats>());
         const std::uint64_t seed = static_cast<std::uint64_t>(entropy()) << 32 | entropy();
         workers_.push_back(std::make_unique<proxy::worker>(
-            i, seed, process_, *stats_.back(), [this](std::string&& lines) { return access_log_.take(std::move(lines)); }));
+            i, seed, process_, *stats_.back(), labels_,
+            [this](std::string&& lines) { return access_log_.take(std::move(lines)); }));
     }
+    process_.alarm = [this](std::string what) {
+        asio::post(io_, [what = std::move(what)] { spdlog::warn("{}", what); });
+    };
     for (auto& w : workers_) w->set_peers(workers_);
     if (!open_listeners(*snapshot_)) return false;
     publish();
@@ -217,6 +219,7 @@ bool server::reload(std::string_view reason) {
         ++reloads_.good;
         reloads_.last_good = wall_clock::now();
         publish();
+        if (const auto f = admin_.configure(configuration_->tree.admin)) spdlog::error("admin: {}", f->message);
         spdlog::info("reload ({}): configuration {} runs", reason, snapshot_->hash);
     } else {
         ++reloads_.bad;

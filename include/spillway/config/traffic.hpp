@@ -25,7 +25,7 @@ struct credential {
 
 // Connections to one instance, of each worker on its own.
 struct upstream_connections {
-    std::uint32_t max{1024};             // open at once; further requests see the instance as busy
+    std::uint32_t max_idle{256};         // kept open while nothing needs them
     duration idle_timeout{seconds(50)};  // an unused connection is closed before the other side closes it
     duration max_age{minutes(10)};       // a connection is not reused past this age, so that DNS changes take hold
 };

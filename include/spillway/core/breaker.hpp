@@ -23,10 +23,10 @@ struct availability {
     bool usable{true};
     bool trial{false};   // usable only for a trial, which has to be claimed
     time_point until{};  // when it becomes usable, as far as is known
-
-    // Of two breakers in a row (backend and instance): both have to let a request through.
-    friend availability both(const availability& a, const availability& b) noexcept;
 };
+
+// Of two breakers in a row (backend and instance): both have to let a request through.
+availability both(const availability& a, const availability& b) noexcept;
 
 // The circuit of one backend, or of one instance. Pure: the time is an argument, nothing is locked.
 //

@@ -43,6 +43,9 @@ public:
     void start_tls(SSL* ssl);
     // Closes without ceremony; sends TLS's close_notify first when `politely` and possible at once.
     void close(bool politely = false) noexcept;
+    // Ends our side, then reads and forgets what the peer still sends, until it has closed or the deadline passes: a
+    // close with unread bytes would reset the connection, and the peer might never see our last answer.
+    task<void> close_lingering(time_point deadline);
     // Makes the peer see a reset rather than a clean end: for answers that broke off.
     void abort() noexcept;
 
@@ -54,7 +57,6 @@ public:
     // One non-blocking step each.
     io_result try_read(std::span<char> into) noexcept;
     io_result try_write(std::string_view from) noexcept;
-    // Two pieces in one system call (plain) or as few records as possible (TLS, when they fit one).
     io_result try_handshake() noexcept;
     // Bytes that TLS has already taken from the socket.
     bool buffered() const noexcept { return ssl_ != nullptr && SSL_has_pending(ssl_) != 0; }

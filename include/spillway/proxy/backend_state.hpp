@@ -7,6 +7,7 @@
 
 #include <spillway/base/random.hpp>
 #include <spillway/core/breaker.hpp>
+#include <spillway/core/ewma.hpp>
 
 namespace spillway::proxy {
 
@@ -14,12 +15,13 @@ namespace spillway::proxy {
 // cores. Looking is lock-free; only changes take the lock, for a few instructions, never across an await.
 class breaker_state {
 public:
-    explicit breaker_state(core::breaker_policy policy) : breaker_(policy) { publish(); }
+    explicit breaker_state(const core::breaker_policy& policy) : breaker_(policy) { publish(); }
 
-    // Whether a request may go there, and if not until when. Lock-free while the breaker is closed or plainly open.
+    bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    // Whether a request may go there, and if not until when. Lock-free while the breaker is closed.
     core::availability view(time_point now) const noexcept {
-        const auto blocked = blocked_until_.load(std::memory_order_acquire);
-        if (blocked == 0) return {};
+        if (closed()) return {};
         const std::lock_guard lock(mutex_);
         return breaker_.view(now);
     }
@@ -41,14 +43,35 @@ public:
     }
 
 private:
-    void publish() noexcept {
-        const bool closed = breaker_.closed();
-        blocked_until_.store(closed ? 0 : 1, std::memory_order_release);
-    }
+    void publish() noexcept { closed_.store(breaker_.closed(), std::memory_order_release); }
 
     mutable std::mutex mutex_;
     core::breaker breaker_;
-    std::atomic<std::int64_t> blocked_until_{0};
+    std::atomic<bool> closed_{true};
+};
+
+// One deployment, as all workers see it. Kept over reloads as long as the deployment is the same.
+struct shared_backend {
+    explicit shared_backend(const core::breaker_policy& policy) : breaker(policy) {}
+
+    breaker_state breaker;
+    std::atomic<std::uint32_t> outstanding{0};  // attempts in flight, until the last byte of their answers
+
+    double latency(time_point now) const noexcept {
+        return core::peak_latency{latency_.load(std::memory_order_relaxed), at()}.now_is(now);
+    }
+    // Two workers may overwrite each other here; an estimate survives that.
+    void observe_latency(double seconds, time_point now) noexcept {
+        const auto next = core::peak_latency{latency_.load(std::memory_order_relaxed), at()}.with(seconds, now);
+        latency_.store(next.seconds, std::memory_order_relaxed);
+        latency_at_.store(next.at.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+
+private:
+    time_point at() const noexcept { return time_point(duration(latency_at_.load(std::memory_order_relaxed))); }
+
+    std::atomic<double> latency_{0};
+    std::atomic<duration::rep> latency_at_{0};
 };
 
 }  // namespace spillway::proxy

@@ -40,8 +40,9 @@ struct scratch {
 
 // One request and its answer: performs what the exchange machine of the core decides.
 //
-// Its life in files: exchange.cpp (head, client, route, attempt loop, account), request_body.cpp, attempt.cpp (one try),
-// relay.cpp (the committed answer), reply.cpp (the gateway's own answers), access_log.cpp.
+// Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, attempts.cpp (the loop),
+// attempt.cpp (one try), relay.cpp (the committed answer), reply.cpp and local_service.cpp (the gateway's own
+// answers), access_log.cpp.
 class exchange {
 public:
     explicit exchange(session& s);
@@ -66,13 +67,23 @@ private:
     maybe_fault identify();
     maybe_fault classify();
     maybe_fault find_route();
-    net::task<bool> run_attempts();
-    net::task<bool> carry_out(core::action a);
-    void apply(const core::effect& e);
-    std::optional<net::task<bool>> local_service();
-    std::string models_body() const;
-    void settle_attempt() noexcept;
+    void refuse_head(http::head_error error);
+    void set_request_id(std::string_view id) noexcept;
+    void make_request_id() noexcept;
     void account();
+
+    // local_service.cpp
+    bool is_local_path() const noexcept;
+    net::task<bool> local_service();
+    net::task<bool> list_models();
+
+    // attempts.cpp
+    core::request_facts facts() const;
+    net::task<bool> run_attempts();
+    void count_attempt(const pool& p, const core::outcome& o);
+    void apply(const core::effect& e);
+    void settle_attempt() noexcept;
+    void log_connect_failure(const backend& b, const std::string& detail);
 
     // request_body.cpp
     bool body_is_here() noexcept;
@@ -123,6 +134,7 @@ private:
 
     // access_log.cpp
     void write_access_log();
+    void write_tries(std::string& out) const;
 
     const pool& the_pool() const noexcept { return snapshot_->shared->pools[*pool_]; }
     stats::label pool_label() const noexcept { return pool_ ? the_pool().label : stats::label{0}; }
@@ -130,6 +142,8 @@ private:
     time_point write_deadline() const noexcept { return worker_.now() + session_.from().limits.write_timeout; }
     bool served_by_headers() const noexcept;
     void release_scratch() noexcept;
+    void release_request() noexcept;
+    void release_memory() noexcept;
 
     session& session_;
     worker& worker_;
@@ -150,7 +164,8 @@ private:
     std::uint8_t request_id_size_{0};
     std::uint8_t client_minor_{1};
     bool keep_client_{false}, head_request_{false}, expects_continue_{false}, has_body_{false};
-    bool request_read_{false}, streams_{false};
+    bool request_read_{false}, streams_{false}, is_probe_{false};
+    fault refusal_{};  // of a head that could not be read
     http::stream_family stream_family_{http::stream_family::chat};
     std::size_t held_memory_{0};
     std::optional<std::size_t> client_, route_, pool_;
@@ -159,7 +174,8 @@ private:
     std::unique_ptr<net::upstream_connection> connection_;
     std::optional<core::exchange_machine> machine_;
     const backend* serving_{nullptr};
-    bool counted_{false};  // in serving_'s outstanding
+    bool counted_{false};                                // in serving_'s outstanding
+    bool trial_backend_{false}, trial_instance_{false};  // claimed and not yet answered for
     std::uint32_t attempts_{0};
     time_point attempt_began_{}, first_byte_at_{};
 

@@ -12,8 +12,8 @@ namespace spillway::proxy {
 
 // One client connection's life: TLS handshake, then one exchange after the other.
 //
-// While an exchange runs, the session watches whether its client is still there: nobody reads from the client then, so
-// every report on its descriptor comes to on_client_event().
+// While an exchange runs, the session watches whether its client is still there: nobody reads from the client then,
+// so every report on its descriptor comes to on_client_event().
 class session {
 public:
     session(worker& w, const std::shared_ptr<const listener>& from, int fd, const net::address& peer);

@@ -6,6 +6,7 @@
 
 #include <spillway/core/balancer.hpp>
 #include <spillway/core/identity.hpp>
+#include <spillway/core/outcome.hpp>
 #include <spillway/core/retry_budget.hpp>
 #include <spillway/core/router.hpp>
 #include <spillway/core/selector.hpp>
@@ -15,8 +16,8 @@
 #include <spillway/proxy/limits.hpp>
 #include <spillway/stats/cells.hpp>
 
-// The configuration as the request path sees it: compiled once, immutable, shared by all workers. An exchange keeps the
-// one that it began with. Everything is found by index; names are for people.
+// The configuration as the request path sees it: compiled once, immutable, shared by all workers. An exchange keeps
+// the one that it began with. Everything is found by index; names are for people.
 namespace spillway::proxy {
 
 struct listener {
@@ -25,7 +26,7 @@ struct listener {
     net::ssl_ctx_ptr tls;  // null: plain HTTP behind a TLS-terminating ingress
     std::vector<net::network> trusted_proxies;
     client_limits limits;
-    std::string base_path;  // taken off the front of every path
+    std::string base_path;                      // taken off the front of every path
     duration sse_keep_alive{duration::zero()};  // zero: no comments during silence
     bool least_sessions{false};
     std::shared_ptr<std::atomic<std::size_t>> open;  // connections now, over all workers and reloads
@@ -35,12 +36,12 @@ struct instance {
     std::string name, region, geography;
     net::endpoint to;
     net::upstream_limits connections;
-    std::string path_prefix;   // of the endpoint URL, without a slash at its end
-    std::string host_field;    // value of the Host field
+    std::string path_prefix;  // of the endpoint URL, without a slash at its end
+    std::string host_field;   // value of the Host field
     std::string auth_name, auth_value;
     std::string pinned_api_version;
     duration dns_refresh{seconds(30)};
-    std::string identity;      // stable over reloads as long as the instance is the same
+    std::string identity;  // stable over reloads as long as the instance is the same
     std::shared_ptr<breaker_state> state;
 };
 
@@ -49,6 +50,8 @@ struct backend {
     std::size_t instance{0};
     std::string deployment, model_json;  // the name, and as a JSON string with its quotes
     std::string type;
+    std::uint32_t max_outstanding{0};  // over all workers; 0: no cap
+    std::string identity;              // stable over reloads as long as the deployment is the same
     stats::label label{0};
     std::shared_ptr<shared_backend> state;
 };
@@ -68,6 +71,7 @@ struct client {
     std::string name;
     stats::label label{0};
     bool served_by_headers{false};
+    std::vector<std::string> models;  // names that it may use, as far as its routes spell them out
 };
 
 struct snapshot {
@@ -82,16 +86,19 @@ struct snapshot {
     core::router router;
     std::vector<std::string> route_names;
     double access_log_sample{1.0};
+    bool hide_existence{true};
     std::size_t body_memory{std::size_t{1} << 30};
     bool throttled_is_ready{true};
+
+    bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }
 };
 
 // What one worker adds: connections and the state of its balancers, which nobody else touches.
 struct worker_snapshot {
     std::shared_ptr<const snapshot> shared;
-    std::vector<std::shared_ptr<net::upstream>> upstreams;   // by instance
-    std::vector<core::balancer_state> balancers;             // by pool
-    std::vector<core::retry_budget> budgets;                 // by pool
+    std::vector<std::shared_ptr<net::upstream>> upstreams;  // by instance
+    std::vector<core::balancer_state> balancers;            // by pool
+    std::vector<core::retry_budget> budgets;                // by pool
 };
 
 }  // namespace spillway::proxy

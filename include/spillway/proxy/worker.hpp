@@ -3,9 +3,12 @@
 #include <openssl/evp.h>
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <spillway/base/random.hpp>
@@ -23,16 +26,17 @@ struct scratch;
 
 // What all workers of the process share besides the backends' states; atomics only.
 struct process_state {
-    std::atomic<bool> ready{false};     // what /health/ready says, kept up to date by the main thread
+    std::atomic<bool> ready{false};  // what /health/ready says, kept up to date by the main thread
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> body_bytes{0};  // held by request bodies, against snapshot.body_memory
+    std::function<void(std::string)> alarm;  // tells operators; any thread, never blocks; set before the workers run
 };
 
 // One event loop with everything that belongs to its thread: sessions, connections, buffers, numbers.
 class worker {
 public:
     worker(unsigned index, std::uint64_t seed, process_state& process, stats::worker_stats& stats,
-           log_buffer::sink log);
+           stats::label_table& labels, log_buffer::sink log);
     ~worker();
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
@@ -43,8 +47,9 @@ public:
 
     // These run on the worker's thread (the server posts them).
     void adopt(std::shared_ptr<const snapshot> next);
-    void accept_on(const std::string& listener_name, int listening_fd);
-    void stop_accepting(const std::string& listener_name);
+    // `key` tells sockets of one listener on different addresses apart.
+    void accept_on(const std::string& listener_name, const std::string& key, int listening_fd);
+    void stop_accepting(const std::string& key);
     void take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer);
     void set_addresses(const std::string& host, const net::address_list& found);
     void begin_drain();  // no new connections; idle sessions end, busy ones after their exchange
@@ -65,8 +70,13 @@ public:
     log_buffer& log() noexcept { return log_; }
     process_state& process() noexcept { return process_; }
     const std::shared_ptr<worker_snapshot>& current() const noexcept { return current_; }
+    // Something for the operators' log, at most a few a second: what floods tells nothing new.
+    void alarm(std::string what);
     std::unique_ptr<scratch> take_scratch();
     void give_scratch(std::unique_ptr<scratch> s) noexcept;
+    // The metrics' number of a name with static storage, such as a fault's code.
+    stats::label label(std::string_view name);
+    stats::label status_label(int status);
     // SHA-256 without a fetch or an allocation a call.
     std::array<std::uint8_t, 32> sha256(std::string_view of) noexcept;
 
@@ -78,7 +88,7 @@ private:
     void publish_upstream_counters() noexcept;
 
     struct accepting {
-        std::string listener_name;
+        std::string key;
         std::unique_ptr<net::acceptor> from;
     };
 
@@ -93,11 +103,15 @@ private:
     std::vector<accepting> acceptors_;
     std::vector<std::unique_ptr<scratch>> scratches_;
     std::map<std::string, net::address_list> addresses_;
+    stats::label_table& labels_;
+    std::unordered_map<const char*, stats::label> known_labels_;  // by the address of a name with static storage
+    std::array<stats::label, 600> status_labels_{};
     std::span<const std::unique_ptr<worker>> peers_;
     session* sessions_{nullptr};
     std::atomic<std::size_t> session_count_{0};
     EVP_MD_CTX* digest_context_;
     EVP_MD* digest_;
+    std::uint32_t alarms_this_second_{0};
     net::timer housekeeping_;
     net::upstream_counters retired_;  // of upstreams that reloads removed
 };

@@ -4,22 +4,22 @@
 #include <string>
 #include <vector>
 
-#include <spillway/base/fault.hpp>
 #include <spillway/config/validate.hpp>
 #include <spillway/proxy/snapshot.hpp>
+#include <spillway/server/tls_store.hpp>
 #include <spillway/stats/cells.hpp>
 
 namespace spillway::server {
 
-// Makes the request path's form of a checked configuration: resolves secrets, loads certificates, compiles routes,
-// and finds again the state (breakers, counts) of what is unchanged since `before`. Reads files: main thread only.
-// Faults become issues with the place of the key, so that a bad secret file reads like any other mistake.
 struct compiled {
     std::shared_ptr<const proxy::snapshot> snapshot;
     std::vector<config::issue> issues;  // errors: then snapshot is null
     std::vector<std::string> files;     // what was read: certificates, keys, secrets; to be watched
 };
 
+// Makes the request path's form of a checked configuration: resolves secrets, loads certificates, compiles routes,
+// and finds again the state (breakers, counts) of what is unchanged since `before`. Reads files: main thread only.
+// Faults become issues with the place of the key, so that a bad secret file reads like any other mistake.
 class compiler {
 public:
     explicit compiler(stats::label_table& labels) : labels_(labels) {}
@@ -27,6 +27,7 @@ public:
 
 private:
     stats::label_table& labels_;
+    tls_store tls_;
     std::uint64_t generation_{0};
 };
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace spillway::server {
+
+// https://host[:port][/prefix] in its parts.
+struct endpoint_url {
+    bool tls{true};
+    std::string host;  // without the brackets of an IPv6 address
+    std::uint16_t port{443};
+    std::string prefix;      // without a slash at its end
+    std::string host_field;  // as the Host field wants it: with the port unless it is the usual one
+};
+
+// Nothing when it is no such URL.
+std::optional<endpoint_url> parse_endpoint_url(std::string_view url);
+
+// "host:port", "[::1]:8443", "host": the host and the port, `port` when none is named.
+std::optional<std::pair<std::string, std::uint16_t>> parse_host_port(std::string_view s, std::uint16_t port);
+
+}  // namespace spillway::server

@@ -1,0 +1,287 @@
+#include <spillway/proxy/exchange.hpp>
+
+#include <spillway/core/told_time.hpp>
+#include <spillway/http/target.hpp>
+
+namespace spillway::proxy {
+namespace {
+
+fault bad_request(std::string message) {
+    return {.code = "BadRequest", .who = origin::client, .status = 400, .message = std::move(message)};
+}
+
+bool usable_request_id(std::string_view id) noexcept {
+    if (id.empty() || id.size() > 64) return false;
+    for (const char c : id)
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+              c == '.'))
+            return false;
+    return true;
+}
+
+}  // namespace
+
+void scratch::clear() noexcept {
+    body.reset();
+    out.reset();
+    answer.reset();
+    target.clear();
+}
+
+exchange::exchange(session& s) : session_(s), worker_(s.owner()), snapshot_(worker_.current()) {}
+
+exchange::~exchange() {
+    drop_connection();
+    settle_attempt();
+    release_scratch();
+    release_memory();
+}
+
+// From here to relay() the request's views point into the session's input and into the scratch.
+net::task<bool> exchange::run() {
+    scratch_ = worker_.take_scratch();
+    const head_state head = co_await read_head();
+    if (head == head_state::nothing) co_return false;
+    began_ = clock::now();
+    worker_.stats().requests_active.add();
+    bool again = false, threw = false;
+    try {
+        again = head == head_state::refused ? co_await refuse(refusal_) : co_await serve();
+    } catch (const std::exception& e) {
+        threw = true;
+        worker_.alarm(std::string("an exchange ended by an exception: ") + e.what());
+    }
+    if (threw) {
+        worker_.stats().exceptions.add();
+        session_.client().abort();
+    }
+    settle_attempt();
+    account();
+    worker_.stats().requests_active.sub(1);
+    if (again) session_.input().consume(std::min(input_used_, session_.input().size()));
+    co_return again;
+}
+
+net::task<bool> exchange::serve() {
+    maybe_fault f = understand();
+    if (f) co_return co_await refuse(*f);
+    if (is_local_path()) co_return co_await local_service();
+    f = identify();
+    if (!f) f = classify();
+    if (f) co_return co_await refuse(*f);
+    if (classified_.op->family == core::family::models) co_return co_await list_models();
+    if (!body_is_here()) f = co_await read_body();
+    if (!f) f = scan_body();
+    if (!f) f = find_route();
+    if (f) {
+        if (f->status == 499) co_return lost_client();
+        co_return co_await refuse(*f);
+    }
+    co_return co_await run_attempts();
+}
+
+net::task<exchange::head_state> exchange::read_head() {
+    const auto& limits = session_.from().limits;
+    auto& in = session_.input();
+    std::size_t seen = 0;
+    const time_point until = worker_.now() + limits.head_timeout;
+    for (;;) {
+        head_bytes_ = http::find_head_end(in.view(), seen);
+        if (head_bytes_ != http::npos) break;
+        seen = in.size();
+        const auto too_large = seen >= limits.head_bytes;
+        net::io_result r;
+        if (!too_large) {
+            const auto room = in.prepare(seen == 0 ? net::slab_pool::small : 1024);
+            r = session_.client().try_read(room);
+            if (r.waits()) r = co_await session_.client().read_some(room, until, &session_.left());
+            if (r.ok()) {
+                in.commit(r.bytes);
+                continue;
+            }
+        }
+        head_bytes_ = in.size();
+        request_read_ = true;
+        if (!too_large && (in.empty() || r.status != net::io_status::timed_out)) co_return head_state::nothing;
+        if (too_large) {
+            const auto error = http::oversize_error(in.view());
+            refuse_head(error);
+        } else {
+            worker_.stats().limits.at({worker_.label("head_timeout")}).add();
+            refusal_ = {.code = "RequestTimeout",
+                        .who = origin::client,
+                        .status = 408,
+                        .message = "The request's head did not arrive in time. Send it again."};
+        }
+        co_return head_state::refused;
+    }
+    const http::head_limits parse_limits{limits.head_bytes, limits.header_fields, 8192};
+    const auto error = http::parse_request(in.view().substr(0, head_bytes_), parse_limits, scratch_->request);
+    if (error == http::head_error::none) co_return head_state::complete;
+    request_read_ = true;
+    refuse_head(error);
+    co_return head_state::refused;
+}
+
+void exchange::refuse_head(http::head_error error) {
+    const int status = http::status_of(error);
+    if (status == 431 || status == 414) worker_.stats().limits.at({worker_.label("head")}).add();
+    refusal_ = {
+        .code = "BadRequest", .who = origin::client, .status = status, .message = std::string(http::describe(error))};
+}
+
+// What the head says about the message itself.
+exchange::maybe_fault exchange::understand() {
+    const auto& head = scratch_->request;
+    client_minor_ = static_cast<std::uint8_t>(head.minor_version);
+    keep_client_ = head.keep_alive;
+    head_request_ = head.method == "HEAD";
+    expects_continue_ = head.expect_continue;
+    has_body_ = head.body != http::body_kind::none;
+    request_body_ = http::body_scanner(head);
+    worker_.stats().bytes_from_clients.add(head_bytes_ + head.content_length);
+    const auto given = head.fields.value(http::field_id::x_request_id);
+    if (usable_request_id(given)) set_request_id(given);
+    else make_request_id();
+    const auto target = http::split_target(head.target);
+    path_ = target.path;
+    query_ = target.query;
+    if (const auto e = http::check_path(path_); e != http::path_error::none)
+        return bad_request("The path is ambiguous: " + std::string(http::describe(e)));
+    for (const auto name : http::secret_params)
+        if (http::find_param(query_, name)) {
+            query_kept_ = http::remove_params(query_, http::secret_params);
+            query_ = query_kept_;
+            break;
+        }
+    return std::nullopt;
+}
+
+void exchange::set_request_id(std::string_view id) noexcept {
+    request_id_size_ = static_cast<std::uint8_t>(std::min(id.size(), request_id_.size()));
+    std::copy_n(id.data(), request_id_size_, request_id_.data());
+}
+
+void exchange::make_request_id() noexcept {
+    constexpr char digits[] = "0123456789abcdef";
+    std::size_t n = 0;
+    for (int half = 0; half < 2; ++half) {
+        std::uint64_t bits = worker_.random().next();
+        for (int i = 0; i < 16; ++i, bits >>= 4) request_id_[n++] = digits[bits & 15];
+    }
+    request_id_size_ = 32;
+}
+
+exchange::maybe_fault exchange::identify() {
+    const auto key = core::find_key(scratch_->request.fields);
+    if (key.ambiguous)
+        return bad_request(
+            "The request carries different keys in several headers. Send one of api-key, "
+            "Authorization: Bearer and Ocp-Apim-Subscription-Key.");
+    fault refused{.code = "401", .who = origin::client, .status = 401};
+    if (key.value.empty()) {
+        refused.message =
+            "The request carries no key. Send the gateway key that you were given as `api-key` or as "
+            "`Authorization: Bearer`.";
+        return refused;
+    }
+    if (key.value.size() <= core::longest_key) client_ = snapshot_->shared->keys.find(worker_.sha256(key.value));
+    if (client_) return std::nullopt;
+    refused.message =
+        "This gateway does not know the key. Check that it is the gateway's key, not one of an Azure "
+        "resource, and that it has not been replaced.";
+    return refused;
+}
+
+exchange::maybe_fault exchange::classify() {
+    std::string_view path = path_;
+    const auto& base = session_.from().base_path;
+    if (!base.empty() && path.substr(0, base.size()) == base && path.size() > base.size() && path[base.size()] == '/')
+        path.remove_prefix(base.size());
+    const auto found = core::classify(scratch_->request.method, path);
+    if (!found) return found.error();
+    classified_ = *found;
+    const auto& op = *classified_.op;
+    stream_family_ =
+        op.family == core::family::responses ? http::stream_family::responses : http::stream_family::chat;
+    if (op.method == "POST" && !has_body_) return bad_request("The request has no body. Send a JSON object.");
+    if (op.name_place != core::name_place::path) return std::nullopt;
+    std::array<char, 256> memory;
+    const auto raw = classified_.deployment_raw;
+    const auto name = raw.size() <= memory.size() ? http::decode_segment(raw, memory) : std::nullopt;
+    if (!name || name->empty()) return bad_request("The deployment name in the path is no usable name.");
+    deployment_ = *name;
+    return std::nullopt;
+}
+
+exchange::maybe_fault exchange::find_route() {
+    const auto& shared = *snapshot_->shared;
+    core::route_query q;
+    q.client = *client_;
+    q.client_name = shared.clients[*client_].name;
+    q.user = user_;
+    q.operation = core::operation_index(*classified_.op);
+    q.deployment = deployment_;
+    const auto match = shared.router.find(q, scratch_->request.fields, worker_.random());
+    if (match) {
+        route_ = match->route;
+        pool_ = match->pool;
+        return std::nullopt;
+    }
+    if (!shared.hide_existence && shared.router.knows(deployment_))
+        return fault{.code = "DeploymentForbidden",
+                     .who = origin::client,
+                     .status = 403,
+                     .message =
+                         "This client has no route to that deployment for this operation. Ask the platform "
+                         "team for one."};
+    return fault{.code = "DeploymentNotFound",
+                 .who = origin::client,
+                 .status = 404,
+                 .message =
+                     "The deployment does not exist for this client and operation. Check the name, or ask the "
+                     "platform team for a route."};
+}
+
+void exchange::release_scratch() noexcept {
+    if (scratch_) worker_.give_scratch(std::move(scratch_));
+}
+
+// An open stream holds nothing of its request: no view into it is used after the answer's head.
+void exchange::release_request() noexcept {
+    release_scratch();
+    path_ = query_ = body_ = name_in_body_ = user_ = {};
+    auto& in = session_.input();
+    in.consume(std::min(input_used_, in.size()));
+    input_used_ = 0;
+    if (in.empty()) in.reset();
+    release_memory();
+}
+
+void exchange::release_memory() noexcept {
+    if (held_memory_ == 0) return;
+    worker_.process().body_bytes.fetch_sub(held_memory_, std::memory_order_relaxed);
+    worker_.stats().body_memory.sub(held_memory_);
+    held_memory_ = 0;
+}
+
+bool exchange::served_by_headers() const noexcept {
+    return client_ && snapshot_->shared->clients[*client_].served_by_headers;
+}
+
+void exchange::account() {
+    const auto& shared = *snapshot_->shared;
+    auto& stats = worker_.stats();
+    const stats::label operation = classified_.op != nullptr ? worker_.label(classified_.op->name) : stats::label{0};
+    const stats::label client = client_ ? shared.clients[*client_].label : stats::label{0};
+    if (client_left_ && status_ == 0) status_ = 499;
+    stats.requests.at({client, pool_label(), operation, worker_.status_label(status_)}).add();
+    if (pool_) stats.request_seconds.at({pool_label(), operation}).observe(seconds_between(began_, clock::now()));
+    stats.bytes_to_clients.add(bytes_to_client_);
+    // Failures are always written; probes of load balancers never, they would be most of the log.
+    if (is_probe_) return;
+    if (status_ >= 400 || !broken_why_.empty() || shared.access_log_sampled(worker_.random().unit()))
+        write_access_log();
+}
+
+}  // namespace spillway::proxy

@@ -1,0 +1,44 @@
+#include <spillway/server/tls_store.hpp>
+
+#include <openssl/sha.h>
+
+#include <array>
+#include <fstream>
+#include <sstream>
+
+namespace spillway::server {
+namespace {
+
+// Holds no key: the digest is all that stays.
+std::string digest_of(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    std::string all = text.str();
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> out{};
+    SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), out.data());
+    OPENSSL_cleanse(all.data(), all.size());
+    return {reinterpret_cast<const char*>(out.data()), out.size()};
+}
+
+}  // namespace
+
+result<net::ssl_ctx_ptr> tls_store::for_listener(const net::server_tls& from) {
+    auto& known = kept_["listener:" + from.certificate + ":" + from.key + (from.tls13_only ? ":1.3" : "")];
+    std::string contents = digest_of(from.certificate) + digest_of(from.key);
+    if (known.context && known.contents == contents) return known.context;
+    auto made = net::make_server_context(from);
+    if (made) known = {std::move(contents), *made};
+    return made;
+}
+
+result<net::ssl_ctx_ptr> tls_store::for_instances(const std::string& ca_file) {
+    auto& known = kept_["instances:" + ca_file];
+    std::string contents = ca_file.empty() ? std::string() : digest_of(ca_file);
+    if (known.context && known.contents == contents) return known.context;
+    auto made = net::make_client_context(ca_file);
+    if (made) known = {std::move(contents), *made};
+    return made;
+}
+
+}  // namespace spillway::server
