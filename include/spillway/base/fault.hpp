@@ -26,11 +26,10 @@ struct fault {
 template <class T>
 using result = boost::system::result<T, fault>;
 
-}  // namespace spillway
-
-namespace boost::system {
 // Asking a failed result for its value is a bug of ours: make it loud, but let the session's handler contain it.
-[[noreturn]] inline void throw_exception_from_error(const spillway::fault& f, const boost::source_location&) {
+// Boost.System finds this by the type's namespace.
+[[noreturn]] inline void throw_exception_from_error(const fault& f, const boost::source_location&) {
     throw std::runtime_error("unchecked fault " + std::string(f.code) + ": " + f.message);
 }
-}  // namespace boost::system
+
+}  // namespace spillway

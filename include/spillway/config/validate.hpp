@@ -35,9 +35,7 @@ check_result check_file(const std::string& path, const known_names& names,
 check_result check_text(std::string_view text, std::string_view file_name, const known_names& names,
                         const environment& env = process_environment());
 
-}  // namespace spillway::config
+// Boost.System finds this by the element's namespace when somebody asks a failed result for its value.
+[[noreturn]] void throw_exception_from_error(const std::vector<issue>& issues, const boost::source_location&);
 
-namespace boost::system {
-[[noreturn]] void throw_exception_from_error(const std::vector<spillway::config::issue>& issues,
-                                             const boost::source_location&);
-}  // namespace boost::system
+}  // namespace spillway::config
