@@ -1,0 +1,107 @@
+"""What is measured. Each case runs against each proxy in turn, several rounds; medians count."""
+import json
+import statistics
+import time
+import urllib.request
+
+
+def median(rows, *path):
+    values = []
+    for row in rows:
+        for step in path:
+            row = row[step]
+        values.append(row)
+    return statistics.median(values)
+
+
+class Case:
+    def __init__(self, deployment, arguments, connections, rate):
+        self.deployment, self.arguments, self.connections, self.rate = deployment, arguments, connections, rate
+
+    def run(self, lab, against, rounds, length):
+        closed = {name: [] for name in against}
+        paced = {name: [] for name in against}
+        for _ in range(rounds):
+            for name in against:
+                closed[name].append(self._measure(lab, name, length, "-c", self.connections))
+            for name in against:
+                paced[name].append(self._measure(lab, name, length, "-c", 64, "-r", self.rate))
+        out = {}
+        for name in against:
+            out[name] = {
+                "requests_per_second": median(closed[name], "requests_per_second"),
+                "cpu_us_per_request": median(closed[name], "cpu_us"),
+                "rate": self.rate,
+                "cpu_us_at_rate": median(paced[name], "cpu_us"),
+                "p50_us": median(paced[name], "latency_us", "p50"),
+                "p99_us": median(paced[name], "latency_us", "p99"),
+                "failures": sum(sum(r["failures"].values()) if isinstance(r["failures"], dict) else r["failures"]
+                                for r in closed[name] + paced[name]),
+            }
+        return out
+
+    def _measure(self, lab, name, length, *arguments):
+        used = {}
+
+        def note(stage):
+            used[stage] = lab.cpu(name)
+
+        said = lab.load(name, self.deployment, "-d", length, "-w", 0.5, *self.arguments, *arguments, on_stage=note)
+        said["cpu_us"] = (used["done"] - used["warm"]) * 1e6 / max(1, said["completed"])
+        return said
+
+
+CASES = {
+    "json": Case("json", ["--body-size", 400], 32, 1000),
+    "sse": Case("sse-50-0", ["--body-size", 400, "--events", 50], 16, 200),
+    "body-64k": Case("bytes-65536", ["--body-size", 65536, "--bytes", 65536], 16, 300),
+    "body-1m": Case("bytes-1048576", ["--body-size", 1048576, "--bytes", 1048576], 8, 30),
+}
+
+
+def hold_case(lab, against, streams):
+    """Memory of streams that are open and nearly silent: one event a second."""
+    out = {}
+    for name in against:
+        before = lab.rss(name)
+        at = {}
+
+        def note(stage, name=name, at=at):
+            if stage == "open":
+                time.sleep(3)
+                at["rss"], at["cpu"], at["t"] = lab.rss(name), lab.cpu(name), time.monotonic()
+                time.sleep(3)
+                at["cpu_share"] = (lab.cpu(name) - at["cpu"]) / (time.monotonic() - at["t"])
+
+        said = lab.load(name, "sse-120-1000", "-c", streams, "--hold", "-d", 12, "--timeout", 60, "--body-size", 400,
+                        on_stage=note)
+        out[name] = {"streams": streams, "kib_per_stream": (at["rss"] - before) / streams / 1024,
+                     "cpu_share": at["cpu_share"], "failures": said["failures"]}
+    return out
+
+
+def reload_case(lab, length):
+    """Reloads the configuration ten times a second while requests run."""
+    import threading
+    stop, count = threading.Event(), [0, 0]
+
+    def reload():
+        while not stop.is_set():
+            with open(lab.config, "a", encoding="utf-8") as f:
+                f.write(f"# {count[0]}\n")
+            request = urllib.request.Request(f"http://127.0.0.1:{lab.admin}/config/reload", method="POST")
+            try:
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    json.load(answer)
+            except OSError:
+                count[1] += 1
+            count[0] += 1
+            stop.wait(0.1)
+
+    thread = threading.Thread(target=reload)
+    quiet = CASES["json"].run(lab, ["spillway"], 1, length)["spillway"]
+    thread.start()
+    busy = CASES["json"].run(lab, ["spillway"], 1, length)["spillway"]
+    stop.set()
+    thread.join()
+    return {"without": quiet, "with": busy, "reloads": count[0], "refused": count[1]}

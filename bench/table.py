@@ -1,0 +1,62 @@
+"""Prints what was measured as Markdown, as it goes into docs/performance.md."""
+import json
+
+TITLES = {
+    "json": "Small JSON (400 B question, 500 B answer)",
+    "sse": "Event stream of 50 chunks, as fast as they come",
+    "body-64k": "64 KiB question and answer",
+    "body-1m": "1 MiB question and answer",
+}
+
+
+def row(*cells):
+    print("| " + " | ".join(str(c) for c in cells) + " |")
+
+
+def print_tables(results):
+    print(f"Machine: {results['machine']}\n")
+    for v in results["versions"]:
+        print(f"- {v}")
+    for name, title in TITLES.items():
+        case = results["cases"].get(name)
+        if not case:
+            continue
+        print(f"\n### {title}\n")
+        row("", "requests/s", "CPU µs/request", "CPU vs nginx", "p50 µs", "p99 µs", "added p50", "added p99", "failures")
+        row(*["---"] + ["--:"] * 8)
+        direct, nginx = case.get("direct"), case.get("nginx")
+        for who, r in case.items():
+            own = who == "direct"
+            versus = f"{r['cpu_us_per_request'] / nginx['cpu_us_per_request']:.2f}" if nginx and not own else ""
+            added = [f"{r[k] - direct[k]:.0f}" if direct and not own else "" for k in ("p50_us", "p99_us")]
+            row(who, f"{r['requests_per_second']:.0f}", "" if own else f"{r['cpu_us_per_request']:.1f}", versus,
+                f"{r['p50_us']:.0f}", f"{r['p99_us']:.0f}", *added, r["failures"])
+        print(f"\nLatency at {next(iter(case.values()))['rate']} requests/s.")
+    hold = results["cases"].get("hold")
+    if hold:
+        print("\n### Open streams, one event a second each\n")
+        row("", "streams", "KiB resident per stream", "share of a core", "failures")
+        row("---", "--:", "--:", "--:", "--:")
+        for who, r in hold.items():
+            row(who, r["streams"], f"{r['kib_per_stream']:.1f}", f"{r['cpu_share']:.3f}", r["failures"])
+    flat = results["cases"].get("flat")
+    if flat:
+        print("\n### Cost by size of the configuration\n")
+        row("", "requests/s", "CPU µs/request", "p99 µs")
+        row("---", "--:", "--:", "--:")
+        for what, r in flat.items():
+            row(what, f"{r['requests_per_second']:.0f}", f"{r['cpu_us_per_request']:.1f}", f"{r['p99_us']:.0f}")
+    reload = results["cases"].get("reload")
+    if reload:
+        print(f"\n### {reload['reloads']} reloads under load ({reload['refused']} refused)\n")
+        row("", "requests/s", "CPU µs/request", "p99 µs", "failures")
+        row("---", "--:", "--:", "--:", "--:")
+        for what in ("without", "with"):
+            r = reload[what]
+            row(what, f"{r['requests_per_second']:.0f}", f"{r['cpu_us_per_request']:.1f}", f"{r['p99_us']:.0f}",
+                r["failures"])
+
+
+def write_json(path, results):
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(results, f, indent=1)
