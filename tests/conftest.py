@@ -1,0 +1,65 @@
+import pytest
+
+from support import gateway as gateways
+from support.certs import Certificates
+from support.upstream import Upstream
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def upstream(certs):
+    """upstream("a"): a scripted server of that name."""
+    made = []
+
+    def make(name, **how):
+        made.append(Upstream(certs, name, **how))
+        return made[-1]
+
+    yield make
+    for u in made:
+        u.close()
+
+
+@pytest.fixture
+def gateway(certs, tmp_path):
+    """gateway([a, b], {...}): a running gateway in front of them. At the end it has to stop cleanly."""
+    made = []
+
+    def make(upstreams, over=None, start=True):
+        folder = tmp_path / f"gateway{len(made)}"
+        folder.mkdir()
+        made.append(gateways.build(folder, certs, upstreams, over))
+        return made[-1].start() if start else made[-1]
+
+    yield make
+    for g in made:
+        if g.output.exists():
+            print(f"--- the gateway's log\n{g.log()}")
+    for g in made:
+        g.stop()
+
+
+@pytest.fixture
+def a(upstream):
+    return upstream("a")
+
+
+@pytest.fixture
+def b(upstream):
+    return upstream("b")
+
+
+@pytest.fixture
+def pair(gateway, a, b):
+    """A gateway that prefers `a` and has `b` to fall back on."""
+    return gateway([a, b])
+
+
+@pytest.fixture
+def one(gateway, a):
+    """A gateway with nothing but `a`."""
+    return gateway([a])
