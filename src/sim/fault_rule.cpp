@@ -60,7 +60,8 @@ void read_details(settings_reader& in, fault_rule& r) {
         case fault_kind::silence: read_length(in, r); break;
         case fault_kind::stall:
             read_length(in, r);
-            read_place(in, r, false);
+            r.after_events = 1;
+            in.count("after_events", r.after_events);
             break;
         case fault_kind::reset: read_place(in, r, false); break;
         case fault_kind::close: read_place(in, r, true); break;

@@ -1,0 +1,3 @@
+#include <spillway/sim/simulator.hpp>
+
+int main(int argc, char** argv) { return spillway::sim::run_simulator(argc, argv); }

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <spillway/base/time.hpp>
+
+#include "json_tools.hpp"
+#include "message.hpp"
+#include "options.hpp"
+
+namespace spillway::sim {
+
+// What a request may ask for.
+enum class operation : std::uint8_t {
+    chat,
+    completions,
+    embeddings,
+    responses,
+    images,
+    speech,
+    transcription,
+    models,  // no deployment takes part
+    stored,  // files, threads ...: things that live on the instance, by id
+    unknown,
+};
+// As Azure's messages call it.
+std::string_view name_of(operation op) noexcept;
+
+struct token_counts {
+    std::uint64_t prompt{0}, completion{0};
+    std::uint64_t total() const noexcept { return prompt + completion; }
+};
+
+// One event of a stream, or a whole body. It is due when that many tokens have been made.
+struct piece {
+    std::string bytes;
+    std::uint64_t after_tokens{0};
+};
+
+struct answer {
+    int status{200};
+    std::string content_type{"application/json"};
+    header_list headers;
+    bool streamed{false};
+    std::vector<piece> pieces;
+    token_counts usage;
+    json kept;  // what the instance remembers under its id; null: nothing
+
+    static answer of(int status, const json& body);
+};
+
+// All that an answer follows from.
+struct call {
+    operation op{operation::unknown};
+    const deployment_options* deployment{nullptr};
+    const json* body{nullptr};
+    std::string_view api_version;  // empty on v1
+    std::string id;                // what makes the answer's ids unique
+    std::int64_t created{0};       // seconds since 1970
+};
+
+answer chat_answer(const call& c);
+answer completion_answer(const call& c);
+answer embeddings_answer(const call& c);
+answer response_answer(const call& c);
+answer image_answer(const call& c);
+answer speech_answer(const call& c);
+answer transcription_answer(const call& c);
+answer answer_to(const call& c);
+// The last event of a responses stream that fails.
+std::string failed_response_event(const call& c, std::uint64_t sequence_number, std::string_view code,
+                                  std::string_view message);
+
+// "data: {...}\n\n", with the line "event: name" before it when there is a name.
+std::string event_text(const json& data, std::string_view name = {});
+
+// What a stream of this operation says when the model fails after `events_before` events, with its framing.
+std::string failure_event(const call& c, std::uint64_t events_before, std::string_view code,
+                          std::string_view message);
+
+// Azure's error body.
+json error_body(std::string_view code, std::string_view message, std::string_view type = {});
+answer error_answer(int status, std::string_view code, std::string_view message, std::string_view type = {});
+
+}  // namespace spillway::sim

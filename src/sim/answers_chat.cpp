@@ -1,0 +1,136 @@
+#include <algorithm>
+
+#include "answer_text.hpp"
+
+// Chat completions and the older completions: two shapes of one thing.
+namespace spillway::sim {
+namespace {
+
+json prompt_filter() {
+    return json::array({json{{"prompt_index", 0}, {"content_filter_results", filter_results()}}});
+}
+
+std::string finish_reason(const made_text& t) { return t.cut ? "length" : "stop"; }
+
+class maker {
+public:
+    explicit maker(const call& c) : call_(c), chat_(c.op == operation::chat) {
+        const std::uint64_t n = std::clamp<std::uint64_t>(number_or(*c.body, "n", 1), 1, 16);
+        for (std::uint64_t i = 0; i < n; ++i) texts_.push_back(make_text(c, i));
+        usage_.prompt = prompt_tokens(*c.body);
+        for (const auto& t : texts_) usage_.completion += t.tokens.size();
+    }
+
+    answer make() {
+        answer out;
+        out.usage = usage_;
+        out.streamed = true_in(*call_.body, "stream");
+        if (out.streamed) {
+            out.content_type = "text/event-stream; charset=utf-8";
+            stream(out);
+        } else {
+            out.pieces.push_back({to_text(whole()), usage_.completion});
+        }
+        return out;
+    }
+
+private:
+    std::string id() const { return (chat_ ? "chatcmpl-" : "cmpl-") + call_.id; }
+
+    json whole() const {
+        json choices = json::array();
+        for (std::size_t i = 0; i < texts_.size(); ++i) {
+            const auto& t = texts_[i];
+            json choice{
+                {"content_filter_results", filter_results()}, {"finish_reason", finish_reason(t)}, {"index", i}};
+            choice["logprobs"] = nullptr;
+            if (chat_) choice["message"] = {{"content", t.whole()}, {"refusal", nullptr}, {"role", "assistant"}};
+            else choice["text"] = t.whole();
+            choices.push_back(std::move(choice));
+        }
+        return {{"choices", std::move(choices)},
+                {"created", call_.created},
+                {"id", id()},
+                {"model", call_.deployment->full_model()},
+                {"object", chat_ ? "chat.completion" : "text_completion"},
+                {"prompt_filter_results", prompt_filter()},
+                {"system_fingerprint", "fp_simulator"},
+                {"usage", usage_json(usage_)}};
+    }
+
+    json chunk(json choices) const {
+        json out{{"choices", std::move(choices)},
+                 {"created", call_.created},
+                 {"id", id()},
+                 {"model", call_.deployment->full_model()},
+                 {"object", chat_ ? "chat.completion.chunk" : "text_completion"},
+                 {"system_fingerprint", "fp_simulator"}};
+        if (wants_usage()) out["usage"] = nullptr;
+        return out;
+    }
+
+    json choice(std::size_t index, json content, json finish, bool filtered) const {
+        json out;
+        if (filtered) out["content_filter_results"] = filter_results();
+        out[chat_ ? "delta" : "text"] = std::move(content);
+        out["finish_reason"] = std::move(finish);
+        out["index"] = index;
+        out["logprobs"] = nullptr;
+        return json::array({std::move(out)});
+    }
+
+    bool wants_usage() const {
+        const json* o = find(*call_.body, "stream_options");
+        return o != nullptr && true_in(*o, "include_usage");
+    }
+
+    // Azure begins with a chunk that has no choices, which breaks whoever takes the first one.
+    void stream(answer& out) const {
+        const json first{{"choices", json::array()},
+                         {"created", 0},
+                         {"id", ""},
+                         {"model", ""},
+                         {"object", ""},
+                         {"prompt_filter_results", prompt_filter()}};
+        out.pieces.push_back({event_text(first), 0});
+        std::uint64_t made = 0;
+        for (std::size_t i = 0; i < texts_.size(); ++i) {
+            const auto& t = texts_[i];
+            if (chat_) {
+                const json role{{"content", ""}, {"refusal", nullptr}, {"role", "assistant"}};
+                out.pieces.push_back({event_text(chunk(choice(i, role, nullptr, false))), made});
+            }
+            for (const auto& token : t.tokens) {
+                json content = chat_ ? json{{"content", token}} : json(token);
+                out.pieces.push_back({event_text(chunk(choice(i, std::move(content), nullptr, true))), ++made});
+            }
+            json nothing = chat_ ? json::object() : json("");
+            out.pieces.push_back({event_text(chunk(choice(i, std::move(nothing), finish_reason(t), false))), made});
+        }
+        if (wants_usage()) {
+            json last = chunk(json::array());
+            last["usage"] = usage_json(usage_);
+            out.pieces.push_back({event_text(last), made});
+        }
+        out.pieces.push_back({"data: [DONE]\n\n", made});
+    }
+
+    const call& call_;
+    bool chat_;
+    std::vector<made_text> texts_;
+    token_counts usage_;
+};
+
+}  // namespace
+
+answer chat_answer(const call& c) {
+    const json* messages = find(*c.body, "messages");
+    if (messages == nullptr || !messages->is_array() || messages->empty())
+        return error_answer(400, {}, "'messages' is a required property and may not be empty.",
+                            "invalid_request_error");
+    return maker(c).make();
+}
+
+answer completion_answer(const call& c) { return maker(c).make(); }
+
+}  // namespace spillway::sim

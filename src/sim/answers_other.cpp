@@ -1,0 +1,96 @@
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <spillway/base/random.hpp>
+#include <spillway/base/text.hpp>
+
+#include "answer_text.hpp"
+
+namespace spillway::sim {
+namespace {
+
+std::string base64(std::string_view bytes) {
+    std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+    const int n =
+        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    out.resize(static_cast<std::size_t>(n));
+    return out;
+}
+
+// A vector of length one, more or less, that follows from the input.
+std::vector<float> vector_of(const json& input, std::uint64_t dimensions) {
+    random_source random(text::hash(to_text(input)));
+    const double scale = std::sqrt(3.0 / static_cast<double>(dimensions));
+    std::vector<float> out;
+    for (std::uint64_t i = 0; i < dimensions; ++i) out.push_back(static_cast<float>(scale * (2 * random.unit() - 1)));
+    return out;
+}
+
+json embedding(const json& input, std::uint64_t index, std::uint64_t dimensions, bool packed) {
+    const std::vector<float> v = vector_of(input, dimensions);
+    json out{{"object", "embedding"}, {"index", index}};
+    if (packed) out["embedding"] = base64({reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float)});
+    else out["embedding"] = v;
+    return out;
+}
+
+// A list of texts or of token lists is many inputs; a text or one list of tokens is one.
+bool is_many(const json& input) { return input.is_array() && !input.empty() && !input.front().is_number(); }
+
+}  // namespace
+
+answer embeddings_answer(const call& c) {
+    const json* input = find(*c.body, "input");
+    if (input == nullptr) return error_answer(400, {}, "'input' is a required property", "invalid_request_error");
+    const std::uint64_t dimensions = std::clamp<std::uint64_t>(number_or(*c.body, "dimensions", 1536), 1, 4096);
+    const bool packed = string_or(*c.body, "encoding_format", "float") == "base64";
+    json data = json::array();
+    if (is_many(*input))
+        for (const auto& one : *input) data.push_back(embedding(one, data.size(), dimensions, packed));
+    else data.push_back(embedding(*input, 0, dimensions, packed));
+    const std::uint64_t tokens = prompt_tokens(*c.body);
+    answer out = answer::of(200, {{"object", "list"},
+                                  {"data", std::move(data)},
+                                  {"model", c.deployment->model},
+                                  {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
+    out.usage = {tokens, 0};
+    return out;
+}
+
+answer image_answer(const call& c) {
+    const std::uint64_t n = std::clamp<std::uint64_t>(number_or(*c.body, "n", 1), 1, 10);
+    const bool inline_bytes = string_or(*c.body, "response_format", "url") == "b64_json";
+    json data = json::array();
+    for (std::uint64_t i = 0; i < n; ++i) {
+        json image{{"revised_prompt", string_or(*c.body, "prompt", "")}};
+        if (inline_bytes) image["b64_json"] = base64("an image of " + string_or(*c.body, "prompt", "nothing"));
+        else image["url"] = "https://simulator.invalid/images/" + c.id + "/" + std::to_string(i) + ".png";
+        data.push_back(std::move(image));
+    }
+    return answer::of(200, {{"created", c.created}, {"data", std::move(data)}});
+}
+
+// Bytes that look like sound to nobody, in pieces as they would be made.
+answer speech_answer(const call& c) {
+    answer out;
+    out.content_type = "audio/mpeg";
+    out.streamed = true;
+    random_source random(prompt_hash(*c.body));
+    for (std::uint64_t i = 0; i < c.deployment->answer_tokens; ++i) {
+        std::string block(512, '\0');
+        for (auto& byte : block) byte = static_cast<char>(random.next() >> 56);
+        out.pieces.push_back({std::move(block), i});
+    }
+    return out;
+}
+
+answer transcription_answer(const call& c) {
+    answer out = answer::of(200, {{"text", make_text(c).whole()}});
+    out.pieces.front().after_tokens = c.deployment->answer_tokens;
+    return out;
+}
+
+}  // namespace spillway::sim

@@ -1,0 +1,133 @@
+#include "answer_text.hpp"
+
+namespace spillway::sim {
+namespace {
+
+class maker {
+public:
+    explicit maker(const call& c) : call_(c), text_(make_text(c)) {
+        usage_ = {prompt_tokens(*c.body), text_.tokens.size()};
+    }
+
+    answer make() {
+        answer out;
+        out.usage = usage_;
+        out.streamed = true_in(*call_.body, "stream");
+        const json* store = find(*call_.body, "store");
+        if (store == nullptr || *store != json(false)) out.kept = response(ending(), true);
+        if (!out.streamed) {
+            out.pieces.push_back({to_text(response(ending(), true)), usage_.completion});
+            return out;
+        }
+        out.content_type = "text/event-stream; charset=utf-8";
+        stream(out);
+        return out;
+    }
+
+    std::string failed_event(std::uint64_t sequence_number, std::string_view code, std::string_view message) const {
+        json failed = response("failed", false);
+        failed["error"] = {{"code", code}, {"message", message}};
+        const json data{
+            {"type", "response.failed"}, {"sequence_number", sequence_number}, {"response", std::move(failed)}};
+        return event_text(data, "response.failed");
+    }
+
+private:
+    std::string ending() const { return text_.cut ? "incomplete" : "completed"; }
+
+    json part(const std::string& text) const {
+        return {{"type", "output_text"}, {"annotations", json::array()}, {"text", text}};
+    }
+
+    json item(const std::string& status, bool whole) const {
+        json content = json::array();
+        if (whole) content.push_back(part(text_.whole()));
+        return {{"id", "msg_" + call_.id},
+                {"type", "message"},
+                {"status", status},
+                {"content", std::move(content)},
+                {"role", "assistant"}};
+    }
+
+    json given(const char* key, json otherwise) const {
+        const json* j = find(*call_.body, key);
+        return j != nullptr ? *j : std::move(otherwise);
+    }
+
+    json response(const std::string& status, bool whole) const {
+        json out{{"id", "resp_" + call_.id}, {"object", "response"}, {"created_at", call_.created},
+                 {"status", status},         {"background", false},  {"error", nullptr}};
+        out["incomplete_details"] = status == "incomplete" ? json{{"reason", "max_output_tokens"}} : json(nullptr);
+        for (const char* key : {"instructions", "max_output_tokens", "previous_response_id", "user"})
+            out[key] = given(key, nullptr);
+        out["metadata"] = given("metadata", json::object());
+        out["model"] = call_.deployment->name;
+        out["output"] = json::array();
+        if (whole) out["output"].push_back(item(status, true));
+        out["parallel_tool_calls"] = given("parallel_tool_calls", true);
+        out["reasoning"] = {{"effort", nullptr}, {"summary", nullptr}};
+        out["store"] = given("store", true);
+        out["temperature"] = given("temperature", 1.0);
+        out["text"] = given("text", {{"format", {{"type", "text"}}}});
+        out["tool_choice"] = given("tool_choice", "auto");
+        out["tools"] = given("tools", json::array());
+        out["top_p"] = given("top_p", 1.0);
+        out["truncation"] = given("truncation", "disabled");
+        out["usage"] = nullptr;
+        if (whole)
+            out["usage"] = {{"input_tokens", usage_.prompt},
+                            {"input_tokens_details", {{"cached_tokens", 0}}},
+                            {"output_tokens", usage_.completion},
+                            {"output_tokens_details", {{"reasoning_tokens", 0}}},
+                            {"total_tokens", usage_.total()}};
+        return out;
+    }
+
+    void emit(answer& out, const char* type, json members, std::uint64_t made) {
+        json data{{"type", type}, {"sequence_number", out.pieces.size()}};
+        data.update(members);
+        out.pieces.push_back({event_text(data, type), made});
+    }
+
+    // Members of an event that speaks about the one piece of text.
+    json about_text(const char* key, json value) const {
+        return {{"item_id", "msg_" + call_.id}, {"output_index", 0}, {"content_index", 0}, {key, std::move(value)}};
+    }
+
+    void stream(answer& out) {
+        emit(out, "response.created", {{"response", response("in_progress", false)}}, 0);
+        emit(out, "response.in_progress", {{"response", response("in_progress", false)}}, 0);
+        emit(out, "response.output_item.added", {{"output_index", 0}, {"item", item("in_progress", false)}}, 0);
+        emit(out, "response.content_part.added", about_text("part", part("")), 0);
+        std::uint64_t made = 0;
+        for (const auto& token : text_.tokens) {
+            ++made;
+            emit(out, "response.output_text.delta", about_text("delta", token), made);
+        }
+        emit(out, "response.output_text.done", about_text("text", text_.whole()), made);
+        emit(out, "response.content_part.done", about_text("part", part(text_.whole())), made);
+        emit(out, "response.output_item.done", {{"output_index", 0}, {"item", item(ending(), true)}}, made);
+        emit(out, text_.cut ? "response.incomplete" : "response.completed", {{"response", response(ending(), true)}},
+             made);
+    }
+
+    const call& call_;
+    made_text text_;
+    token_counts usage_;
+};
+
+}  // namespace
+
+std::string failed_response_event(const call& c, std::uint64_t sequence_number, std::string_view code,
+                                  std::string_view message) {
+    return maker(c).failed_event(sequence_number, code, message);
+}
+
+answer response_answer(const call& c) {
+    if (find(*c.body, "input") == nullptr && find(*c.body, "previous_response_id") == nullptr)
+        return error_answer(400, "missing_required_parameter", "Missing required parameter: 'input'.",
+                            "invalid_request_error");
+    return maker(c).make();
+}
+
+}  // namespace spillway::sim

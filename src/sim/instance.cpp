@@ -1,0 +1,275 @@
+#include "instance.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include <spillway/base/text.hpp>
+
+#include "answer_text.hpp"
+
+namespace spillway::sim {
+namespace {
+
+struct known_operation {
+    std::string_view path;
+    operation op;
+};
+constexpr std::array<known_operation, 8> operations{{
+    {"chat/completions", operation::chat},
+    {"completions", operation::completions},
+    {"embeddings", operation::embeddings},
+    {"responses", operation::responses},
+    {"images/generations", operation::images},
+    {"audio/speech", operation::speech},
+    {"audio/transcriptions", operation::transcription},
+    {"audio/translations", operation::transcription},
+}};
+
+operation operation_of(std::string_view path) noexcept {
+    for (const auto& o : operations)
+        if (o.path == path) return o.op;
+    if (path == "models" || path.starts_with("models/")) return operation::models;
+    return object_store::knows(path) ? operation::stored : operation::unknown;
+}
+
+bool takes_deployment(operation op) noexcept { return op < operation::models; }
+
+// The value of one field of a multipart form, as far as a model's name needs it.
+std::string form_field(const std::string& body, std::string_view name) {
+    const auto at = body.find("name=\"" + std::string(name) + "\"");
+    const auto from = at == std::string::npos ? at : body.find("\r\n\r\n", at);
+    if (from == std::string::npos) return {};
+    return body.substr(from + 4, body.find("\r\n", from + 4) - from - 4);
+}
+
+json recorded(const exchange& x) {
+    json headers = json::object();
+    for (const auto& [name, value] : x.asked.headers) {
+        std::string lower;
+        for (const char c : name) lower += text::lower(c);
+        if (headers.contains(lower)) headers[lower] = headers[lower].get<std::string>() + ", " + value;
+        else headers[lower] = value;
+    }
+    constexpr std::size_t most = 64 * 1024;
+    return {{"method", x.asked.method},
+            {"target", x.asked.target},
+            {"headers", std::move(headers)},
+            {"body", x.asked.body.substr(0, most)},
+            {"body_bytes", x.asked.body.size()}};
+}
+
+std::uint64_t whole_seconds(duration d) { return static_cast<std::uint64_t>(std::chrono::ceil<seconds>(d).count()); }
+
+}  // namespace
+
+json request_counters::to_json() const {
+    json statuses = json::object();
+    for (const auto& [status, n] : by_status) statuses[std::to_string(status)] = n;
+    return {{"requests", requests},
+            {"by_status", std::move(statuses)},
+            {"unanswered", unanswered},
+            {"aborted_by_client", aborted_by_client},
+            {"open_streams", open_streams},
+            {"tokens", {{"prompt", tokens.prompt}, {"completion", tokens.completion}, {"total", tokens.total()}}},
+            {"last_request", last_request}};
+}
+
+void request_counters::clear() {
+    const auto open = open_streams;
+    *this = {};
+    open_streams = open;
+}
+
+call exchange::as_call() const {
+    call c;
+    c.op = op;
+    c.deployment = &on->options;
+    c.body = &body;
+    c.api_version = api_version;
+    c.id = id;
+    c.created = wall_seconds;
+    return c;
+}
+
+instance::instance(const instance_options& o) : options_(o) {
+    for (const auto& d : o.deployments) deployments_.emplace(d.name, std::make_unique<deployment>(d));
+}
+
+void instance::find_operation(exchange& x) const {
+    constexpr std::string_view v1 = "/openai/v1/", dated = "/openai/", below = "deployments/";
+    std::string_view path = x.asked.path;
+    x.v1 = path.starts_with(v1);
+    if (!x.v1 && !path.starts_with(dated)) return;
+    path.remove_prefix(x.v1 ? v1.size() : dated.size());
+    x.api_version = x.asked.parameter("api-version");
+    if (!x.v1 && path.starts_with(below)) {
+        path.remove_prefix(below.size());
+        const auto slash = path.find('/');
+        x.deployment_name = percent_decoded(path.substr(0, slash));
+        path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+        x.op = operation_of(path);
+        if (!takes_deployment(x.op)) x.op = operation::unknown;
+    } else {
+        x.op = operation_of(path);
+        x.deployment_name = string_or(x.body, "model", form_field(x.asked.body.substr(0, 65536), "model"));
+    }
+    x.rest = path;
+    if (x.op == operation::responses && x.asked.method != "POST") x.op = operation::stored;
+}
+
+void instance::begin(exchange& x) {
+    x.body = json::parse(x.asked.body, nullptr, false);
+    find_operation(x);
+    if (takes_deployment(x.op))
+        if (const auto at = deployments_.find(x.deployment_name); at != deployments_.end()) x.on = at->second.get();
+    x.counters = x.on != nullptr ? &x.on->counters : &other_;
+    ++x.counters->requests;
+    x.counters->last_request = recorded(x);
+}
+
+bool instance::allowed(const request& r) const {
+    if (options_.api_key.empty() && options_.bearer.empty()) return true;
+    std::string_view key = r.header("api-key");
+    if (!options_.api_key.empty() && key == options_.api_key) return true;
+    constexpr std::string_view scheme = "bearer ";
+    std::string_view token = r.header("authorization");
+    if (!text::istarts_with(token, scheme)) return false;
+    token = text::trim(token.substr(scheme.size()));
+    if (token.empty()) return false;
+    return options_.bearer == "any" || token == options_.bearer ||
+           (!options_.api_key.empty() && token == options_.api_key);
+}
+
+quota_decision instance::admit(exchange& x, time_point now) const {
+    x.estimated = estimated_tokens(x.as_call());
+    return x.on->options.provisioned() ? x.on->provisioned.admit(x.estimated, now)
+                                       : x.on->standard.admit(x.estimated, now);
+}
+
+answer instance::over_quota(const exchange& x, const quota_decision& d) const {
+    const std::string wait = std::to_string(std::max<std::uint64_t>(1, whole_seconds(d.retry_after)));
+    const std::string_view limit = d.reason == quota_reason::requests ? "call rate limit"
+                                   : d.reason == quota_reason::tokens ? "token rate limit"
+                                                                      : "provisioned throughput";
+    std::string message = "Requests to the " + std::string(name_of(x.op)) + " Operation under Azure OpenAI API ";
+    message += x.v1 ? "v1" : "version " + x.api_version;
+    message +=
+        " have exceeded the " + std::string(limit) + " of this deployment. Please retry after " + wait + " seconds.";
+    answer out = error_answer(429, "429", message);
+    out.headers = {{"Retry-After", wait},
+                   {"retry-after-ms", std::to_string(std::chrono::ceil<milliseconds>(d.retry_after).count())}};
+    return out;
+}
+
+answer instance::models() const {
+    json data = json::array();
+    for (const auto& [name, d] : deployments_)
+        data.push_back({{"id", d->options.full_model()}, {"object", "model"}, {"owned_by", "simulator"}});
+    return answer::of(200, {{"object", "list"}, {"data", std::move(data)}});
+}
+
+answer instance::reply(exchange& x, time_point now) {
+    if (!allowed(x.asked))
+        return error_answer(
+            401, "401",
+            "Access denied due to an invalid key or token, or a wrong endpoint. Use a key of an active "
+            "resource and the endpoint of its own region.");
+    if (x.op == operation::unknown || (!x.v1 && x.api_version.empty()))
+        return error_answer(404, "404", "Resource not found");
+    if (x.op == operation::models) return models();
+    if (x.op == operation::stored) return objects_.handle(x.asked, x.rest, x.id, x.wall_seconds);
+    if (x.asked.method != "POST") return error_answer(405, "405", "Method not allowed");
+    if (x.op != operation::transcription && !x.body.is_object())
+        return error_answer(400, {}, "The body of your request is not valid JSON.", "invalid_request_error");
+    if (x.on == nullptr)
+        return error_answer(
+            404, "DeploymentNotFound",
+            "The API deployment for this resource does not exist. If it was made within the last five "
+            "minutes, wait a moment and try again.");
+    if (const quota_decision d = admit(x, now); !d.admitted()) return over_quota(x, d);
+    if (const std::string before = string_or(x.body, "previous_response_id", "");
+        !before.empty() && !objects_.has(before))
+        return error_answer(400, "previous_response_not_found",
+                            "Previous response with id '" + before + "' not found.", "invalid_request_error");
+    answer out = answer_to(x.as_call());
+    if (!out.kept.is_null()) objects_.keep(out.kept);
+    return out;
+}
+
+void instance::settle(const exchange& x, const token_counts& used, time_point now) {
+    if (x.on == nullptr) return;
+    x.on->counters.tokens.prompt += used.prompt;
+    x.on->counters.tokens.completion += used.completion;
+    if (x.estimated != 0 && x.on->options.provisioned()) x.on->provisioned.settle(x.estimated, used.total(), now);
+}
+
+void instance::add_headers(const exchange& x, answer& a, time_point now) const {
+    const auto add = [&a](std::string_view name, std::string value) {
+        a.headers.emplace_back(name, std::move(value));
+    };
+    add("apim-request-id", x.id);
+    const std::string_view told = x.asked.header("x-ms-client-request-id");
+    add("x-ms-client-request-id", told.empty() ? x.id : std::string(told));
+    add("x-request-id", x.id);
+    add("x-content-type-options", "nosniff");
+    add("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
+    add("x-sim-instance", options_.name);
+    if (!options_.region.empty()) add("x-ms-region", options_.region);
+    if (a.streamed) add("cache-control", "no-cache, must-revalidate");
+    if (x.on == nullptr) return;
+    add("x-ms-deployment-name", x.on->options.name);
+    if (a.status == 200) add("x-ms-rai-invoked", "true");
+    if (x.on->options.provisioned()) {
+        char percent[32];
+        std::snprintf(percent, sizeof percent, "%.1f%%", x.on->provisioned.utilization(now));
+        add("azure-openai-deployment-utilization", percent);
+        return;
+    }
+    const standard_quota& q = x.on->standard;
+    if (!q.limited()) return;
+    add("x-ratelimit-limit-requests", std::to_string(q.limit_requests()));
+    add("x-ratelimit-remaining-requests", std::to_string(q.remaining_requests(now)));
+    add("x-ratelimit-reset-requests", std::to_string(whole_seconds(q.reset_requests(now))));
+    if (q.limit_tokens() == 0) return;
+    add("x-ratelimit-limit-tokens", std::to_string(q.limit_tokens()));
+    add("x-ratelimit-remaining-tokens", std::to_string(q.remaining_tokens(now)));
+    add("x-ratelimit-reset-tokens", std::to_string(whole_seconds(q.reset_tokens(now))));
+}
+
+void instance::clear_counters() {
+    const auto open = connections.open;
+    connections = {};
+    connections.open = open;
+    other_.clear();
+    for (auto& [name, d] : deployments_) {
+        d->counters.clear();
+        d->standard.clear();
+        d->provisioned.clear();
+    }
+}
+
+json instance::to_json(time_point now) const {
+    json deployments = json::object();
+    for (const auto& [name, d] : deployments_) {
+        json one = d->counters.to_json();
+        if (d->options.provisioned()) one["utilization"] = d->provisioned.utilization(now);
+        deployments[name] = std::move(one);
+    }
+    const auto& c = connections;
+    return {{"address", bound_address},
+            {"tls", options_.tls},
+            {"region", options_.region},
+            {"connections",
+             {{"opened", c.opened},
+              {"open", c.open},
+              {"tls_handshakes", c.tls_handshakes},
+              {"tls_resumed", c.tls_resumed},
+              {"tls_failed", c.tls_failed},
+              {"dropped_idle", c.dropped_idle}}},
+            {"objects", objects_.size()},
+            {"other", other_.to_json()},
+            {"deployments", std::move(deployments)}};
+}
+
+}  // namespace spillway::sim

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "answer.hpp"
+#include "object_store.hpp"
+#include "options.hpp"
+
+namespace spillway::sim {
+
+struct request_counters {
+    std::uint64_t requests{0}, aborted_by_client{0}, unanswered{0}, open_streams{0};
+    std::map<int, std::uint64_t> by_status;
+    token_counts tokens;
+    json last_request;
+
+    json to_json() const;
+    // What is open stays open.
+    void clear();
+};
+
+struct connection_counters {
+    std::uint64_t opened{0}, open{0}, tls_handshakes{0}, tls_resumed{0}, tls_failed{0}, dropped_idle{0};
+};
+
+struct deployment {
+    explicit deployment(const deployment_options& o) : options(o), standard(o.quota), provisioned(o.quota) {}
+
+    deployment_options options;
+    standard_quota standard;
+    provisioned_quota provisioned;
+    request_counters counters;
+};
+
+// One request as the instance understands it.
+struct exchange {
+    request asked;
+    json body;
+    operation op{operation::unknown};
+    bool v1{false};
+    std::string api_version, deployment_name;
+    std::string rest;         // path below /openai/ or /openai/v1/
+    deployment* on{nullptr};  // null: unknown, or none takes part
+    request_counters* counters{nullptr};
+    std::uint64_t estimated{0};
+    std::string id;
+    std::int64_t wall_seconds{0};
+
+    bool wants_stream() const { return true_in(body, "stream") || op == operation::speech; }
+    call as_call() const;
+};
+
+// One Azure OpenAI resource: its deployments, keys, quotas and memory. Knows nothing of sockets.
+class instance {
+public:
+    explicit instance(const instance_options& o);
+
+    // Finds out what is asked, and of whom; counts the request.
+    void begin(exchange& x);
+    // The answer without any fault: authentication, lookup, quota, then work.
+    answer reply(exchange& x, time_point now);
+    // `used` is what was delivered; corrects the quota.
+    void settle(const exchange& x, const token_counts& used, time_point now);
+    // Headers that Azure puts on every answer.
+    void add_headers(const exchange& x, answer& a, time_point now) const;
+
+    void clear_counters();
+    json to_json(time_point now) const;
+
+    const instance_options& options() const noexcept { return options_; }
+    connection_counters connections;
+    std::string bound_address;
+
+private:
+    void find_operation(exchange& x) const;
+    bool allowed(const request& r) const;
+    answer models() const;
+    answer over_quota(const exchange& x, const quota_decision& d) const;
+    quota_decision admit(exchange& x, time_point now) const;
+
+    instance_options options_;
+    std::map<std::string, std::unique_ptr<deployment>> deployments_;
+    request_counters other_;  // requests that reach no deployment
+    object_store objects_;
+};
+
+}  // namespace spillway::sim
