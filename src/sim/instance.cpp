@@ -208,10 +208,10 @@ void instance::add_headers(const exchange& x, answer& a, time_point now) const {
     const auto add = [&a](std::string_view name, std::string value) {
         a.headers.emplace_back(name, std::move(value));
     };
-    add("apim-request-id", x.id);
+    add("apim-request-id", x.request_id);
     const std::string_view told = x.asked.header("x-ms-client-request-id");
-    add("x-ms-client-request-id", told.empty() ? x.id : std::string(told));
-    add("x-request-id", x.id);
+    add("x-ms-client-request-id", told.empty() ? x.request_id : std::string(told));
+    add("x-request-id", x.request_id);
     add("x-content-type-options", "nosniff");
     add("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
     add("x-sim-instance", options_.name);

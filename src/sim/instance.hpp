@@ -46,7 +46,8 @@ struct exchange {
     deployment* on{nullptr};  // null: unknown, or none takes part
     request_counters* counters{nullptr};
     std::uint64_t estimated{0};
-    std::string id;
+    std::string id;          // of the answer
+    std::string request_id;  // unique in any case
     std::int64_t wall_seconds{0};
 
     bool wants_stream() const { return true_in(body, "stream") || op == operation::speech; }

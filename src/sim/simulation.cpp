@@ -8,13 +8,20 @@ namespace spillway::sim {
 
 void simulation::name(exchange& x) {
     constexpr std::int64_t long_ago = 1700000000;
-    x.wall_seconds = deterministic ? long_ago : wall_clock::to_time_t(wall_clock::now());
-    // Ids of two runs have to differ, or a client could mistake one response for another.
-    const std::uint64_t mark = deterministic ? prompt_hash(x.body) : static_cast<std::uint64_t>(x.wall_seconds);
-    char text[40];
+    const std::int64_t now = wall_clock::to_time_t(wall_clock::now());
+    // What is stored needs an id of its own; and ids of two runs have to differ, or a client could mistake one
+    // response for another.
+    const bool fixed = deterministic && x.op != operation::stored;
+    const std::uint64_t mark = fixed ? prompt_hash(x.body) : static_cast<std::uint64_t>(now);
+    const std::uint64_t number = ++last_id_;
+    char text[48];
     std::snprintf(text, sizeof text, "%016llx%08llx", static_cast<unsigned long long>(mark),
-                  static_cast<unsigned long long>(deterministic ? 0 : ++last_id_));
+                  static_cast<unsigned long long>(fixed ? 0 : number));
     x.id = text;
+    std::snprintf(text, sizeof text, "%08llx-0000-4000-8000-%012llx", static_cast<unsigned long long>(now),
+                  static_cast<unsigned long long>(number));
+    x.request_id = text;
+    x.wall_seconds = deterministic ? long_ago : now;
 }
 
 void simulation::remember(const instance& at, const exchange& x) {
