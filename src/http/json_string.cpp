@@ -1,0 +1,108 @@
+#include <spillway/base/text.hpp>
+#include <spillway/http/json_scan.hpp>
+
+#include "bytes.hpp"
+
+namespace spillway::http {
+namespace {
+
+// Four hexadecimal digits at `at`, or -1.
+int four_digits(std::string_view s, std::size_t at) noexcept {
+    if (s.size() - at < 4) return -1;
+    int v = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+        const int d = bytes::hex_value(s[at + i]);
+        if (d < 0) return -1;
+        v = v * 16 + d;
+    }
+    return v;
+}
+
+std::size_t put_utf8(std::uint32_t c, char* out) noexcept {
+    const auto put = [&](std::size_t i, std::uint32_t v) { out[i] = static_cast<char>(v); };
+    if (c < 0x80) {
+        put(0, c);
+        return 1;
+    }
+    if (c < 0x800) {
+        put(0, 0xC0 | c >> 6);
+        put(1, 0x80 | (c & 63));
+        return 2;
+    }
+    if (c < 0x10000) {
+        put(0, 0xE0 | c >> 12);
+        put(1, 0x80 | (c >> 6 & 63));
+        put(2, 0x80 | (c & 63));
+        return 3;
+    }
+    put(0, 0xF0 | c >> 18);
+    put(1, 0x80 | (c >> 12 & 63));
+    put(2, 0x80 | (c >> 6 & 63));
+    put(3, 0x80 | (c & 63));
+    return 4;
+}
+
+char simple_escape(char c) noexcept {
+    switch (c) {
+        case 'b': return '\b';
+        case 'f': return '\f';
+        case 'n': return '\n';
+        case 'r': return '\r';
+        case 't': return '\t';
+        case '"':
+        case '\\':
+        case '/': return c;
+        default: return 0;
+    }
+}
+
+}  // namespace
+
+std::optional<std::string_view> decode_json_string(std::string_view raw, std::span<char> out) noexcept {
+    if (raw.size() < 2 || raw.front() != '"' || raw.back() != '"') return std::nullopt;
+    const auto s = raw.substr(1, raw.size() - 2);
+    if (s.find('\\') == std::string_view::npos) return s;
+    // What an escape stands for is never longer than the escape.
+    if (out.size() < s.size()) return std::nullopt;
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < s.size();) {
+        if (s[i] != '\\') {
+            out[n++] = s[i++];
+            continue;
+        }
+        if (++i == s.size()) return std::nullopt;
+        if (s[i] != 'u') {
+            const char c = simple_escape(s[i++]);
+            if (c == 0) return std::nullopt;
+            out[n++] = c;
+            continue;
+        }
+        const int first = four_digits(s, ++i);
+        if (first < 0) return std::nullopt;
+        i += 4;
+        auto c = static_cast<std::uint32_t>(first);
+        if (c >= 0xDC00 && c <= 0xDFFF) return std::nullopt;
+        if (c >= 0xD800 && c <= 0xDBFF) {
+            if (s.substr(i, 2) != "\\u") return std::nullopt;
+            const int second = four_digits(s, i + 2);
+            if (second < 0xDC00 || second > 0xDFFF) return std::nullopt;
+            c = 0x10000 + ((c - 0xD800) << 10) + (static_cast<std::uint32_t>(second) - 0xDC00);
+            i += 6;
+        }
+        n += put_utf8(c, out.data() + n);
+    }
+    return std::string_view(out.data(), n);
+}
+
+void append_json_string(std::string& out, std::string_view value) {
+    out += '"';
+    text::append_json_escaped(out, value);
+    out += '"';
+}
+
+void append_replaced(std::string& out, std::string_view body, std::size_t offset, std::size_t length,
+                     std::string_view value) {
+    out.append(body.substr(0, offset)).append(value).append(body.substr(offset + length));
+}
+
+}  // namespace spillway::http

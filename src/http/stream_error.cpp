@@ -1,0 +1,43 @@
+#include <spillway/http/stream_error.hpp>
+
+#include <spillway/http/json_scan.hpp>
+#include <spillway/http/local_reply.hpp>
+
+namespace spillway::http {
+
+void append_stream_error(std::string& out, stream_family family, const stream_error& e) {
+    switch (family) {
+        case stream_family::chat:
+            out += "data: ";
+            append_error_body(out, e.code, e.message, error_type_of(500));
+            break;
+        case stream_family::assistants:
+            out += "event: error\ndata: ";
+            append_error_body(out, e.code, e.message, error_type_of(500));
+            break;
+        case stream_family::responses:
+            // Without an id nobody could tell which response failed, so then it is the plain error event.
+            if (e.response_id.empty()) {
+                out += R"(event: error
+data: {"type":"error","code":)";
+                append_json_string(out, e.code);
+                out += R"(,"message":)";
+                append_json_string(out, e.message);
+                out += R"(,"param":null,"sequence_number":)" + std::to_string(e.sequence_number) + "}";
+                break;
+            }
+            out += R"(event: response.failed
+data: {"type":"response.failed","sequence_number":)" +
+                   std::to_string(e.sequence_number) + R"(,"response":{"id":)";
+            append_json_string(out, e.response_id);
+            out += R"(,"object":"response","status":"failed","output":[],"error":{"code":)";
+            append_json_string(out, e.code);
+            out += R"(,"message":)";
+            append_json_string(out, e.message);
+            out += "}}}";
+            break;
+    }
+    out += "\n\n";
+}
+
+}  // namespace spillway::http

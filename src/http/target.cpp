@@ -1,0 +1,215 @@
+#include <spillway/http/target.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include <spillway/base/text.hpp>
+
+#include "bytes.hpp"
+
+namespace spillway::http {
+namespace {
+
+constexpr bool unreserved(unsigned char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+// The byte that an escape at `at` stands for, or -1.
+int escaped_byte(std::string_view s, std::size_t at) noexcept {
+    if (s.size() - at < 3) return -1;
+    const int high = bytes::hex_value(s[at + 1]), low = bytes::hex_value(s[at + 2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+// Decodes into `out`, which holds s.size() bytes; npos when an escape is wrong.
+std::size_t decode(std::string_view s, char* out) noexcept {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        if (s[i] != '%') {
+            out[n++] = s[i];
+            continue;
+        }
+        const int v = escaped_byte(s, i);
+        if (v < 0) return std::string_view::npos;
+        out[n++] = static_cast<char>(v);
+        i += 2;
+    }
+    return n;
+}
+
+bool is_utf8(std::string_view s) noexcept {
+    while (!s.empty()) {
+        const auto n = bytes::utf8_length(s);
+        if (n == 0) return false;
+        s.remove_prefix(n);
+    }
+    return true;
+}
+
+// One segment without its slashes.
+path_error check_segment(std::string_view s) noexcept {
+    bool escapes = false;
+    std::size_t dots = 0, length = 0;
+    for (std::size_t i = 0; i < s.size(); ++i, ++length) {
+        const auto c = static_cast<unsigned char>(s[i]);
+        if (c != '%') {
+            if (c <= 0x20 || c >= 0x7F || c == '\\' || c == '?' || c == '#') return path_error::bad_character;
+            dots += c == '.';
+            continue;
+        }
+        const int v = escaped_byte(s, i);
+        if (v < 0) return path_error::bad_escape;
+        if (v < 0x20 || v == 0x7F || v == '/' || v == '\\' || v == '%') return path_error::escaped_character;
+        dots += v == '.';
+        escapes = escapes || v >= 0x80;
+        i += 2;
+    }
+    if ((length == 1 || length == 2) && dots == length) return path_error::dot_segment;
+    if (!escapes) return path_error::none;
+    // Bytes beyond ASCII have to be text, or two readers would disagree on what they say.
+    char decoded[256];
+    if (s.size() > sizeof decoded) return path_error::bad_escape;
+    const auto n = decode(s, decoded);
+    return is_utf8({decoded, n}) ? path_error::none : path_error::bad_escape;
+}
+
+}  // namespace
+
+target_parts split_target(std::string_view target) noexcept {
+    const auto mark = target.find('?');
+    if (mark == std::string_view::npos) return {target, {}, false};
+    return {target.substr(0, mark), target.substr(mark + 1), true};
+}
+
+path_error check_path(std::string_view path) noexcept {
+    if (path.empty() || path.front() != '/') return path_error::not_absolute;
+    std::string_view rest = path.substr(1);
+    while (!rest.empty()) {
+        const auto slash = std::min(rest.find('/'), rest.size());
+        if (slash == 0) return path_error::empty_segment;
+        if (const auto e = check_segment(rest.substr(0, slash)); e != path_error::none) return e;
+        if (slash == rest.size()) break;
+        rest.remove_prefix(slash + 1);
+    }
+    return path_error::none;
+}
+
+std::string_view describe(path_error e) noexcept {
+    switch (e) {
+        case path_error::none: return "The path is well formed.";
+        case path_error::not_absolute: return "The path does not begin with a slash.";
+        case path_error::bad_character: return "The path holds a character that has to be percent-encoded.";
+        case path_error::bad_escape: return "The path holds a malformed percent escape.";
+        case path_error::escaped_character:
+            return "The path holds an escaped slash, backslash, percent sign or control character.";
+        case path_error::dot_segment: return "The path holds a '.' or '..' segment.";
+        case path_error::empty_segment: return "The path holds two slashes in a row.";
+    }
+    return "";
+}
+
+std::optional<std::string_view> decode_segment(std::string_view segment, std::span<char> out) noexcept {
+    if (segment.find('%') == std::string_view::npos) return segment;
+    if (out.size() < segment.size()) return std::nullopt;
+    const auto n = decode(segment, out.data());
+    if (n == std::string_view::npos) return std::nullopt;
+    return std::string_view(out.data(), n);
+}
+
+void append_segment(std::string& out, std::string_view raw) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    for (const char each : raw) {
+        const auto c = static_cast<unsigned char>(each);
+        if (unreserved(c)) {
+            out += each;
+            continue;
+        }
+        out += '%';
+        out += digits[c >> 4];
+        out += digits[c & 15];
+    }
+}
+
+std::optional<std::string_view> encode_segment(std::string_view raw, std::span<char> out) noexcept {
+    constexpr char digits[] = "0123456789ABCDEF";
+    std::size_t n = 0;
+    for (const char each : raw) {
+        const auto c = static_cast<unsigned char>(each);
+        const std::size_t needed = unreserved(c) ? 1 : 3;
+        if (out.size() - n < needed) return std::nullopt;
+        if (needed == 1) {
+            out[n++] = each;
+        } else {
+            out[n++] = '%';
+            out[n++] = digits[c >> 4];
+            out[n++] = digits[c & 15];
+        }
+    }
+    return std::string_view(out.data(), n);
+}
+
+bool query_cursor::next(query_param& out) noexcept {
+    if (!more_) return false;
+    const auto end = std::min(rest_.find('&'), rest_.size());
+    out.whole = rest_.substr(0, end);
+    more_ = end != rest_.size();
+    rest_.remove_prefix(more_ ? end + 1 : end);
+    const auto equals = out.whole.find('=');
+    out.name = out.whole.substr(0, equals);
+    out.value = equals == std::string_view::npos ? std::string_view{} : out.whole.substr(equals + 1);
+    return true;
+}
+
+bool param_is(const query_param& p, std::string_view name) noexcept {
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < p.name.size(); ++i, ++at) {
+        char c = p.name[i];
+        if (c == '%') {
+            const int v = escaped_byte(p.name, i);
+            if (v >= 0) {
+                c = static_cast<char>(v);
+                i += 2;
+            }
+        }
+        if (at >= name.size() || text::lower(c) != text::lower(name[at])) return false;
+    }
+    return at == name.size();
+}
+
+std::optional<std::string_view> find_param(std::string_view query, std::string_view name,
+                                           std::size_t* count) noexcept {
+    std::optional<std::string_view> out;
+    std::size_t n = 0;
+    query_param p;
+    for (query_cursor c(query); c.next(p);) {
+        if (!param_is(p, name)) continue;
+        if (n++ == 0) out = p.value;
+    }
+    if (count != nullptr) *count = n;
+    return out;
+}
+
+std::size_t remove_params(std::string_view query, std::span<const std::string_view> names, char* out) noexcept {
+    std::size_t n = 0;
+    bool first = true;
+    query_param p;
+    for (query_cursor c(query); c.next(p);) {
+        if (std::any_of(names.begin(), names.end(), [&](std::string_view name) { return param_is(p, name); }))
+            continue;
+        if (!first) out[n++] = '&';
+        first = false;
+        // `out` may be the query's own memory, where the parameter lies at or behind this place.
+        std::memmove(out + n, p.whole.data(), p.whole.size());
+        n += p.whole.size();
+    }
+    return n;
+}
+
+std::string remove_params(std::string_view query, std::span<const std::string_view> names) {
+    std::string out(query.size(), '\0');
+    out.resize(remove_params(query, names, out.data()));
+    return out;
+}
+
+}  // namespace spillway::http
