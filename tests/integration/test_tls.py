@@ -1,0 +1,147 @@
+"""The listener's TLS, and listeners without."""
+
+import socket
+import ssl
+
+import pytest
+from support.config import KEY
+from support.gateway import CHAT, QUESTION
+from support.wire import Wire, compose
+
+V = ssl.TLSVersion
+
+
+def context(certs, low, high):
+    tls = certs.client_context()
+    tls.set_ciphers("ALL:@SECLEVEL=0")
+    tls.minimum_version, tls.maximum_version = low, high
+    return tls
+
+
+@pytest.mark.parametrize("version, name", [(V.TLSv1_2, "TLSv1.2"), (V.TLSv1_3, "TLSv1.3")])
+def test_tls_1_2_and_1_3(one, certs, version, name):
+    with one.connect(tls=context(certs, version, version)) as wire:
+        assert wire.sock.version() == name
+        assert wire.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version", [V.TLSv1, V.TLSv1_1])
+def test_older_versions_are_refused(one, certs, version):
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        one.connect(tls=context(certs, version, version))
+    assert one.chat().status == 200
+
+
+def test_tls_1_2_can_be_switched_off(gateway, certs, a):
+    g = gateway([a], {"listeners": {"public": {"tls": {"min_version": "1.3"}}}})
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        g.connect(tls=context(certs, V.TLSv1_2, V.TLSv1_2))
+    assert g.chat().status == 200
+
+
+@pytest.mark.parametrize("offered, chosen", [(["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), ([], None)])
+def test_alpn(one, certs, offered, chosen):
+    tls = certs.client_context()
+    if offered:
+        tls.set_alpn_protocols(offered)
+    with one.connect(tls=tls) as wire:
+        assert wire.sock.selected_alpn_protocol() == chosen
+        assert wire.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200
+
+
+def test_sessions_are_resumed(one, certs):
+    tls = context(certs, V.TLSv1_2, V.TLSv1_2)
+    with one.connect(tls=tls) as wire:
+        assert wire.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200
+        session = wire.sock.session
+    raw = socket.create_connection(("127.0.0.1", one.port))
+    with tls.wrap_socket(raw, server_hostname="localhost", session=session) as again:
+        assert again.session_reused
+    one.wait_for_metric(1, "spillway_tls_resumed_total")
+
+
+def test_http_2_preface_is_told_what_to_do(one):
+    with one.connect() as wire:
+        wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert wire.read_answer("GET").status in (400, 505)
+        assert wire.closed_by_peer()
+
+
+def test_plain_http_where_the_configuration_says_so(gateway, a):
+    g = gateway([a], {"listeners": {"public": {"tls": None}}})
+    assert g.url.startswith("http://")
+    assert g.chat().status == 200
+    with g.connect() as wire:
+        wire.send(compose("POST", CHAT, {"api-key": KEY}, QUESTION) * 3)
+        assert [wire.read_answer().status for _ in range(3)] == [200] * 3
+
+
+def test_plain_http_to_the_tls_port_is_no_request(one, a):
+    with Wire(one.port) as wire:
+        wire.send(compose("POST", CHAT, {"api-key": KEY}, QUESTION))
+        wire.closed_by_peer()
+    assert not a.requests
+    one.wait_for_metric(1, "spillway_tls_failures_total")
+
+
+def test_broken_records_end_the_connection_and_nothing_else(one):
+    with one.connect() as wire:
+        wire.tcp = wire.sock.detach()
+    raw = socket.socket(fileno=wire.tcp)
+    raw.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    raw.settimeout(5)
+    while raw.recv(4096):
+        pass
+    raw.close()
+    assert one.chat().status == 200
+
+
+def test_plain_upstream_where_the_configuration_says_so(gateway, upstream):
+    a = upstream("a", tls=False)
+    insecure = {"instances": {"a": {"endpoint": f"http://{a.host}", "ca_file": None, "insecure": True}}}
+    assert gateway([a], insecure).chat().status == 200
+
+
+def test_plain_upstream_is_refused_without_that_word(gateway, upstream):
+    a = upstream("a", tls=False)
+    g = gateway([a], {"instances": {"a": {"endpoint": f"http://{a.host}", "ca_file": None}}}, start=False)
+    with pytest.raises(AssertionError, match="ended at once"):
+        g.start()
+    assert "instances.a.endpoint" in g.log()
+
+
+def test_upstream_sessions_are_resumed(one, a):
+    for _ in range(3):
+        assert one.chat().status == 200
+        a.connections[-1].reset()
+    assert len(a.connections) >= 2
+    assert one.metric("spillway_upstream_connections_opened_total") >= 2
+
+
+@pytest.mark.multicore
+def test_two_workers_share_what_one_has_learned(gateway, a, b):
+    """A 429 seen by one worker keeps all of them away."""
+    g = gateway([a, b], {"gateway": {"workers": 2}})
+    a.default = lambda c, r: c.error(429, fields={"retry-after": "60"})
+    for _ in range(40):
+        assert g.chat().json()["model"] == "b"
+    assert len(a.requests) == 1
+    g.wait_for_metric(1, "spillway_attempts_total", outcome="429")
+
+
+@pytest.mark.multicore
+@pytest.mark.parametrize("accept", ["reuse_port", "least_sessions"])
+def test_two_workers_serve_many_connections(gateway, a, accept):
+    g = gateway([a], {"gateway": {"workers": 2}, "listeners": {"public": {"accept": accept}}})
+    wires = [g.connect() for _ in range(40)]
+    for _ in range(3):
+        for wire in wires:
+            wire.request("POST", CHAT, {"api-key": KEY}, QUESTION)
+        assert all(wire.read_answer().status == 200 for wire in wires)
+    held = sorted(v for (n, _), v in g.metrics().items() if n == "spillway_connections_open")
+    assert sum(held) == 40 and len(held) == 2
+    if accept == "least_sessions":
+        assert held[1] - held[0] <= 4
+    for wire in wires:
+        wire.close()
