@@ -25,7 +25,6 @@ struct request {
     std::string_view header(std::string_view name) const noexcept;
     // Value of the first query parameter, as spelled.
     std::string_view parameter(std::string_view name) const noexcept;
-    bool has_parameter(std::string_view name) const noexcept;
     void set_target(std::string_view whole);
 };
 

@@ -7,9 +7,9 @@ using namespace spillway::sim;
 
 namespace {
 
-class fixture : public ::testing::Test {
+class sim_instance : public ::testing::Test {
 protected:
-    fixture() : at(made()) {}
+    sim_instance() : at(made()) {}
 
     static instance_options made() {
         instance_options o;
@@ -59,7 +59,7 @@ protected:
 
 }  // namespace
 
-TEST_F(fixture, both_generations_of_the_interface_reach_the_deployment) {
+TEST_F(sim_instance, both_generations_of_the_interface_reach_the_deployment) {
     EXPECT_EQ(ask("/openai/v1/chat/completions", hello).status, 200);
     const answer a = ask(dated + "?api-version=2024-10-21", R"({"messages":[{"content":"hello"}]})");
     EXPECT_EQ(a.status, 200);
@@ -68,13 +68,13 @@ TEST_F(fixture, both_generations_of_the_interface_reach_the_deployment) {
     EXPECT_EQ(header(a, "x-sim-instance"), "a");
 }
 
-TEST_F(fixture, a_dated_request_without_its_version_finds_nothing) {
+TEST_F(sim_instance, a_dated_request_without_its_version_finds_nothing) {
     EXPECT_EQ(ask(dated, hello).status, 404);
     EXPECT_EQ(ask("/openai/v1/nothing", hello).status, 404);
     EXPECT_EQ(ask("/other", hello).status, 404);
 }
 
-TEST_F(fixture, keys_are_accepted_as_key_or_bearer_and_nothing_else_is) {
+TEST_F(sim_instance, keys_are_accepted_as_key_or_bearer_and_nothing_else_is) {
     const std::string path = "/openai/v1/models";
     EXPECT_EQ(ask(path, "", {{"api-key", "secret"}}, "GET").status, 200);
     EXPECT_EQ(ask(path, "", {{"Authorization", "Bearer secret"}}, "GET").status, 200);
@@ -83,12 +83,12 @@ TEST_F(fixture, keys_are_accepted_as_key_or_bearer_and_nothing_else_is) {
     EXPECT_EQ(ask(path, "", {{"Authorization", "Bearer x.y.z"}}, "GET").status, 401);
 }
 
-TEST_F(fixture, an_unknown_deployment_and_a_broken_body_have_azures_codes) {
+TEST_F(sim_instance, an_unknown_deployment_and_a_broken_body_have_azures_codes) {
     EXPECT_EQ(code(ask("/openai/v1/chat/completions", R"({"model":"none"})")), "DeploymentNotFound");
     EXPECT_EQ(ask(dated + "?api-version=1", "{").status, 400);
 }
 
-TEST_F(fixture, a_standard_deployment_shows_its_limits_and_tells_when_to_come_back) {
+TEST_F(sim_instance, a_standard_deployment_shows_its_limits_and_tells_when_to_come_back) {
     const answer first = ask("/openai/v1/chat/completions", hello);
     EXPECT_EQ(header(first, "x-ratelimit-limit-tokens"), "60");
     EXPECT_EQ(header(first, "x-ratelimit-remaining-tokens"), "38");
@@ -101,7 +101,7 @@ TEST_F(fixture, a_standard_deployment_shows_its_limits_and_tells_when_to_come_ba
     EXPECT_EQ(header(refused, "azure-openai-deployment-utilization"), "");
 }
 
-TEST_F(fixture, a_provisioned_deployment_shows_its_utilization_and_no_rate_limits) {
+TEST_F(sim_instance, a_provisioned_deployment_shows_its_utilization_and_no_rate_limits) {
     const std::string body = R"({"model":"ptu","messages":[{"content":"hello"}]})";
     const answer first = ask("/openai/v1/chat/completions", body);
     EXPECT_EQ(first.status, 200);
@@ -113,7 +113,7 @@ TEST_F(fixture, a_provisioned_deployment_shows_its_utilization_and_no_rate_limit
     EXPECT_EQ(header(refused, "retry-after-ms"), "6001");
 }
 
-TEST_F(fixture, a_response_is_remembered_by_the_instance_that_made_it) {
+TEST_F(sim_instance, a_response_is_remembered_by_the_instance_that_made_it) {
     const answer made = ask("/openai/v1/responses", R"({"model":"std","input":"hi"})");
     ASSERT_EQ(made.status, 200);
     const std::string name = made.kept["id"];
@@ -124,7 +124,7 @@ TEST_F(fixture, a_response_is_remembered_by_the_instance_that_made_it) {
     EXPECT_EQ(ask("/openai/v1/responses/" + name, "", {{"api-key", "secret"}}, "GET").status, 404);
 }
 
-TEST_F(fixture, files_and_threads_live_here_until_they_are_deleted) {
+TEST_F(sim_instance, files_and_threads_live_here_until_they_are_deleted) {
     const json file = json::parse(ask("/openai/v1/files", "--boundary...").pieces[0].bytes);
     const std::string path = "/openai/v1/files/" + file["id"].get<std::string>();
     EXPECT_EQ(ask(path + "/content", "", {{"api-key", "secret"}}, "GET").pieces[0].bytes, "--boundary...");
@@ -134,7 +134,7 @@ TEST_F(fixture, files_and_threads_live_here_until_they_are_deleted) {
     EXPECT_EQ(json::parse(ask(below, R"({"role":"user"})").pieces[0].bytes)["object"], "thread.message");
 }
 
-TEST_F(fixture, counters_show_the_last_request_with_its_credentials) {
+TEST_F(sim_instance, counters_show_the_last_request_with_its_credentials) {
     ask("/openai/v1/chat/completions", hello, {{"API-Key", "secret"}, {"X-A", "1"}, {"x-a", "2"}});
     const json state = at.to_json(now);
     const json& d = state["deployments"]["std"];

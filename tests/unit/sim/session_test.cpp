@@ -1,0 +1,169 @@
+#include "../../../src/sim/session.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <optional>
+
+#include "../../../src/sim/control.hpp"
+
+using namespace spillway;
+using namespace spillway::sim;
+
+namespace {
+
+options settings() {
+    options o;
+    o.deterministic = true;
+    instance_options a;
+    a.name = "a";
+    deployment_options d;
+    d.name = d.model = "d";
+    d.first_token = d.per_token = duration::zero();
+    a.deployments = {d};
+    o.instances = {a};
+    return o;
+}
+
+// One connection of an instance, with the test at its other end.
+class sim_session : public ::testing::Test {
+protected:
+    sim_session() : all(loop, settings()), at(*all.instances[0]), ask(all, [this] { changed.fire(); }) {}
+
+    static net::task<> serve(simulation& all, instance& at, net::interrupt& changed, int fd) {
+        session s(all, at, changed);
+        co_await s.run(fd, nullptr);
+    }
+
+    // Sends `text` and reads to the end of the connection; or leaves, after having seen `until`.
+    std::string talk(const std::string& text, const std::optional<std::string>& until = {}) {
+        int pair[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+        std::string got;
+        bool served = false, left = false;
+        const auto client = [&](int fd) -> net::task<> {
+            net::stream io(loop);
+            io.open(fd);
+            const time_point limit = clock::now() + seconds(20);
+            const net::io_result w = co_await io.write_all(text, limit);
+            EXPECT_TRUE(w.ok());
+            char in[4096];
+            while (!until || got.find(*until) == std::string::npos) {
+                const net::io_result r = co_await io.read_some(in, limit);
+                EXPECT_NE(r.status, net::io_status::timed_out);
+                if (!r.ok()) break;
+                got.append(in, r.bytes);
+            }
+        };
+        const auto ended = [&](bool& which) {
+            which = true;
+            if (served && left) loop.stop();
+        };
+        net::spawn(serve(all, at, changed, pair[0]), [&](const std::exception_ptr& e) {
+            EXPECT_FALSE(e);
+            ended(served);
+        });
+        net::spawn(client(pair[1]), [&](const std::exception_ptr& e) {
+            EXPECT_FALSE(e);
+            ended(left);
+        });
+        if (!served || !left) loop.run();
+        return got;
+    }
+
+    static std::string post(const std::string& body, const std::string& more = "Connection: close\r\n") {
+        return "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: x\r\n" + more +
+               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    }
+    void add(const std::string& text) {
+        request r;
+        r.method = "POST";
+        r.path = "/faults";
+        r.body = text;
+        const answer a = ask.handle(r);
+        EXPECT_EQ(a.status, 201) << a.pieces[0].bytes;
+    }
+    json counters() { return at.to_json(clock::now())["deployments"]["d"]; }
+
+    net::loop loop;
+    simulation all;
+    instance& at;
+    net::interrupt changed;
+    control ask;
+    const std::string plain{R"({"model":"d","messages":[{"content":"hi"}]})"};
+    const std::string streamed{R"({"model":"d","stream":true,"messages":[{"content":"hi"}]})"};
+};
+
+}  // namespace
+
+TEST_F(sim_session, requests_on_one_connection_are_answered_in_order) {
+    const std::string got = talk(post(plain, "") + post(plain));
+    EXPECT_EQ(got.find("HTTP/1.1 200"), 0U);
+    EXPECT_NE(got.find("HTTP/1.1 200", 10), std::string::npos);
+    EXPECT_EQ(counters()["by_status"]["200"], 2);
+    EXPECT_EQ(counters()["tokens"]["completion"], 40);
+    EXPECT_EQ(all.history.size(), 2U);
+}
+
+TEST_F(sim_session, a_stream_is_chunked_and_ends_with_the_last_chunk) {
+    const std::string got = talk(post(streamed));
+    EXPECT_NE(got.find("Transfer-Encoding: chunked"), std::string::npos);
+    EXPECT_NE(got.find("data: [DONE]\n\n\r\n0\r\n\r\n"), std::string::npos);
+    EXPECT_EQ(counters()["open_streams"], 0);
+}
+
+TEST_F(sim_session, a_counted_status_comes_that_often) {
+    add(R"({"instance":"a","deployment":"d","fault":"status","status":429,"retry_after":2,"times":1})");
+    const std::string got = talk(post(plain, "") + post(plain));
+    EXPECT_EQ(got.find("HTTP/1.1 429"), 0U);
+    EXPECT_NE(got.find("Retry-After: 2\r\n"), std::string::npos);
+    EXPECT_NE(got.find("HTTP/1.1 200"), std::string::npos);
+}
+
+TEST_F(sim_session, a_body_that_is_cut_has_just_the_bytes_that_were_asked_for) {
+    add(R"({"fault":"close","after_bytes":10})");
+    const std::string got = talk(post(plain));
+    EXPECT_EQ(got.size() - got.find("\r\n\r\n") - 4, 10U);
+}
+
+TEST_F(sim_session, a_stream_that_is_cut_has_just_the_events_that_were_asked_for_and_no_end) {
+    add(R"({"fault":"close","after_events":3})");
+    const std::string got = talk(post(streamed));
+    std::size_t events = 0;
+    for (auto p = got.find("data: "); p != std::string::npos; p = got.find("data: ", p + 1)) ++events;
+    EXPECT_EQ(events, 3U);
+    EXPECT_EQ(got.find("\r\n0\r\n"), std::string::npos);
+}
+
+TEST_F(sim_session, an_error_event_can_come_first_and_nothing_follows_it) {
+    add(R"({"fault":"error_event","code":"busy"})");
+    const std::string got = talk(post(streamed, ""));
+    EXPECT_NE(got.find("data: {\"error\":{\"code\":\"busy\""), std::string::npos);
+    EXPECT_EQ(got.find("[DONE]"), std::string::npos);
+    EXPECT_NE(got.find("Connection: close"), std::string::npos);
+}
+
+TEST_F(sim_session, a_client_that_leaves_a_hanging_request_is_counted) {
+    add(R"({"fault":"hang"})");
+    EXPECT_EQ(talk(post(plain), ""), "");
+    EXPECT_EQ(counters()["aborted_by_client"], 1);
+    EXPECT_EQ(counters()["unanswered"], 1);
+}
+
+TEST_F(sim_session, a_client_that_leaves_amid_a_stream_is_counted) {
+    add(R"({"fault":"stall","for":"1h","after_events":2})");
+    talk(post(streamed), "data: ");
+    EXPECT_EQ(counters()["aborted_by_client"], 1);
+    EXPECT_EQ(counters()["open_streams"], 0);
+}
+
+TEST_F(sim_session, a_long_line_is_as_long_as_asked) {
+    add(R"({"fault":"long_line","bytes":100000})");
+    const std::string got = talk(post(streamed));
+    const auto from = got.find("data: ");
+    EXPECT_EQ(got.find("\n\n", from) - from, 100000U);
+}
+
+TEST_F(sim_session, what_is_no_request_is_refused_and_the_connection_closed) {
+    EXPECT_EQ(talk("GARBAGE\r\n\r\n").find("HTTP/1.1 400"), 0U);
+}
