@@ -2,6 +2,7 @@ import pytest
 
 from support import gateway as gateways
 from support.certs import Certificates
+from support.simulator import Simulator
 from support.upstream import Upstream
 
 
@@ -63,3 +64,31 @@ def pair(gateway, a, b):
 def one(gateway, a):
     """A gateway with nothing but `a`."""
     return gateway([a])
+
+
+@pytest.fixture
+def simulator(certs, tmp_path):
+    """simulator(deterministic=False): two instances, `a` and `b`, with a deployment of every model."""
+    made = []
+
+    def make(**settings):
+        folder = tmp_path / f"simulator{len(made)}"
+        folder.mkdir()
+        made.append(Simulator(folder, certs, ("a", "b"), **settings))
+        return made[-1].start()
+
+    yield make
+    for s in made:
+        s.stop()
+
+
+@pytest.fixture(scope="module")
+def house(certs, tmp_path_factory):
+    """(gateway, simulator) that all tests of a file share; whoever breaks the simulator heals it."""
+    folder = tmp_path_factory.mktemp("house")
+    sim = Simulator(folder, certs, ("a", "b"), deterministic=True).start()
+    g = gateways.build(folder, certs, sim.instances, sim.gateway_config()).start()
+    yield g, sim
+    print(f"--- the gateway's log\n{g.log()}")
+    g.stop()
+    sim.stop()

@@ -10,7 +10,8 @@ from .config import UPSTREAM_KEY, free_port
 from .gateway import binary
 from .wire import Wire
 
-MODELS = ("gpt-4o", "text-embedding-3-small", "dall-e-3", "tts-1", "whisper")
+# The models that every instance has, by the pool that serves them.
+MODELS = {"chat": "gpt-4o", "embeddings": "text-embedding-3-small", "images": "dall-e-3", "speech": "tts-1"}
 
 
 class Instance:
@@ -21,7 +22,7 @@ class Instance:
 
 
 class Simulator:
-    def __init__(self, folder, certs, names, deployments, settings=None):
+    def __init__(self, folder, certs, names, **settings):
         certificate, key = certs.azure
         self.folder, self.control_port = folder, free_port()
         self.instances = [Instance(n, free_port()) for n in names]
@@ -30,16 +31,18 @@ class Simulator:
             "tls": {"certificate": str(certificate), "key": str(key)},
             "deterministic": True,
             "instances": {i.name: {"address": f"127.0.0.1:{i.port}", "tls": True, "api_key": UPSTREAM_KEY,
-                                   "region": "swedencentral", "deployments": deployments(i)}
+                                   "region": "swedencentral",
+                                   "deployments": {f"{m}-{i.name}": {"model": m, "first_token": "5ms", "per_token": "1ms"}
+                                                   for m in MODELS.values()}}
                           for i in self.instances},
-            **(settings or {}),
+            **settings,
         }
         self.process = None
 
     def start(self):
         file, self.output = self.folder / "sim.yaml", self.folder / "sim.log"
         file.write_text(yaml.safe_dump(self.settings, sort_keys=False))
-        command = [binary("SPILLWAY_SIM_BIN", "spillway-sim"), "--config", str(file)]
+        command = [binary("SPILLWAY_SIM_BIN", "spillway-sim"), "run", "--config", str(file)]
         self.process = subprocess.Popen(command, stdout=self.output.open("ab"), stderr=subprocess.STDOUT)
         until = time.monotonic() + 20
         while True:
@@ -63,7 +66,23 @@ class Simulator:
 
     def fault(self, **rule):
         answer = self.control("POST", "/faults", rule)
-        assert answer.status in (200, 201), answer.body
+        assert answer.status == 201, answer.body
+
+    def heal(self):
+        self.control("DELETE", "/faults")
 
     def state(self):
         return self.control("GET", "/state").json()
+
+    def requests(self, instance=None):
+        """The last ones, oldest first."""
+        return [r for r in self.control("GET", "/requests").json() if instance in (None, r["instance"])]
+
+    def gateway_config(self):
+        """Pools and routes for all models, `a` before `b`."""
+        def pool(model):
+            return {"model": model, "version": "1", "backends": [
+                {"instance": i.name, "deployment": f"{model}-{i.name}", "type": "global_standard", "priority": n}
+                for n, i in enumerate(self.instances, 1)]}
+        return {"pools": {"main": None, **{p: pool(m) for p, m in MODELS.items()}},
+                "routes": [{"clients": ["app"], "deployment": m, "pool": p} for p, m in MODELS.items()]}
