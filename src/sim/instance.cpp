@@ -165,7 +165,10 @@ answer instance::over_quota(const exchange& x, const quota_decision& d) const {
 answer instance::models() const {
     json data = json::array();
     for (const auto& [name, d] : deployments_)
-        data.push_back({{"id", d->options.full_model()}, {"object", "model"}, {"owned_by", "simulator"}});
+        data.push_back({{"id", d->options.full_model()},
+                        {"object", "model"},
+                        {"created", 1700000000},
+                        {"owned_by", "simulator"}});
     return answer::of(200, {{"object", "list"}, {"data", std::move(data)}});
 }
 

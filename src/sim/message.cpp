@@ -48,7 +48,6 @@ std::string_view request::header(std::string_view name) const noexcept {
     return {};
 }
 
-
 std::string_view request::parameter(std::string_view name) const noexcept {
     std::string_view rest = query;
     while (!rest.empty()) {

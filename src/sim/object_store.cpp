@@ -38,6 +38,17 @@ answer no_such(std::string_view object, std::string_view id) {
                         "invalid_request_error");
 }
 
+// The file inside a multipart body; the whole body when it is none.
+std::string_view uploaded(std::string_view body) {
+    const auto named = body.find("filename=");
+    const auto head_end = named == std::string_view::npos ? named : body.find("\r\n\r\n", named);
+    if (head_end == std::string_view::npos) return body;
+    const std::string_view boundary = body.substr(0, body.find("\r\n"));
+    const std::string_view rest = body.substr(head_end + 4);
+    const auto end = rest.find(boundary);
+    return end == std::string_view::npos || end < 2 ? rest : rest.substr(0, end - 2);
+}
+
 json as_list(json data) { return {{"object", "list"}, {"data", std::move(data)}, {"has_more", false}}; }
 
 }  // namespace
@@ -90,10 +101,10 @@ answer object_store::create(const request& r, const place& at, const std::string
     if (body.is_object()) {
         object.update(body);
     } else {
-        // An upload: the whole multipart body stands for the file's content.
-        object["bytes"] = r.body.size();
+        const std::string_view content = uploaded(r.body);
+        object["bytes"] = content.size();
         object["status"] = "processed";
-        contents_[object["id"]] = r.body;
+        contents_[object["id"]] = content;
     }
     keep(object);
     return answer::of(200, object);

@@ -134,6 +134,16 @@ TEST_F(sim_instance, files_and_threads_live_here_until_they_are_deleted) {
     EXPECT_EQ(json::parse(ask(below, R"({"role":"user"})").pieces[0].bytes)["object"], "thread.message");
 }
 
+TEST_F(sim_instance, an_uploaded_file_comes_back_without_its_form) {
+    const std::string form =
+        "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b\r\n"
+        "Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\none\r\ntwo\r\n--b--\r\n";
+    const json file = json::parse(ask("/openai/v1/files", form).pieces[0].bytes);
+    EXPECT_EQ(file["bytes"], 8);
+    const std::string path = "/openai/v1/files/" + file["id"].get<std::string>() + "/content";
+    EXPECT_EQ(ask(path, "", {{"api-key", "secret"}}, "GET").pieces[0].bytes, "one\r\ntwo");
+}
+
 TEST_F(sim_instance, counters_show_the_last_request_with_its_credentials) {
     ask("/openai/v1/chat/completions", hello, {{"API-Key", "secret"}, {"X-A", "1"}, {"x-a", "2"}});
     const json state = at.to_json(now);
