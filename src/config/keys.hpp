@@ -64,10 +64,12 @@ public:
     // Keys of their own inside one key. Not visited by the loader when the key is absent.
     virtual void object(const key& k, const fields& inside) = 0;
     // Named entries; `word` is what one of them is called.
-    virtual void map(const key& k, std::string_view word, const std::function<void(visitor&, const std::string&)>& inside) = 0;
+    virtual void map(const key& k, std::string_view word,
+                     const std::function<void(visitor&, const std::string&)>& inside) = 0;
     virtual void list(const key& k, const fields& item) = 0;
     // All keys of this object that are not declared before: names chosen by the writer.
-    virtual void others(std::string_view word, std::string_view about, const std::function<scalar(const std::string&)>& item) = 0;
+    virtual void others(std::string_view word, std::string_view about,
+                        const std::function<scalar(const std::string&)>& item) = 0;
     // A key of a later version: refused with its own words instead of "unknown".
     virtual void later(std::string_view name, std::string_view remedy) = 0;
 };
@@ -104,7 +106,8 @@ scalar choice_of(Enum& out, names all) {
 }
 
 inline constexpr std::array<std::string_view, 9> deployment_type_names{
-    "standard",        "provisioned",        "data_zone_standard", "data_zone_provisioned", "data_zone_batch",
-    "global_standard", "global_provisioned", "global_batch",       "developer"};
+    "standard",        "provisioned",     "data_zone_standard", "data_zone_provisioned",
+    "data_zone_batch", "global_standard", "global_provisioned", "global_batch",
+    "developer"};
 
 }  // namespace spillway::config

@@ -153,7 +153,8 @@ scalar choice_of(std::string_view shown_default, names all, std::function<void(s
     s.read = [choices = s.choices, words = s.words, set = std::move(set)](const scalar_text& t) -> outcome {
         const auto it = std::find(choices.begin(), choices.end(), t.value);
         if (it == choices.end()) {
-            return problem{quoted(t.value) + " is not one of: " + words, did_you_mean(t.value, choices, "choose one")};
+            return problem{quoted(t.value) + " is not one of: " + words,
+                           did_you_mean(t.value, choices, "choose one")};
         }
         set(static_cast<std::size_t>(it - choices.begin()));
         return std::nullopt;
@@ -188,7 +189,8 @@ scalar secret_of(secret_ref& out, bool may_be_hash) {
         out = secret_ref::literal(std::string(t.value));
         if (t.referred || (may_be_hash && is_hash(t.value))) return std::nullopt;
         return problem{"a secret stands in the file in clear",
-                       "take it from the environment with ${NAME}, or from a file with file:/path", severity::warning};
+                       "take it from the environment with ${NAME}, or from a file with file:/path",
+                       severity::warning};
     };
     return s;
 }

@@ -93,7 +93,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) noexcept {
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t same = text::lower(a[i - 1]) == text::lower(b[j - 1]) ? 0 : 1;
             std::size_t best = std::min({(*last)[j] + 1, (*now)[j - 1] + 1, (*last)[j - 1] + same});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) best = std::min(best, (*before)[j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                best = std::min(best, (*before)[j - 2] + 1);
             (*now)[j] = best;
         }
         std::swap(before, last);

@@ -10,10 +10,10 @@
 // The words of single values: 250ms, 8MiB, 20%, 50M. Each parser takes the whole text or nothing.
 namespace spillway::config {
 
-std::optional<duration> parse_duration(std::string_view s) noexcept;         // 250ms, 30s, 5m, 2h, 0
-std::optional<std::uint64_t> parse_size(std::string_view s) noexcept;        // 512, 16KiB, 8MiB, 1GiB
-std::optional<std::uint64_t> parse_count(std::string_view s) noexcept;       // 100, 600k, 50M
-std::optional<double> parse_share(std::string_view s) noexcept;              // 20%, 0.2
+std::optional<duration> parse_duration(std::string_view s) noexcept;    // 250ms, 30s, 5m, 2h, 0
+std::optional<std::uint64_t> parse_size(std::string_view s) noexcept;   // 512, 16KiB, 8MiB, 1GiB
+std::optional<std::uint64_t> parse_count(std::string_view s) noexcept;  // 100, 600k, 50M
+std::optional<double> parse_share(std::string_view s) noexcept;         // 20%, 0.2
 
 // The shortest spelling that the parser reads back.
 std::string print_duration(duration d);
@@ -30,7 +30,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) noexcept;
 template <class Range>
 std::string_view nearest(std::string_view word, const Range& candidates) {
     std::string_view best;
-    std::size_t best_distance = word.size() / 3 + 2;  // a third of the word may be wrong, and one letter of the shortest
+    std::size_t best_distance =
+        word.size() / 3 + 2;  // a third of the word may be wrong, and one letter of the shortest
     for (const auto& c : candidates) {
         const std::string_view candidate = c;
         const std::size_t d = edit_distance(word, candidate);

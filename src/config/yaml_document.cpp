@@ -82,9 +82,9 @@ private:
     struct frame {
         yaml_node* node;
         YAML::anchor_t anchor;
-        bool detached;          // stands where a key should: read, so that the rest can be read, and forgotten
-        bool has_key{false};    // of a map: the next node is the value of `key`
-        bool drop{false};       // that value belongs to a key that was refused
+        bool detached;        // stands where a key should: read, so that the rest can be read, and forgotten
+        bool has_key{false};  // of a map: the next node is the value of `key`
+        bool drop{false};     // that value belongs to a key that was refused
         yaml_entry key;
         std::unordered_map<std::string, int> lines;  // of a map: where each key stands
     };
@@ -232,7 +232,8 @@ yaml_document parse_yaml(std::string_view text, issue_sink& issues) {
         }
     } catch (const stop_reading&) {
     } catch (const YAML::Exception& e) {
-        issues.error(place(text, e.mark), {}, "this is not YAML: " + e.msg, "check indentation, quotes and brackets near here");
+        issues.error(place(text, e.mark), {}, "this is not YAML: " + e.msg,
+                     "check indentation, quotes and brackets near here");
     } catch (const std::exception& e) {
         issues.error({1, 1}, {}, "the file cannot be read as YAML: " + std::string(e.what()), {});
     }

@@ -42,7 +42,6 @@ struct listener_limits {
     std::uint64_t head{32 * kibibyte};        // request line and headers
     std::uint32_t headers{100};               // header fields
     std::uint64_t body{64 * mebibyte};        // request body
-    std::uint64_t replay_body{4 * mebibyte};  // kept in memory so that another attempt can send it again
     std::uint32_t connections{10000};         // of this listener, all workers together
     duration head_timeout{seconds(10)};       // from the first byte of a head to its last
     duration body_timeout{seconds(60)};       // gap between two reads of a request body

@@ -1,0 +1,134 @@
+#include "keys.hpp"
+
+// The keys of the process itself: gateway, listeners, admin, health, shutdown, log.
+namespace spillway::config {
+namespace {
+
+constexpr duration never = duration::zero();
+constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
+constexpr std::array<std::string_view, 2> accept_modes{"reuse_port", "least_sessions"};
+constexpr std::array<std::string_view, 5> log_levels{"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
+
+void declare(visitor& v, gateway& x) {
+    v.value({"name", "how this process calls itself in logs"}, text_of(x.name));
+    v.value({"region", "where it runs, in Azure's words, such as westeurope"}, text_of(x.region));
+    v.value({"geography", "nothing below may be processed outside of it, such as eu"}, text_of(x.geography));
+    auto workers = count_of(x.workers, 0, 256);
+    workers.words = "auto, or a number from 1 to 256";
+    workers.shown_default = "auto";
+    workers.read = [&x, read = workers.read](const scalar_text& t) -> std::optional<problem> {
+        if (t.value != "auto") return read(t);
+        x.workers = 0;
+        return std::nullopt;
+    };
+    v.value({"workers", "event loops, each on a thread of its own; auto: the cores that the cgroup grants"},
+            std::move(workers));
+    v.value({"body_memory", "memory for request bodies of all workers together; above it requests are shed"},
+            size_of(x.body_memory, mebibyte, 1024 * gibibyte));
+    v.value({"expose_headers", "tell clients pool, backend, region and attempts in x-spillway-* headers"},
+            flag_of(x.expose_headers));
+    v.value({"hide_existence", "a deployment that a client may not use answers 404 as if absent, not 403"},
+            flag_of(x.hide_existence));
+}
+
+void declare(visitor& v, listener_tls& x) {
+    v.value({"certificate", "PEM file with the chain, the server's own certificate first; watched", true},
+            text_of(x.certificate));
+    v.value({"key", "PEM file with the private key; watched", true}, text_of(x.key));
+    v.value({"min_version", "oldest TLS version that is spoken"}, choice_of(x.min_version, tls_versions));
+    v.later("client_ca", "client certificates come with a later version; take the key out");
+}
+
+void declare(visitor& v, listener_limits& x) {
+    v.value({"head", "request line and headers together"}, size_of(x.head, kibibyte, mebibyte));
+    v.value({"headers", "header fields of a request"}, count_of(x.headers, 8, 128));
+    v.value({"body", "request body"}, size_of(x.body, kibibyte, 4 * gibibyte));
+    v.value({"connections", "open connections of this listener, all workers together"},
+            count_of(x.connections, 1, 1'000'000));
+    v.value({"head_timeout", "from the first byte of a head to its last"},
+            time_of(x.head_timeout, milliseconds(100), minutes(5)));
+    v.value({"body_timeout", "gap between two reads of a request body"},
+            time_of(x.body_timeout, milliseconds(100), minutes(30)));
+    v.value({"idle_timeout", "between two requests of a connection"},
+            time_of(x.idle_timeout, milliseconds(100), hours(24)));
+    v.value({"write_timeout", "a client that reads nothing for this long is dropped"},
+            time_of(x.write_timeout, milliseconds(100), hours(1)));
+}
+
+void declare(visitor& v, admin& x) {
+    v.value({"address", "host:port of the operators' listener"}, text_of(x.address));
+    v.values({"keys", "secrets that open it, or sha256: of them; none: loopback addresses only"}, [&x] {
+        x.keys.emplace_back();
+        return secret_of(x.keys.back(), true);
+    });
+}
+
+void declare(visitor& v, log& x) {
+    v.value({"level", "of the daemon's own log"}, choice_of(x.level, log_levels));
+    v.value({"format", "of the daemon's own log; the access log is always JSON"}, choice_of(x.format, log_formats));
+    v.object({"access", "one line for each request"}, [&x](visitor& in) {
+        in.value({"sample", "share of successful requests that are written; failures always are"},
+                 share_of(x.access.sample));
+        in.value({"file", "where lines go; empty: standard output"}, text_of(x.access.file));
+    });
+}
+
+}  // namespace
+
+void declare(visitor& v, listener& x) {
+    v.value({"address", "host:port or [v6]:port to listen on", true}, text_of(x.address));
+    v.object({"tls", "certificate; without it plain HTTP is spoken, for use behind a TLS-terminating ingress"},
+             [&x](visitor& in) { declare(in, x.tls.emplace()); });
+    v.values({"trusted_proxies", "addresses or CIDR ranges whose X-Forwarded-For is believed"}, [&x] {
+        x.trusted_proxies.emplace_back();
+        return text_of(x.trusted_proxies.back());
+    });
+    v.value({"accept", "how connections spread over workers: by the kernel's hash, or to the one with fewest"},
+            choice_of(x.accept, accept_modes));
+    v.object({"limits", "what a client may cost"}, [&x](visitor& in) { declare(in, x.limits); });
+    v.value({"base_path", "prefix that is taken off before the path is understood, such as /ai"},
+            text_of(x.base_path, "(/[A-Za-z0-9._~-]+)*"));
+    v.value({"sse_keep_alive", "send a comment line into an event stream that is silent for this long"},
+            time_of(x.sse_keep_alive, seconds(1), minutes(10)));
+    v.later("front_door", "the Front Door lock comes with a later version; restrict the network instead");
+}
+
+void declare(visitor& v, tree& t) {
+    v.value({"version", "of this language; 1", true}, count_of(t.version, 1, 1));
+    v.object({"gateway", "this process"}, [&t](visitor& in) { declare(in, t.gateway); });
+    v.map({"listeners", "addresses that accept clients", true}, "listener",
+          [&t](visitor& in, const std::string& name) { declare(in, t.listeners[name]); });
+    v.object({"admin", "the operators' door: status, metrics, reload"}, [&t](visitor& in) { declare(in, t.admin); });
+    v.map({"credentials", "how the gateway proves itself to instances"}, "credential",
+          [&t](visitor& in, const std::string& name) {
+              auto& x = t.credentials[name];
+              in.value({"api_key", "key of the resource: ${ENV} or file:/path", true}, secret_of(x.api_key));
+              in.later("managed_identity", "managed identities come with a later version; use api_key");
+              in.later("workload_identity", "workload identities come with a later version; use api_key");
+              in.later("client_secret", "client secrets come with a later version; use api_key");
+          });
+    v.map({"instances", "Azure OpenAI resources", true}, "instance",
+          [&t](visitor& in, const std::string& name) { declare(in, t.instances[name]); });
+    v.map({"pools", "backends that serve the same model in the same version", true}, "pool",
+          [&t](visitor& in, const std::string& name) { declare(in, t.pools[name]); });
+    v.map({"clients", "callers with a name", true}, "client",
+          [&t](visitor& in, const std::string& name) { declare(in, t.clients[name]); });
+    v.list({"routes", "who may use what; the first that matches wins", true},
+           [&t](visitor& in) { declare(in, t.routes.emplace_back()); });
+    v.object({"health", "what /health/ready says"}, [&t](visitor& in) {
+        in.value({"throttled_is_ready", "ready although every backend is throttled: back-pressure is no illness"},
+                 flag_of(t.health.throttled_is_ready));
+    });
+    v.object({"shutdown", "what SIGTERM does"}, [&t](visitor& in) {
+        in.value({"pre_drain", "not ready, yet still accepting, so that load balancers notice"},
+                 time_of(t.shutdown.pre_drain, never, minutes(10)));
+        in.value({"drain", "then running requests may finish"}, time_of(t.shutdown.drain, never, hours(12)));
+    });
+    v.object({"log", "the daemon's own log and the access log"}, [&t](visitor& in) { declare(in, t.log); });
+    v.later("affinity", "stateful requests come with a later version; take the section out");
+    v.later("usage", "the usage ledger comes with a later version; take the section out");
+    v.later("quotas", "quotas come with a later version; take the section out");
+}
+
+}  // namespace spillway::config

@@ -1,0 +1,136 @@
+#include "keys.hpp"
+
+// The keys of who may send what to where: instances, pools, clients, routes.
+namespace spillway::config {
+namespace {
+
+constexpr std::array<std::string_view, 2> preferences{"none", "region"};
+constexpr std::array<std::string_view, 3> stickinesses{"none", "client", "user"};
+
+void declare(visitor& v, backend& x) {
+    v.value({"instance", "name under instances", true}, text_of(x.instance));
+    v.value({"deployment", "the deployment's own name there", true}, text_of(x.deployment));
+    v.value({"type", "how it is paid and where it processes"}, choice_of(x.type, deployment_type_names));
+    v.value({"priority", "the lowest number that has a usable backend serves"}, count_of(x.priority, 1, 1000));
+    v.value({"weight", "share inside its priority; 0: gets nothing"}, count_of(x.weight, 0, 100'000));
+    v.value({"model", "when stated it must be the pool's"}, text_of(x.model));
+    v.value({"version", "when stated it must be the pool's"}, text_of(x.version));
+    v.object({"limits", "caps of this backend"}, [&x](visitor& in) {
+        in.value({"max_outstanding", "requests in flight over all workers"},
+                 count_of(x.limits.max_outstanding, 1, 1'000'000));
+    });
+}
+
+void declare(visitor& v, retry_policy& x) {
+    v.value({"attempts", "for a request, the first one counted, each on another backend"},
+            count_of(x.attempts, 1, 10));
+    v.value({"budget", "repeats of failed requests as a share of all: an outage never multiplies load"},
+            share_of(x.budget));
+    v.value({"on_deployment_not_found", "a deployment that is missing on one instance is tried on another"},
+            flag_of(x.on_deployment_not_found));
+}
+
+void declare(visitor& v, pool_timeouts& x) {
+    v.value({"connect", "TCP and TLS"}, time_of(x.connect, milliseconds(10), minutes(2)));
+    v.value({"first_byte", "from the request's last byte to the answer's first"},
+            time_of(x.first_byte, milliseconds(10), hours(1)));
+    v.value({"idle", "gap between two reads of the answer"}, time_of(x.idle, milliseconds(10), hours(1)));
+    v.value({"request", "all attempts together until the answer begins"},
+            time_of(x.request, milliseconds(10), hours(2)));
+}
+
+void declare(visitor& v, breaker_policy& x) {
+    v.value({"failures", "inside the window that open the breaker"}, count_of(x.failures, 1, 1000));
+    v.value({"window", "in which failures count together"}, time_of(x.window, milliseconds(100), hours(1)));
+    v.value({"open", "first open time; doubles with each failed trial"}, time_of(x.open, milliseconds(10), hours(1)));
+    v.value({"max_open", "where the doubling ends"}, time_of(x.max_open, milliseconds(10), hours(24)));
+    v.value({"max_told", "cap on a wait that the backend asked for"},
+            time_of(x.max_told, milliseconds(100), hours(48)));
+    v.value({"min_pause", "floor of any open time"}, time_of(x.min_pause, milliseconds(1), minutes(1)));
+    v.value({"throttle_default", "wait after a 429 that names none"},
+            time_of(x.throttle_default, milliseconds(10), hours(1)));
+    v.value({"trials", "requests that a half-open breaker lets through at once"}, count_of(x.trials, 1, 100));
+}
+
+void declare(visitor& v, traffic_split& x) {
+    v.value({"sticky", "who stays with the pool that it once got"}, choice_of(x.sticky, stickinesses));
+    v.others("pool", "share of the pool of that name, as a weight",
+             [&x](const std::string& name) { return count_of(x.pools[name], 0, 100'000); });
+}
+
+}  // namespace
+
+void declare(visitor& v, instance& x) {
+    v.value({"endpoint", "https://host[:port][/prefix]", true}, text_of(x.endpoint));
+    v.value({"insecure", "allow an http:// endpoint: credential and content travel in clear"}, flag_of(x.insecure));
+    v.value({"region", "Azure's name, such as westeurope"}, text_of(x.region));
+    v.value({"geography", "residency boundary, such as eu or us"}, text_of(x.geography));
+    v.value({"subscription", "standard quota is shared inside one"}, text_of(x.subscription));
+    v.value({"credential", "name under credentials; none: requests go out without"}, text_of(x.credential));
+    v.value({"ca_file", "PEM bundle to trust instead of the system's; watched"}, text_of(x.ca_file));
+    v.value({"tls_name", "name to verify and to send as SNI instead of the endpoint's host"}, text_of(x.tls_name));
+    v.value({"address", "host:port to connect to instead of the endpoint's, such as a private endpoint"},
+            text_of(x.address));
+    v.value({"dns_refresh", "how often the name is resolved again"}, time_of(x.dns_refresh, seconds(1), hours(1)));
+    v.object({"connections", "to this instance, of each worker"}, [&x](visitor& in) {
+        in.value({"max_idle", "kept open while nothing needs them"}, count_of(x.connections.max_idle, 0, 100'000));
+        in.value({"idle_timeout", "an unused connection is closed after this"},
+                 time_of(x.connections.idle_timeout, milliseconds(100), hours(1)));
+        in.value({"max_age", "a connection is not reused past this age, so that DNS changes take hold"},
+                 time_of(x.connections.max_age, seconds(1), hours(24)));
+    });
+    v.value({"api_version", "sent instead of the client's api-version on dated paths"}, text_of(x.api_version));
+}
+
+void declare(visitor& v, pool& x) {
+    v.value({"model", "that all backends serve", true}, text_of(x.model));
+    v.value({"version", "of the model, in quotes", true}, text_of(x.version));
+    v.value({"geography", "nothing of this pool may be processed outside"}, text_of(x.geography));
+    v.value({"balance", "weighted_random, round_robin, least_outstanding or peak_ewma"}, text_of(x.balance));
+    v.value({"prefer", "inside one priority: the gateway's own region first"}, choice_of(x.prefer, preferences));
+    v.object({"retry", "when a backend refuses"}, [&x](visitor& in) { declare(in, x.retry); });
+    v.object({"timeouts", "each its own"}, [&x](visitor& in) { declare(in, x.timeouts); });
+    v.object({"breaker", "when a backend is left alone"}, [&x](visitor& in) { declare(in, x.breaker); });
+    v.list({"backends", "deployments on instances", true},
+           [&x](visitor& in) { declare(in, x.backends.emplace_back()); });
+}
+
+void declare(visitor& v, client& x) {
+    v.values({"keys", "sha256: of the keys that prove this client; several while rotating"}, [&x] {
+        x.keys.emplace_back();
+        return hash_of(x.keys.back());
+    });
+    v.values({"groups", "that routes may name as group:NAME"}, [&x] {
+        x.groups.emplace_back();
+        return text_of(x.groups.back());
+    });
+    v.object({"labels", "carried into usage records"}, [&x](visitor& in) {
+        in.others("label", "free text", [&x](const std::string& name) { return text_of(x.labels[name]); });
+    });
+    v.value({"geography", "its requests may not be processed outside"}, text_of(x.geography));
+    v.value({"expose_headers", "overrides gateway.expose_headers"}, flag_of(x.expose_headers));
+    v.later("entra", "Entra tokens come with a later version; use keys");
+    v.later("quota", "quotas come with a later version; take the key out");
+    v.later("priority", "priority classes come with a later version; take the key out");
+}
+
+void declare(visitor& v, route& x) {
+    v.value({"name", "for logs, metrics and sticky choices"}, text_of(x.name));
+    v.values({"clients", "names, group:NAME, or * for every client"}, [&x] {
+        x.clients.emplace_back();
+        return text_of(x.clients.back());
+    });
+    v.value({"deployment", "the name that the client uses; * stands for any run of characters"},
+            text_of(x.deployment));
+    v.values({"operations", "that it is for; none: all"}, [&x] {
+        x.operations.emplace_back();
+        return text_of(x.operations.back());
+    });
+    v.object({"headers", "request headers that have to match, exactly or with *"}, [&x](visitor& in) {
+        in.others("header", "value or pattern", [&x](const std::string& name) { return text_of(x.headers[name]); });
+    });
+    v.value({"pool", "name under pools"}, text_of(x.pool));
+    v.object({"split", "shares of several pools"}, [&x](visitor& in) { declare(in, x.split.emplace()); });
+}
+
+}  // namespace spillway::config

@@ -1,0 +1,74 @@
+#include <spillway/config/secret.hpp>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <ostream>
+
+namespace spillway::config {
+namespace {
+
+constexpr std::size_t largest_secret = 64 * 1024;
+
+fault unreadable(std::string message) { return {.code = "secret_unreadable", .message = std::move(message)}; }
+
+// A fault could be made from text, too, so a text has to say that it is the value.
+result<std::string> value_of(std::string text) { return {boost::system::in_place_value, std::move(text)}; }
+
+result<std::string> read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return unreadable("the file " + path + " cannot be opened; check that it exists and may be read");
+    std::string out(largest_secret + 1, '\0');
+    in.read(out.data(), static_cast<std::streamsize>(out.size()));
+    out.resize(static_cast<std::size_t>(in.gcount()));
+    if (in.bad()) return unreadable("the file " + path + " cannot be read");
+    if (out.size() > largest_secret) return unreadable("the file " + path + " is too large for a secret");
+    return value_of(std::move(out));
+}
+
+}  // namespace
+
+environment process_environment() {
+    return [](std::string_view name) -> std::optional<std::string> {
+        const char* value = std::getenv(std::string(name).c_str());
+        if (value == nullptr) return std::nullopt;
+        return value;
+    };
+}
+
+std::string secret_ref::describe() const {
+    switch (kind_) {
+        case kind::literal: return "literal:***";
+        case kind::env: return "env:" + text_;
+        case kind::file: return "file:" + text_;
+    }
+    return {};
+}
+
+std::ostream& operator<<(std::ostream& out, const secret_ref& s) { return out << s.describe(); }
+
+result<std::string> resolve(const secret_ref& ref, const environment& env) {
+    result<std::string> out = value_of({});
+    switch (ref.kind_) {
+        case secret_ref::kind::literal: out = value_of(ref.text_); break;
+        case secret_ref::kind::env: {
+            auto value = env(ref.text_);
+            if ((!value || value->empty()) && ref.fallback_) value = ref.fallback_;
+            if (!value)
+                return fault{
+                    .code = "secret_unset",
+                    .message = "the environment variable " + ref.text_ + " is not set; set it before the start"};
+            // A variable may itself name a file, as orchestrators that mount secrets like to have it.
+            out = value->starts_with("file:") ? read_file(value->substr(5)) : value_of(*value);
+            break;
+        }
+        case secret_ref::kind::file: out = read_file(ref.text_); break;
+    }
+    if (!out) return out;
+    if (out->ends_with("\n")) out->pop_back();
+    if (out->ends_with("\r")) out->pop_back();
+    if (out->empty()) return fault{.code = "secret_empty", .message = "the secret " + ref.describe() + " is empty"};
+    return out;
+}
+
+}  // namespace spillway::config
