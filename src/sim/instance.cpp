@@ -162,13 +162,17 @@ answer instance::over_quota(const exchange& x, const quota_decision& d) const {
     return out;
 }
 
-answer instance::models() const {
+answer instance::models(std::string_view path) const {
+    constexpr std::string_view one = "models/";
+    const std::string wanted = path.starts_with(one) ? percent_decoded(path.substr(one.size())) : "";
     json data = json::array();
-    for (const auto& [name, d] : deployments_)
-        data.push_back({{"id", d->options.full_model()},
-                        {"object", "model"},
-                        {"created", 1700000000},
-                        {"owned_by", "simulator"}});
+    for (const auto& [name, d] : deployments_) {
+        const std::string id = d->options.full_model();
+        json model{{"id", id}, {"object", "model"}, {"created", 1700000000}, {"owned_by", "simulator"}};
+        if (!wanted.empty() && wanted == id) return answer::of(200, model);
+        data.push_back(std::move(model));
+    }
+    if (!wanted.empty()) return error_answer(404, "404", "Resource not found");
     return answer::of(200, {{"object", "list"}, {"data", std::move(data)}});
 }
 
@@ -180,7 +184,7 @@ answer instance::reply(exchange& x, time_point now) {
             "resource and the endpoint of its own region.");
     if (x.op == operation::unknown || (!x.v1 && x.api_version.empty()))
         return error_answer(404, "404", "Resource not found");
-    if (x.op == operation::models) return models();
+    if (x.op == operation::models) return models(x.rest);
     if (x.op == operation::stored) return objects_.handle(x.asked, x.rest, x.id, x.wall_seconds);
     if (x.asked.method != "POST") return error_answer(405, "405", "Method not allowed");
     if (x.op != operation::transcription && !x.body.is_object())

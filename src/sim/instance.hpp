@@ -78,7 +78,7 @@ public:
 private:
     void find_operation(exchange& x) const;
     bool allowed(const request& r) const;
-    answer models() const;
+    answer models(std::string_view path) const;
     answer over_quota(const exchange& x, const quota_decision& d) const;
     quota_decision admit(exchange& x, time_point now) const;
 

@@ -144,6 +144,13 @@ TEST_F(sim_instance, an_uploaded_file_comes_back_without_its_form) {
     EXPECT_EQ(ask(path, "", {{"api-key", "secret"}}, "GET").pieces[0].bytes, "one\r\ntwo");
 }
 
+TEST_F(sim_instance, models_are_listed_and_found_by_name) {
+    const header_list key{{"api-key", "secret"}};
+    EXPECT_EQ(json::parse(ask("/openai/v1/models", "", key, "GET").pieces[0].bytes)["data"].size(), 2U);
+    EXPECT_EQ(json::parse(ask("/openai/v1/models/ptu", "", key, "GET").pieces[0].bytes)["id"], "ptu");
+    EXPECT_EQ(ask("/openai/v1/models/none", "", key, "GET").status, 404);
+}
+
 TEST_F(sim_instance, counters_show_the_last_request_with_its_credentials) {
     ask("/openai/v1/chat/completions", hello, {{"API-Key", "secret"}, {"X-A", "1"}, {"x-a", "2"}});
     const json state = at.to_json(now);
