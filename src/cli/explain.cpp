@@ -1,0 +1,190 @@
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include <spillway/base/text.hpp>
+#include <spillway/core/operation.hpp>
+#include <spillway/core/router.hpp>
+#include <spillway/core/selector.hpp>
+#include <spillway/server/endpoint_url.hpp>
+
+#include "commands.hpp"
+
+namespace spillway::cli {
+namespace {
+
+using json = nlohmann::json;
+
+struct explain_options {
+    std::string path, client, deployment, operation{"chat"}, user;
+    std::vector<std::string> headers;
+    bool json_out{false};
+};
+
+bool names_client(const config::tree& t, const config::route& r, const std::string& client) {
+    const auto& groups = t.clients.find(client)->second.groups;
+    for (const auto& who : r.clients)
+        if (who == "*" || who == client ||
+            (who.starts_with("group:") && std::find(groups.begin(), groups.end(), who.substr(6)) != groups.end()))
+            return true;
+    return false;
+}
+
+// Why the route does not take the request; empty when it does.
+std::string why_not(const config::tree& t, const config::route& r, const explain_options& o,
+                    const std::map<std::string, std::string>& headers) {
+    if (!names_client(t, r, o.client)) return "it does not name the client";
+    if (!text::glob_match(r.deployment, o.deployment)) return "it is for deployment " + r.deployment;
+    if (!r.operations.empty() &&
+        std::find(r.operations.begin(), r.operations.end(), o.operation) == r.operations.end())
+        return "it is for other operations";
+    for (const auto& [name, wanted] : r.headers) {
+        const auto at = std::find_if(headers.begin(), headers.end(),
+                                     [&n = name](const auto& h) { return text::iequals(h.first, n); });
+        if (at == headers.end() || !text::glob_match(wanted, at->second))
+            return "it wants header " + name + ": " + wanted;
+    }
+    return {};
+}
+
+std::string duration_text(duration d) {
+    const auto ms = std::chrono::duration_cast<milliseconds>(d).count();
+    return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+}
+
+json explain_pool(const config::tree& t, const std::string& name) {
+    const auto& p = t.pools.find(name)->second;
+    std::vector<core::plan_member> members;
+    for (const auto& b : p.backends) {
+        const auto& on = t.instances.find(b.instance)->second;
+        members.push_back({b.priority, b.weight, !t.gateway.region.empty() && on.region == t.gateway.region});
+    }
+    const auto plan =
+        core::make_plan(members, p.prefer == config::preference::region, core::find_balancer(p.balance));
+    json order = json::array();
+    for (const auto& tier : plan.tiers) {
+        json backends = json::array();
+        for (const auto& m : tier.members) {
+            const auto& b = p.backends[m.backend];
+            const auto& on = t.instances.find(b.instance)->second;
+            std::string credential = "none";
+            if (!on.credential.empty())
+                credential =
+                    on.credential + " (" + t.credentials.find(on.credential)->second.api_key.describe() + ")";
+            backends.push_back({{"instance", b.instance},
+                                {"deployment", b.deployment},
+                                {"type", config::to_string(b.type)},
+                                {"region", on.region},
+                                {"weight", m.weight},
+                                {"endpoint", on.endpoint},
+                                {"credential", credential}});
+        }
+        order.push_back({{"priority", tier.priority}, {"backends", backends}});
+    }
+    return {{"pool", name},
+            {"model", p.model},
+            {"version", p.version},
+            {"balance", p.balance},
+            {"order", order},
+            {"attempts", p.retry.attempts},
+            {"timeouts",
+             {{"connect", duration_text(p.timeouts.connect)},
+              {"first_byte", duration_text(p.timeouts.first_byte)},
+              {"idle", duration_text(p.timeouts.idle)},
+              {"request", duration_text(p.timeouts.request)}}}};
+}
+
+void print_pool(const json& p, const std::string& share) {
+    std::cout << "pool " << p["pool"].get<std::string>() << share << ": " << p["model"].get<std::string>() << ' '
+              << p["version"].get<std::string>() << ", " << p["balance"].get<std::string>() << ", up to "
+              << p["attempts"] << " attempts\n";
+    for (const auto& tier : p["order"]) {
+        std::cout << "  priority " << tier["priority"] << '\n';
+        for (const auto& b : tier["backends"])
+            std::cout << "    weight " << b["weight"] << "  " << b["instance"].get<std::string>() << '/'
+                      << b["deployment"].get<std::string>() << "  " << b["type"].get<std::string>() << ' '
+                      << b["region"].get<std::string>() << "  credential " << b["credential"].get<std::string>()
+                      << '\n';
+    }
+    const auto& t = p["timeouts"];
+    std::cout << "  time: connect " << t["connect"].get<std::string>() << ", first byte "
+              << t["first_byte"].get<std::string>() << " each attempt, " << t["request"].get<std::string>()
+              << " for all attempts until the answer begins, then " << t["idle"].get<std::string>()
+              << " between two pieces.\n        A client's x-stainless-timeout shortens first byte and request.\n";
+}
+
+int explain(const explain_options& o) {
+    const auto checked = load(o.path);
+    if (!checked) {
+        print_issues(checked.error());
+        return 1;
+    }
+    const auto& t = checked->tree;
+    if (!t.clients.contains(o.client)) {
+        std::cerr << "there is no client called '" << o.client << "'\n";
+        return 1;
+    }
+    std::map<std::string, std::string> headers;
+    for (const auto& h : o.headers) headers[h.substr(0, h.find('='))] = h.substr(h.find('=') + 1);
+    json out{{"client", o.client},
+             {"deployment", o.deployment},
+             {"operation", o.operation},
+             {"passed_over", json::array()}};
+    const config::route* chosen = nullptr;
+    for (std::size_t i = 0; i < t.routes.size() && chosen == nullptr; ++i) {
+        const auto why = why_not(t, t.routes[i], o, headers);
+        if (why.empty()) {
+            chosen = &t.routes[i];
+            out["route"] = config::route_label(t, i);
+        } else {
+            out["passed_over"].push_back({{"route", config::route_label(t, i)}, {"because", why}});
+        }
+    }
+    json pools = json::array();
+    if (chosen != nullptr && chosen->split) {
+        for (const auto& [name, weight] : chosen->split->pools) {
+            auto p = explain_pool(t, name);
+            p["share"] = weight;
+            pools.push_back(std::move(p));
+        }
+    } else if (chosen != nullptr) {
+        pools.push_back(explain_pool(t, chosen->pool));
+    }
+    out["pools"] = pools;
+    if (o.json_out) {
+        std::cout << out.dump(1) << '\n';
+        return chosen == nullptr ? 1 : 0;
+    }
+    for (const auto& p : out["passed_over"])
+        std::cout << "route " << p["route"].get<std::string>()
+                  << " does not match: " << p["because"].get<std::string>() << '\n';
+    if (chosen == nullptr) {
+        std::cout << "no route matches: the client would get " << (t.gateway.hide_existence ? "404" : "403 or 404")
+                  << '\n';
+        return 1;
+    }
+    std::cout << "route " << out["route"].get<std::string>() << " matches\n";
+    for (const auto& p : pools)
+        print_pool(p, p.contains("share") ? ", share " + std::to_string(p["share"].get<int>()) : "");
+    return 0;
+}
+
+}  // namespace
+
+void add_explain(command_line& c) {
+    static explain_options o;
+    auto* e = c.app.add_subcommand("explain", "Tell what would become of a request, and why");
+    add_config_option(*e, o.path);
+    e->add_option("--client", o.client, "name of the client")->required();
+    e->add_option("--deployment", o.deployment, "name that the client would use")->required();
+    const auto names = core::operation_names();
+    e->add_option("--operation", o.operation, "what it asks for")
+        ->capture_default_str()
+        ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())));
+    e->add_option("-H,--header", o.headers, "name=value of a request header");
+    e->add_flag("--json", o.json_out, "as JSON");
+    e->footer("Example: spillway explain -c spillway.yaml --client shop --deployment gpt-4o -H x-experiment=long");
+    e->callback([&c] { c.exit_code = explain(o); });
+}
+
+}  // namespace spillway::cli

@@ -1,0 +1,100 @@
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include <spillway/config/secret.hpp>
+#include <spillway/server/endpoint_url.hpp>
+
+#include "commands.hpp"
+
+namespace spillway::cli {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+
+struct status_options {
+    std::string admin{"127.0.0.1:9901"}, key_file;
+    bool json{false}, ready{false};
+};
+
+// GET on the admin listener: status and body.
+std::pair<unsigned, std::string> get(const status_options& o, const std::string& path) {
+    const auto at = server::parse_host_port(o.admin, 9901);
+    if (!at) throw std::runtime_error("--admin wants host:port");
+    asio::io_context io;
+    beast::tcp_stream stream(io);
+    asio::ip::tcp::resolver resolver(io);
+    beast::error_code ec;
+    const auto found = resolver.resolve(at->first, std::to_string(at->second), ec);
+    if (!ec) stream.connect(found, ec);
+    if (ec) throw std::runtime_error("no gateway answers at " + o.admin + ": " + ec.message());
+    bhttp::request<bhttp::empty_body> r(bhttp::verb::get, path, 11);
+    r.set(bhttp::field::host, o.admin);
+    if (!o.key_file.empty()) {
+        const auto key = config::resolve(config::secret_ref::file(o.key_file));
+        if (!key) throw std::runtime_error(key.error().message);
+        r.set("api-key", *key);
+    }
+    bhttp::write(stream, r);
+    beast::flat_buffer buffer;
+    bhttp::response_parser<bhttp::string_body> parser;
+    parser.body_limit(256 * 1024 * 1024);
+    bhttp::read(stream, buffer, parser);
+    return {parser.get().result_int(), parser.get().body()};
+}
+
+void print(const nlohmann::json& s) {
+    const auto& g = s["gateway"];
+    std::cout << g["name"].get<std::string>() << ", version " << g["version"].get<std::string>()
+              << (g["draining"].get<bool>() ? ", draining"
+                  : g["ready"].get<bool>()  ? ", ready"
+                                            : ", NOT ready")
+              << "; configuration " << s["configuration"]["hash"].get<std::string>() << ", reloads "
+              << s["configuration"]["reloads"]["good"] << " good, " << s["configuration"]["reloads"]["bad"]
+              << " refused\n";
+    for (const auto& p : s["pools"]) {
+        std::cout << "\npool " << p["name"].get<std::string>() << " (" << p["model"].get<std::string>() << ' '
+                  << p["version"].get<std::string>() << "): " << p["health"].get<std::string>() << '\n';
+        for (const auto& b : p["backends"]) {
+            const auto& breaker = b["breaker"];
+            std::cout << "  priority " << b["priority"] << " weight " << b["weight"] << "  "
+                      << b["name"].get<std::string>() << "  " << breaker["state"].get<std::string>();
+            if (breaker.contains("seconds_left"))
+                std::cout << ", " << std::fixed << std::setprecision(1) << breaker["seconds_left"].get<double>()
+                          << " s left" << std::defaultfloat;
+            std::cout << ", " << b["outstanding"] << " in flight\n";
+        }
+    }
+}
+
+int status(const status_options& o) {
+    if (o.ready) return get(o, "/health/ready").first == 200 ? 0 : 1;
+    const auto [code, body] = get(o, "/status");
+    if (code != 200) {
+        std::cerr << "the gateway answered " << code << (code == 401 ? ": give --key-file" : "") << '\n';
+        return 1;
+    }
+    if (o.json) std::cout << body << '\n';
+    else print(nlohmann::json::parse(body));
+    return 0;
+}
+
+}  // namespace
+
+void add_status(command_line& c) {
+    static status_options o;
+    auto* s = c.app.add_subcommand("status", "Ask a running gateway for pools, backends and breakers");
+    s->add_option("--admin", o.admin, "its admin listener")->envname("SPILLWAY_ADMIN")->capture_default_str();
+    s->add_option("--key-file", o.key_file, "file with an admin key");
+    s->add_flag("--json", o.json, "everything, as JSON");
+    s->add_flag("--ready", o.ready, "say nothing; exit 0 when it is ready, else 1 (for container health checks)");
+    s->callback([&c] { c.exit_code = status(o); });
+}
+
+}  // namespace spillway::cli

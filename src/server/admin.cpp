@@ -1,0 +1,234 @@
+#include <spillway/server/admin.hpp>
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+#include <spillway/base/text.hpp>
+#include <spillway/http/local_reply.hpp>
+#include <spillway/net/address.hpp>
+#include <spillway/server/status.hpp>
+
+namespace spillway::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+using tcp = asio::ip::tcp;
+using digest = std::array<std::uint8_t, SHA256_DIGEST_LENGTH>;
+using request = bhttp::request<bhttp::string_body>;
+using response = bhttp::response<bhttp::string_body>;
+
+constexpr std::size_t most_sessions = 64;
+constexpr auto session_timeout = seconds(30);
+
+digest digest_of(std::string_view s) {
+    digest out{};
+    SHA256(reinterpret_cast<const unsigned char*>(s.data()), s.size(), out.data());
+    return out;
+}
+
+std::string_view view(beast::string_view s) { return {s.data(), s.size()}; }
+
+}  // namespace
+
+// Shared with its sessions, so that a session that outlives a reconfiguration still has what it needs.
+struct admin::listening {
+    listening(asio::io_context& io, state& what) : acceptor(io), of(what) {}
+
+    tcp::acceptor acceptor;
+    state& of;
+    std::string address;
+    std::vector<digest> keys;
+    std::size_t sessions{0};
+
+    bool admits(const request& r) const {
+        if (keys.empty()) return true;
+        std::string_view given = view(r["api-key"]);
+        const auto authorization = view(r[bhttp::field::authorization]);
+        if (given.empty() && text::istarts_with(authorization, "Bearer "))
+            given = text::trim(authorization.substr(7));
+        const digest d = digest_of(given);
+        bool found = false;
+        // Every key is compared, so that time tells nothing about which one was near.
+        for (const auto& k : keys) found = text::constant_time_equal(k, d) || found;
+        return found;
+    }
+
+    response answer(const request& r);
+    response dispatch(const request& r, std::string_view path);
+};
+
+namespace {
+
+response make(int status, std::string_view type, std::string body) {
+    response out;
+    out.result(static_cast<unsigned>(status));
+    out.set(bhttp::field::content_type, beast::string_view(type.data(), type.size()));
+    out.set(bhttp::field::cache_control, "no-store");
+    out.body() = std::move(body);
+    return out;
+}
+
+response refuse(int status, std::string_view code, std::string_view message) {
+    return make(status, "application/json", http::error_body(status, code, message));
+}
+
+constexpr std::string_view overview =
+    "spillway admin\n"
+    "GET  /status         routes, pools, backends, breakers (JSON)\n"
+    "GET  /metrics        Prometheus\n"
+    "GET  /config         hash, reloads, last issues (JSON)\n"
+    "POST /config/reload  read the configuration again\n"
+    "GET  /health/live, /health/ready\n";
+
+class session : public std::enable_shared_from_this<session> {
+public:
+    template <class Owner>
+    session(tcp::socket s, Owner owner)
+        : stream_(std::move(s)),
+          answer_([owner](const request& r) { return owner->answer(r); }),
+          count_(&owner->sessions, [owner](std::size_t* n) { --*n; }) {
+        ++*count_;
+    }
+
+    void read() {
+        parser_.emplace();
+        parser_->header_limit(16 * 1024);
+        parser_->body_limit(64 * 1024);
+        stream_.expires_after(session_timeout);
+        bhttp::async_read(stream_, buffer_, *parser_,
+                          [self = shared_from_this()](beast::error_code ec, std::size_t) { self->on_read(ec); });
+    }
+
+private:
+    void on_read(beast::error_code ec) {
+        if (ec) return close();
+        const request r = parser_->release();
+        response_ = answer_(r);
+        response_.version(r.version());
+        response_.keep_alive(r.keep_alive());
+        const bool head = r.method() == bhttp::verb::head;
+        response_.prepare_payload();
+        if (head) response_.body().clear();
+        bhttp::async_write(stream_, response_, [self = shared_from_this()](beast::error_code e, std::size_t) {
+            if (e || !self->response_.keep_alive()) return self->close();
+            self->read();
+        });
+    }
+    void close() {
+        beast::error_code ignored;
+        stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    }
+
+    beast::tcp_stream stream_;
+    beast::flat_buffer buffer_;
+    std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
+    response response_;
+    std::function<response(const request&)> answer_;
+    std::shared_ptr<std::size_t> count_;
+};
+
+template <class Owner>
+void accept(const Owner& owner) {
+    owner->acceptor.async_accept([owner](beast::error_code ec, tcp::socket s) {
+        if (ec == asio::error::operation_aborted || !owner->acceptor.is_open()) return;
+        if (!ec && owner->sessions < most_sessions) std::make_shared<session>(std::move(s), owner)->read();
+        accept(owner);
+    });
+}
+
+}  // namespace
+
+response admin::listening::answer(const request& r) {
+    const auto target = view(r.target());
+    const auto path = target.substr(0, target.find('?'));
+    // Probes carry no key.
+    if (path == "/health/live") return make(200, "text/plain", "ok\n");
+    if (path == "/health/ready")
+        return of.ready() ? make(200, "text/plain", "ok\n") : make(503, "text/plain", "unavailable\n");
+    if (!admits(r))
+        return refuse(401, "401",
+                      "The admin listener wants one of its keys as `Authorization: Bearer` or `api-key`.");
+    return dispatch(r, path);
+}
+
+response admin::listening::dispatch(const request& r, std::string_view path) {
+    const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
+    const auto wrong_method = [](std::string_view wanted) {
+        return refuse(405, "MethodNotAllowed", "This path wants " + std::string(wanted) + ".");
+    };
+    if (path == "/config/reload") {
+        if (r.method() != bhttp::verb::post) return wrong_method("POST");
+        const bool good = of.reload("admin");
+        return make(good ? 200 : 409, "application/json", config_text(of));
+    }
+    const auto now = clock::now();
+    if (path == "/status") return reads ? make(200, "application/json", status_text(of, now)) : wrong_method("GET");
+    if (path == "/config") return reads ? make(200, "application/json", config_text(of)) : wrong_method("GET");
+    if (path == "/") return reads ? make(200, "text/plain", std::string(overview)) : wrong_method("GET");
+    if (path == "/metrics") {
+        if (!reads) return wrong_method("GET");
+        const auto stats = of.worker_stats();
+        return make(200, "text/plain; version=0.0.4", stats::expose(of.labels(), stats, server_metrics(of, now)));
+    }
+    return refuse(404, "NotFound", "There is no such path; GET / lists what there is.");
+}
+
+admin::admin(asio::io_context& io, state& of) : io_(io), state_(of) {}
+admin::~admin() { stop(); }
+
+void admin::stop() noexcept {
+    if (!listening_) return;
+    beast::error_code ignored;
+    listening_->acceptor.close(ignored);
+    listening_.reset();
+}
+
+std::optional<fault> admin::configure(const config::admin& from) {
+    std::vector<digest> keys;
+    for (const auto& k : from.keys) {
+        auto secret = config::resolve(k);
+        if (!secret) return secret.error();
+        digest d{};
+        constexpr std::string_view prefix = "sha256:";
+        if (!secret->starts_with(prefix) || !text::from_hex(std::string_view(*secret).substr(prefix.size()), d))
+            d = digest_of(*secret);
+        OPENSSL_cleanse(secret->data(), secret->size());
+        keys.push_back(d);
+    }
+    if (listening_ && listening_->address == from.address) {
+        listening_->keys = std::move(keys);
+        return std::nullopt;
+    }
+    const auto at = net::address::parse(from.address);
+    if (!at) return at.error();
+    beast::error_code ec;
+    const auto ip = asio::ip::make_address(at->ip(), ec);
+    auto next = std::make_shared<listening>(io_, state_);
+    const tcp::endpoint endpoint(ip, at->port());
+    const auto step = [&](auto&& f) {
+        if (!ec) f();
+    };
+    step([&] { next->acceptor.open(endpoint.protocol(), ec); });
+    step([&] { next->acceptor.set_option(asio::socket_base::reuse_address(true), ec); });
+    step([&] { next->acceptor.bind(endpoint, ec); });
+    step([&] { next->acceptor.listen(64, ec); });
+    if (ec)
+        return fault{
+            .code = "admin_address",
+            .message = "cannot listen on " + from.address + ": " + ec.message() + ". Choose another admin.address"};
+    next->address = from.address;
+    next->keys = std::move(keys);
+    stop();
+    listening_ = next;
+    accept(next);
+    return std::nullopt;
+}
+
+}  // namespace spillway::server

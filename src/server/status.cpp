@@ -1,0 +1,120 @@
+#include <spillway/server/status.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <spillway/http/date.hpp>
+#include <spillway/server/health.hpp>
+
+namespace spillway::server {
+namespace {
+
+using json = nlohmann::json;
+
+json time_or_null(wall_time t) {
+    if (t == wall_time{}) return nullptr;
+    return std::chrono::duration_cast<seconds>(t.time_since_epoch()).count();
+}
+
+json configuration_of(const state& s) {
+    const auto& r = s.reloads();
+    json issues = json::array();
+    for (const auto& i : r.last_issues)
+        issues.push_back({{"level", i.level == config::severity::error ? "error" : "warning"},
+                          {"file", i.file},
+                          {"line", i.line},
+                          {"column", i.column},
+                          {"key", i.key_path},
+                          {"what", i.what},
+                          {"remedy", i.remedy},
+                          {"text", config::format(i)}});
+    const auto now = s.current();
+    return {{"hash", now->hash},
+            {"generation", now->generation},
+            {"loaded_at", time_or_null(now->loaded_at)},
+            {"reloads", {{"good", r.good}, {"bad", r.bad}}},
+            {"last_good", time_or_null(r.last_good)},
+            {"last_bad", time_or_null(r.last_bad)},
+            {"issues", std::move(issues)}};
+}
+
+json breaker_of(const core::availability& a, time_point now) {
+    json out{{"state", core::to_string(a.mode)}, {"usable", a.usable}};
+    if (!a.usable) out["seconds_left"] = std::max(0.0, seconds_between(now, a.until));
+    return out;
+}
+
+json pool_of(const state& s, const proxy::snapshot& snap, const proxy::pool& p, time_point now) {
+    const auto& from = s.configuration().tree.pools.find(p.name)->second;
+    json backends = json::array();
+    for (std::size_t i = 0; i < p.backends.size(); ++i) {
+        const auto& b = p.backends[i];
+        const auto& on = snap.instances[b.instance];
+        json one{{"name", b.name},
+                 {"instance", on.name},
+                 {"deployment", b.deployment},
+                 {"region", on.region},
+                 {"type", b.type},
+                 {"priority", from.backends[i].priority},
+                 {"weight", from.backends[i].weight},
+                 {"outstanding", b.state->outstanding.load(std::memory_order_relaxed)},
+                 {"latency_seconds", b.state->latency(now)}};
+        one["breaker"] = breaker_of(look(snap, b, now), now);
+        backends.push_back(std::move(one));
+    }
+    return {{"name", p.name},       {"model", p.model},
+            {"version", p.version}, {"health", to_string(health_of(snap, p, now))},
+            {"backends", backends}, {"balance", from.balance}};
+}
+
+json route_of(const state& s, const proxy::snapshot& snap, std::size_t index) {
+    const auto& rule = snap.router.rules()[index];
+    const auto& from = s.configuration().tree.routes[index];
+    json pools = json::array();
+    for (const auto& share : rule.pools)
+        pools.push_back({{"pool", snap.pools[share.pool].name}, {"weight", share.weight}});
+    return {{"name", rule.name},
+            {"clients", from.clients},
+            {"deployment", rule.deployment},
+            {"operations", from.operations},
+            {"pools", pools}};
+}
+
+}  // namespace
+
+std::string config_text(const state& s) { return configuration_of(s).dump(1); }
+
+std::string status_text(state& s, time_point now) {
+    const auto snap = s.current();
+    json workers = json::array();
+    for (const auto& w : s.workers()) workers.push_back({{"sessions", w->sessions()}});
+    json listeners = json::array();
+    for (const auto& l : snap->listeners)
+        listeners.push_back({{"name", l->name},
+                             {"address", l->at.to_string()},
+                             {"tls", l->tls != nullptr},
+                             {"connections", l->open->load(std::memory_order_relaxed)}});
+    json routes = json::array(), pools = json::array(), instances = json::array();
+    for (std::size_t i = 0; i < snap->router.rules().size(); ++i) routes.push_back(route_of(s, *snap, i));
+    for (const auto& p : snap->pools) pools.push_back(pool_of(s, *snap, p, now));
+    for (const auto& i : snap->instances)
+        instances.push_back({{"name", i.name},
+                             {"endpoint", (i.to.tls ? "https://" : "http://") + i.host_field + i.path_prefix},
+                             {"region", i.region},
+                             {"geography", i.geography},
+                             {"breaker", breaker_of(i.state->view(now), now)}});
+    const json out{{"gateway",
+                    {{"name", s.configuration().tree.gateway.name},
+                     {"version", SPILLWAY_VERSION},
+                     {"started_at", time_or_null(s.started_at())},
+                     {"ready", s.ready()},
+                     {"draining", s.draining()},
+                     {"workers", workers}}},
+                   {"configuration", configuration_of(s)},
+                   {"listeners", listeners},
+                   {"routes", routes},
+                   {"pools", pools},
+                   {"instances", instances}};
+    return out.dump(1);
+}
+
+}  // namespace spillway::server
