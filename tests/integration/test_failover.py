@@ -140,7 +140,7 @@ def test_attempts_are_distinct_backends(gateway, a, b):
 def test_retry_budget_keeps_an_outage_from_multiplying_load(gateway, a, b):
     for u in (a, b):
         u.default = lambda c, r: c.error(500)
-    g = gateway([a, b], {"pools": {"main": {"retry": {"budget": "10%"}, "breaker": {"failures": 10000}}}})
+    g = gateway([a, b], {"pools": {"main": {"retry": {"budget": "10%"}, "breaker": {"failures": 1000}}}})
     with g.connect() as wire:
         for _ in range(200):
             wire.ask("POST", CHAT, {"api-key": "key-of-the-app-4711"}, QUESTION)
@@ -170,7 +170,7 @@ def test_keep_alive_race_is_no_error(one, a):
 
 def test_connection_closed_while_idle_is_not_used_again(one, a):
     assert one.chat().status == 200
-    a.connections[0].reset()
+    a.connections[0].hang_up()
     assert one.chat().status == 200
     assert a.requests[-1].connection == 2
 

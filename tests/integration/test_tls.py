@@ -114,7 +114,7 @@ def test_plain_upstream_is_refused_without_that_word(gateway, upstream):
 def test_upstream_sessions_are_resumed(one, a):
     for _ in range(3):
         assert one.chat().status == 200
-        a.connections[-1].reset()
+        a.connections[-1].hang_up()
     assert len(a.connections) >= 2
     assert one.metric("spillway_upstream_connections_opened_total") >= 2
 

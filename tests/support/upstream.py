@@ -84,6 +84,10 @@ class Connection:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.sock.close()
 
+    def hang_up(self):
+        """From outside of a script: ends the connection although a thread waits for its next request."""
+        self.sock.shutdown(socket.SHUT_RDWR)
+
     def wait_until_peer_leaves(self, seconds=10):
         """Sets gone_at; None when the peer stayed."""
         until = time.monotonic() + seconds
@@ -133,7 +137,7 @@ def chat_completion(text="Hello", model="gpt-4o-2024-11-20"):
 
 
 def answer_chat(c, r):
-    c.answer(200, chat_completion(c.server.name))
+    c.answer(200, chat_completion(model=c.server.name))
 
 
 class Upstream:
@@ -180,7 +184,7 @@ class Upstream:
         self._listener.close()
         for c in list(self.connections):
             try:
-                c.sock.close()
+                c.hang_up()
             except OSError:
                 pass
 
