@@ -113,7 +113,9 @@ action exchange_machine::out_of_time() const {
 // Nobody else can be asked. What the client hears depends on why.
 action exchange_machine::exhausted(time_point now, world w) const {
     const exhaustion all = look_at_all(plan_, w.view, now);
-    const duration wait = all.earliest ? std::max(*all.earliest - now, duration(milliseconds(1))) : duration::zero();
+    // Zero when somebody is usable and only this request's attempts are used up: the client's own back-off is right
+    // then.
+    const duration wait = all.earliest ? std::max(*all.earliest - now, duration::zero()) : duration::zero();
     const bool tried = recorded_ > 0;
     if (all.all_throttled || (tried && outcome_.kind == outcome_kind::response && outcome_.status == 429))
         return reply({.code = "429",
@@ -145,7 +147,7 @@ action exchange_machine::exhausted(time_point now, world w) const {
                   .who = origin::upstream,
                   .status = 503,
                   .repeat_is_safe = true,
-                  .message = tried ? "No backend could serve the request. Try again after the time in Retry-After."
+                  .message = tried ? "No backend could serve the request. Try again in a moment."
                                    : "No backend for this deployment is usable at the moment. Try again after the "
                                      "time in Retry-After."},
                  wait);
