@@ -165,7 +165,7 @@ def test_keep_alive_race_is_no_error(one, a):
         answer = one.chat()
         assert answer.status == 200
         assert len(a.requests) == seen + 2
-    assert one.metric("spillway_retries_total", reason="stale_connection") == 5
+    one.wait_for_metric(5, "spillway_retries_total", reason="stale_connection")
 
 
 def test_connection_closed_while_idle_is_not_used_again(one, a):

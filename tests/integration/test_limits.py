@@ -56,7 +56,7 @@ def test_body_size_told_beforehand(gateway, a):
         assert wire.read_answer().status == 413
         assert wire.closed_by_peer()
     assert len(a.requests) == 1
-    assert g.metric("spillway_limits_hit_total", limit="body") == 2
+    g.wait_for_metric(2, "spillway_limits_hit_total", limit="body")
 
 
 def test_body_size_found_out_on_the_way(gateway, a):
@@ -168,4 +168,4 @@ def test_backends_cap_spills_to_the_next_priority(gateway, a, b):
         a.wait_for_requests(1)
         assert g.chat().json()["model"] == "b"
         assert wire.read_answer().json()["model"] == "a"
-    assert g.metric("spillway_spillovers_total", pool="main") == 1
+    g.wait_for_metric(1, "spillway_spillovers_total", pool="main")

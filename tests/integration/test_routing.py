@@ -1,8 +1,11 @@
 """Who may send what where, and how a refusal looks."""
 
+import time
+
 import pytest
 from support.config import KEY, key_hash, pool_of
 from support.gateway import CHAT, QUESTION, V1_CHAT
+from support.upstream import answer_chat
 
 
 def chat_on(deployment):
@@ -156,7 +159,7 @@ def test_models_are_those_of_the_clients_routes(routed, a, b):
 def test_every_operation_is_served_and_counted_by_its_name(one, a, operation, target, body):
     assert one.ask("POST", target, body=body).status == 200
     assert a.requests[0].target == target.replace("/deployments/m/", "/deployments/gpt4o-a/")
-    assert one.metric("spillway_requests_total", operation=operation, client="app", pool="main", status="200") == 1
+    one.wait_for_metric(1, "spillway_requests_total", operation=operation, client="app", pool="main", status="200")
 
 
 def shares(g, a, b, count=200, **how):
@@ -196,17 +199,36 @@ def test_split_that_sticks_to_a_user(gateway, a, b):
     assert not users[0] & users[1]
 
 
-@pytest.mark.parametrize("balance", ["weighted_random", "round_robin", "least_outstanding", "peak_ewma"])
-def test_each_balancer_serves_by_its_weights(gateway, a, b, balance):
+def balanced(gateway, a, b, balance, weights=(1, 1)):
     pool = pool_of([a, b], balance=balance)
-    for backend, weight in zip(pool["backends"], (3, 1)):
+    for backend, weight in zip(pool["backends"], weights):
         backend.update(priority=1, weight=weight)
-    first, second = shares(gateway([a, b], {"pools": {"main": pool}}), a, b)
-    assert first + second == 200
-    if balance in ("weighted_random", "round_robin"):
-        assert 105 < first < 190
-    else:
-        assert first and second
+    return gateway([a, b], {"pools": {"main": pool}})
+
+
+def test_weighted_random_serves_by_weight(gateway, a, b):
+    assert 115 < shares(balanced(gateway, a, b, "weighted_random", (3, 1)), a, b)[0] < 180
+
+
+def test_round_robin_serves_exactly_by_weight(gateway, a, b):
+    assert shares(balanced(gateway, a, b, "round_robin", (3, 1)), a, b) == (150, 50)
+
+
+def test_least_outstanding_leaves_who_is_busy(gateway, a, b):
+    g = balanced(gateway, a, b, "least_outstanding")
+    a.default = lambda c, r: c.wait_until_peer_leaves(10)
+    with g.connect() as wire:
+        wire.request("POST", CHAT, {"api-key": KEY}, QUESTION)
+        if not a.wait_for(lambda: a.requests, 0.3):
+            return  # the first one went to `b` by chance and was answered
+        assert shares(g, a, b, 20) == (0, 20)
+
+
+def test_peak_ewma_leaves_who_is_slow(gateway, a, b):
+    g = balanced(gateway, a, b, "peak_ewma")
+    a.default = lambda c, r: (time.sleep(0.1), answer_chat(c, r))
+    first, second = shares(g, a, b, 60)
+    assert 1 <= first <= 10 and second >= 50
 
 
 def test_own_region_comes_first_inside_a_priority(gateway, a, b):
@@ -224,7 +246,7 @@ def test_spillover_is_counted(pair, a):
     a.then(lambda c, r: c.error(429, fields={"retry-after": "60"}))
     for _ in range(4):
         pair.chat()
-    assert pair.metric("spillway_retries_total", pool="main", reason="throttled") == 1
-    assert pair.metric("spillway_spillovers_total", pool="main") == 3
-    assert pair.metric("spillway_attempts_total", backend="a/gpt4o-a", outcome="429") == 1
-    assert pair.metric("spillway_attempts_total", backend="b/gpt4o-b", outcome="200") == 4
+    pair.wait_for_metric(1, "spillway_retries_total", pool="main", reason="throttled")
+    pair.wait_for_metric(3, "spillway_spillovers_total", pool="main")
+    pair.wait_for_metric(1, "spillway_attempts_total", backend="a/gpt4o-a", outcome="429")
+    pair.wait_for_metric(4, "spillway_attempts_total", backend="b/gpt4o-b", outcome="200")

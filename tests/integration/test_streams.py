@@ -184,7 +184,7 @@ def test_broken_responses_stream_ends_in_response_failed_with_the_next_number(on
     last = json.loads(events[-1].partition("data: ")[2])
     assert last["type"] in ("response.failed", "error")
     assert last["sequence_number"] == 2
-    assert one.metric("spillway_broken_streams_total") == 1
+    one.wait_for_metric(1, "spillway_broken_streams_total")
 
 
 @pytest.mark.parametrize("after", ["half a line", "half a chunk"])
@@ -262,28 +262,28 @@ def silent_stream(seconds, between="event"):
 
 
 def test_comments_keep_a_silent_stream_alive(gateway, a):
-    g = gateway([a], {"listeners": {"public": {"sse_keep_alive": "100ms"}}})
-    a.then(silent_stream(0.75))
+    g = gateway([a], {"listeners": {"public": {"sse_keep_alive": "1s"}}})
+    a.then(silent_stream(3.4))
     answer = g.chat(STREAM)
     comments = [e for e in answer.events() if e.startswith(":")]
-    assert 4 <= len(comments) <= 8
+    assert 2 <= len(comments) <= 3
     assert [e for e in answer.events() if not e.startswith(":")] == ['data: {"n": 0}', "data: [DONE]"]
     assert answer.end == "whole"
 
 
 def test_comments_never_tear_an_event(gateway, a):
-    g = gateway([a], {"listeners": {"public": {"sse_keep_alive": "100ms"}}})
-    a.then(silent_stream(0.4, "line"))
+    g = gateway([a], {"listeners": {"public": {"sse_keep_alive": "1s"}}})
+    a.then(silent_stream(1.5, "line"))
     assert g.chat(STREAM).body == b'data: {"n": 0}\n\ndata: {"a":1}\n\ndata: [DONE]\n\n'
 
 
 def test_comments_do_not_hide_the_silence_from_the_idle_timeout(gateway, a):
-    g = gateway([a], {"listeners": {"public": {"sse_keep_alive": "100ms"}},
-                      "pools": {"main": {"timeouts": {"idle": "500ms"}}}})
+    g = gateway([a], {"listeners": {"public": {"sse_keep_alive": "1s"}},
+                      "pools": {"main": {"timeouts": {"idle": "1500ms"}}}})
     a.then(silent_stream(5))
     began = time.monotonic()
     answer = g.chat(STREAM)
-    assert 0.4 < time.monotonic() - began < 2
+    assert 1.4 < time.monotonic() - began < 3
     assert b'"error"' in answer.body and b"[DONE]" not in answer.body
 
 

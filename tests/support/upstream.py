@@ -36,6 +36,7 @@ class Connection:
     def __init__(self, server, sock, number):
         self.server, self.sock, self.number = server, sock, number
         self.open = True
+        self.resumed = getattr(sock, "session_reused", False)
         self.served = 0
         self.gone_at = None  # when the peer was seen to leave
 
@@ -217,4 +218,5 @@ class Upstream:
         except (OSError, ssl.SSLError, ValueError):
             c.gone_at = c.gone_at or time.monotonic()
         finally:
+            c.open = False
             sock.close()

@@ -1,6 +1,7 @@
 """HTTP/1.1 by hand: a client that sends exactly the bytes it is told to and notes when each byte came."""
 
 import json
+import os
 import socket
 import ssl
 import time
@@ -88,7 +89,6 @@ class Wire:
         raw.settimeout(timeout)
         raw.connect((host, port))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.tcp = raw
         self.sock = raw
         if tls:
             self.sock = tls.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=False)
@@ -114,7 +114,9 @@ class Wire:
         self.sock.close()
 
     def half_close(self):
-        self.tcp.shutdown(socket.SHUT_WR)
+        """Ends the TCP stream towards the peer without a word of TLS."""
+        with socket.socket(fileno=os.dup(self.sock.fileno())) as tcp:
+            tcp.shutdown(socket.SHUT_WR)
 
     def recv(self, size=65536):
         """b"" at the end of the connection; self.end then says which end it was."""
