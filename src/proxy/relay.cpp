@@ -41,7 +41,10 @@ void exchange::choose_framing() noexcept {
     switch (answer_body_.kind()) {
         case http::body_kind::none:
         case http::body_kind::length: framing_ = framing::pass; return;
-        case http::body_kind::chunked: framing_ = client_minor_ >= 1 ? framing::pass : framing::close; return;
+        case http::body_kind::chunked:
+            framing_ = client_minor_ >= 1 ? framing::pass : framing::close;
+            unchunk_ = http::body_scanner(http::body_kind::chunked, 0);
+            return;
         case http::body_kind::until_close: framing_ = client_minor_ >= 1 ? framing::encode : framing::close; return;
     }
 }
@@ -125,7 +128,8 @@ net::task<exchange::relay_end> exchange::pump() {
             continue;
         }
         if (!r.ok()) {
-            if (r.status == net::io_status::closed && answer_body_.finish()) break;
+            const bool may_close = answer_body_.kind() == http::body_kind::until_close;
+            if (r.status == net::io_status::closed && may_close && answer_body_.finish()) break;
             broken_why_ = r.status == net::io_status::closed ? "upstream_closed" : "upstream_reset";
             co_return relay_end::broken;
         }
