@@ -22,7 +22,7 @@ bool exchange::body_is_here() noexcept {
     switch (request_body_.kind()) {
         case http::body_kind::none: break;
         case http::body_kind::length:
-            if (request_body_.remaining() > rest.size()) return false;
+            if (request_body_.remaining() > std::min(rest.size(), session_.from().limits.body_bytes)) return false;
             body_ = rest.substr(0, static_cast<std::size_t>(request_body_.remaining()));
             break;
         default: return false;
