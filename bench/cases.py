@@ -53,7 +53,7 @@ class Case:
 
 CASES = {
     "json": Case("json", ["--body-size", 400], 32, 1000),
-    "sse": Case("sse-50-0", ["--body-size", 400, "--events", 50], 16, 200),
+    "sse": Case("sse-50-0", ["--body-size", 400, "--events", 51], 16, 200),
     "body-64k": Case("bytes-65536", ["--body-size", 65536, "--bytes", 65536], 16, 300),
     "body-1m": Case("bytes-1048576", ["--body-size", 1048576, "--bytes", 1048576], 8, 30),
 }
@@ -73,7 +73,7 @@ def hold_case(lab, against, streams):
                 time.sleep(3)
                 at["cpu_share"] = (lab.cpu(name) - at["cpu"]) / (time.monotonic() - at["t"])
 
-        said = lab.load(name, "sse-120-1000", "-c", streams, "--hold", "-d", 12, "--timeout", 60, "--body-size", 400,
+        said = lab.load(name, "sse-15-1000", "-c", streams, "--hold", "-d", 12, "--timeout", 60, "--body-size", 400,
                         on_stage=note)
         out[name] = {"streams": streams, "kib_per_stream": (at["rss"] - before) / streams / 1024,
                      "cpu_share": at["cpu_share"], "failures": said["failures"]}

@@ -10,7 +10,7 @@ ORDER = ("direct", "nginx", "haproxy", "spillway")
 KEY = "bench-key-0123456789abcdef0123456789abcdef"
 # sha256 of KEY
 KEY_HASH = __import__("hashlib").sha256(KEY.encode()).hexdigest()
-DEPLOYMENTS = ("json", "sse-50-0", "bytes-65536", "bytes-1048576", "sse-120-1000")
+DEPLOYMENTS = ("json", "sse-50-0", "bytes-65536", "bytes-1048576", "sse-15-1000")
 
 NGINX = """
 worker_processes 1; daemon off; error_log {folder}/nginx.err; pid {folder}/nginx.pid;
@@ -29,7 +29,7 @@ http {{
       proxy_set_header Host localhost; proxy_set_header api-key backend-key; proxy_set_header Accept-Encoding identity;
       proxy_ssl_session_reuse on; proxy_ssl_verify on; proxy_ssl_trusted_certificate {folder}/ca.pem;
       proxy_ssl_name localhost; proxy_ssl_server_name on; proxy_read_timeout 300s;
-      location ~ /sse- {{
+      location ~ sse- {{
         proxy_pass https://origin; proxy_buffering off; proxy_set_header Connection ""; proxy_http_version 1.1;
         proxy_set_header Host localhost; proxy_set_header api-key backend-key;
         proxy_set_header Accept-Encoding identity;
@@ -42,7 +42,7 @@ http {{
 HAPROXY = """
 global
   nbthread 1
-  maxconn 20000
+  maxconn 9000
   tune.ssl.cachesize 20000
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
@@ -117,7 +117,7 @@ class Lab:
                     self.folder], port)
         port = self.ports["haproxy"] = free_port()
         self._write("haproxy.cfg", HAPROXY, port)
-        self._start("haproxy", self.proxy_core, [self._program("haproxy"), "-q", "-f",
+        self._start("haproxy", self.proxy_core, [self._program("haproxy"), "-f",
                     f"{self.folder}/haproxy.cfg"], port)
         self.restart_spillway()
         return self

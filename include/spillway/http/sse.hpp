@@ -22,7 +22,7 @@ enum class sse_position : std::uint8_t {
 class sse_scanner {
 public:
     static constexpr std::size_t first_events = 2;
-    static constexpr std::size_t first_bytes = 2048;  // kept of each of the first events' data
+    static constexpr std::size_t first_bytes = 1024;  // kept of each of the first events' data
     static constexpr std::size_t name_bytes = 64;
     static constexpr std::size_t line_bytes = 192;  // looked at of each data line
 

@@ -13,7 +13,7 @@ namespace spillway::http {
 // taken for one; null is not an object.
 class usage_tap {
 public:
-    static constexpr std::size_t capacity = 2048;  // a longer usage object is not kept
+    static constexpr std::size_t capacity = 1024;  // a longer usage object is not kept
 
     void feed(std::string_view bytes) noexcept;
     // The JSON text ends or breaks off here (end of an SSE line): nothing may match across.

@@ -26,7 +26,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t keep = 512;
+    static constexpr std::size_t keep = 128;
     std::vector<std::unique_ptr<char[]>> free_ = [] {
         std::vector<std::unique_ptr<char[]>> v;
         v.reserve(keep);
