@@ -87,7 +87,7 @@ def house(certs, tmp_path_factory):
     """(gateway, simulator) that all tests of a file share; whoever breaks the simulator heals it."""
     folder = tmp_path_factory.mktemp("house")
     sim = Simulator(folder, certs, ("a", "b"), deterministic=True).start()
-    g = gateways.build(folder, certs, sim.instances, sim.gateway_config()).start()
+    g = gateways.build(folder, certs, sim.instances, sim.gateway_config({"failures": 1000})).start()
     yield g, sim
     print(f"--- the gateway's log\n{g.log()}")
     g.stop()

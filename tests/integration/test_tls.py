@@ -110,11 +110,12 @@ def test_plain_upstream_is_refused_without_that_word(gateway, upstream):
 
 
 def test_upstream_sessions_are_resumed(one, a):
+    def last_of_its_connection(c, r):
+        c.answer(200, {}, {"connection": "close"})
+        c.close()
+    a.default = last_of_its_connection
     for _ in range(3):
         assert one.chat().status == 200
-        a.connections[-1].hang_up()
-        assert a.wait_for(lambda: not a.connections[-1].open)
-    assert [c.resumed for c in a.connections] == [False, True, True]
     one.wait_for_metric(3, "spillway_upstream_connections_opened_total")
     one.wait_for_metric(2, "spillway_upstream_tls_resumed_total")
 

@@ -1,3 +1,5 @@
+import time
+
 import openai
 import pytest
 from support.config import KEY
@@ -7,10 +9,14 @@ API_VERSION = "2024-10-21"
 
 @pytest.fixture
 def healthy(house):
-    """The simulator, without faults afterwards; breakers are closed again as their times are short."""
-    _, sim = house
+    """The simulator; afterwards without faults, and nobody is throttled any more."""
+    g, sim = house
     yield sim
     sim.heal()
+    until = time.monotonic() + 5
+    while g.chat().header("x-sim-instance") != "a":
+        assert time.monotonic() < until, "the first instance does not serve again"
+        time.sleep(0.05)
 
 
 def arguments(g, kind, asynchronous=False):

@@ -78,10 +78,10 @@ class Simulator:
         """The last ones, oldest first."""
         return [r for r in self.control("GET", "/requests").json() if instance in (None, r["instance"])]
 
-    def gateway_config(self):
+    def gateway_config(self, breaker=None):
         """Pools and routes for all models, `a` before `b`."""
         def pool(model):
-            return {"model": model, "version": "1", "backends": [
+            return {"model": model, "version": "1", "breaker": breaker or {}, "backends": [
                 {"instance": i.name, "deployment": f"{model}-{i.name}", "type": "global_standard", "priority": n}
                 for n, i in enumerate(self.instances, 1)]}
         return {"pools": {"main": None, **{p: pool(m) for p, m in MODELS.items()}},

@@ -36,7 +36,6 @@ class Connection:
     def __init__(self, server, sock, number):
         self.server, self.sock, self.number = server, sock, number
         self.open = True
-        self.resumed = getattr(sock, "session_reused", False)
         self.served = 0
         self.gone_at = None  # when the peer was seen to leave
 
