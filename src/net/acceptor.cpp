@@ -8,16 +8,34 @@
 
 namespace spillway::net {
 
+namespace {
+
+int open_socket(const address& at) noexcept {
+    const int fd = ::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    if (fd >= 0) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return fd;
+}
+
+}  // namespace
+
+bool address_is_free(const address& at) noexcept {
+    const int fd = open_socket(at);
+    if (fd < 0) return false;
+    const bool free = ::bind(fd, at.data(), at.size()) == 0 || errno != EADDRINUSE;
+    ::close(fd);
+    return free;
+}
+
 result<int> listen_on(const address& at, bool reuse_port, int backlog) {
     const auto failed = [&](int fd, const char* what) {
         std::string message = std::string(what) + " " + at.to_string() + ": " + std::strerror(errno);
         if (fd >= 0) ::close(fd);
         return fault{.code = "ListenFailed", .who = origin::gateway, .message = std::move(message)};
     };
-    const int fd = ::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = open_socket(at);
     if (fd < 0) return failed(fd, "cannot open a socket for");
     const int on = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (::bind(fd, at.data(), at.size()) != 0) return failed(fd, "cannot bind");
     if (::listen(fd, backlog) != 0) return failed(fd, "cannot listen on");

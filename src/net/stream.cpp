@@ -24,6 +24,8 @@ void stream::close(bool politely) noexcept {
             SSL_shutdown(ssl_);
             ERR_clear_error();
         }
+        // A connection that ends without a goodbye is no reason to forget its session.
+        if (!broken_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN);
         SSL_free(ssl_);
         ssl_ = nullptr;
     }

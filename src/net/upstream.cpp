@@ -129,9 +129,14 @@ void upstream_connection::on_idle_event(watch& w) noexcept {
     auto* c = static_cast<upstream_connection*>(w.idle_context);
     // TLS 1.3 tickets may come late and are no data; anything else on an idle connection is its end, bytes above all:
     // they would become the head of somebody's answer.
+    // A close without TLS's own goodbye must not be read as such: that would spoil the session for resumption.
+    if (w.hung_up) {
+        c->owner_.drop(*c);
+        return;
+    }
     char byte[64];
     const io_result r = c->io.try_read(byte);
-    if (r.waits() && !w.hung_up) return;
+    if (r.waits()) return;
     if (r.ok()) ++c->owner_.counters_.unexpected_bytes;
     c->owner_.drop(*c);
 }

@@ -158,6 +158,14 @@ bool server::open_listeners(const proxy::snapshot& next) {
     for (const auto& l : next.listeners) {
         const std::string key = l->name + "@" + l->at.to_string();
         if (listening_.contains(key)) continue;
+        const bool ours = std::any_of(listening_.begin(), listening_.end(),
+                                      [&](const std::string& k) { return k.ends_with("@" + l->at.to_string()); });
+        if (!ours && !net::address_is_free(l->at)) {
+            spdlog::error("listener {}: {} is in use by another process", l->name, l->at.to_string());
+            for (const auto& [name, fds] : opened)
+                for (const int f : fds) ::close(f);
+            return false;
+        }
         for (std::size_t i = 0; i < workers_.size(); ++i) {
             const auto fd = net::listen_on(l->at, true);
             if (!fd) {
