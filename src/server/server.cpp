@@ -64,8 +64,8 @@ public:
 
 private:
     bool load(std::vector<config::issue>& issues);
-    bool start_workers();
-    bool open_listeners(const proxy::snapshot& next);
+    bool start_workers(std::vector<config::issue>& issues);
+    bool open_listeners(const proxy::snapshot& next, const config::tree& tree, std::vector<config::issue>& issues);
     void publish();
     void watch_files(const std::vector<std::string>& read);
     void tell_addresses(const std::string& host, const net::address_list& found);
@@ -91,13 +91,24 @@ private:
     admin admin_;
     std::optional<config::checked> configuration_;
     std::shared_ptr<const proxy::snapshot> snapshot_;
-    std::set<std::string> listening_;
+    std::set<std::string> listening_;  // name@address
+    struct listening_sockets {
+        std::string listener;
+        std::vector<int> fds;  // one a worker
+    };
+    std::map<std::string, listening_sockets> opened_;  // by name@address, not yet with the workers
     reload_state reloads_;
     file_watch files_;
     time_point pre_drain_until_{}, drain_until_{};
     bool accepting_stopped_{false}, cut_{false};
     net::resolver resolver_;  // last: its threads post to workers
 };
+
+void tell(const std::vector<config::issue>& issues) {
+    for (const auto& i : issues)
+        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
+                                           : spdlog::warn("{}", config::format(i));
+}
 
 // Reads, checks and compiles the file. On success the result is the current configuration.
 bool server::load(std::vector<config::issue>& issues) {
@@ -112,7 +123,7 @@ bool server::load(std::vector<config::issue>& issues) {
     issues.insert(issues.end(), checked->warnings.begin(), checked->warnings.end());
     watch_files(made.files);
     if (!made.snapshot) return false;
-    if (!workers_.empty() && !open_listeners(*made.snapshot)) return false;
+    if (!workers_.empty() && !open_listeners(*made.snapshot, checked->tree, issues)) return false;
     configuration_ = std::move(*checked);
     snapshot_ = std::move(made.snapshot);
     return true;
@@ -124,7 +135,7 @@ void server::watch_files(const std::vector<std::string>& read) {
     files_.watch(all);
 }
 
-bool server::start_workers() {
+bool server::start_workers(std::vector<config::issue>& issues) {
     unsigned count = configuration_->tree.gateway.workers;
     if (count == 0) count = granted_cores();
     std::random_device entropy;
@@ -139,7 +150,7 @@ bool server::start_workers() {
         asio::post(io_, [what = std::move(what)] { spdlog::warn("{}", what); });
     };
     for (auto& w : workers_) w->set_peers(workers_);
-    if (!open_listeners(*snapshot_)) return false;
+    if (!open_listeners(*snapshot_, configuration_->tree, issues)) return false;
     publish();
     for (auto& w : workers_)
         threads_.emplace_back([&w] {
@@ -152,37 +163,31 @@ bool server::start_workers() {
     return true;
 }
 
-// Opens what is new. Addresses that are gone stop accepting in publish(), after the workers know the new snapshot.
-bool server::open_listeners(const proxy::snapshot& next) {
-    std::map<std::string, std::vector<int>> opened;
+// Opens what is new; publish() hands it to the workers once they know the snapshot. Addresses that are gone stop
+// accepting there, too.
+bool server::open_listeners(const proxy::snapshot& next, const config::tree& tree,
+                            std::vector<config::issue>& issues) {
+    const auto fail = [&](const std::string& name, const std::string& what) {
+        issues.push_back(tree.source.make(config::severity::error, "listeners." + name + ".address", what,
+                                          "choose another address, or end the process that uses it"));
+        for (const auto& [key, sockets] : opened_)
+            for (const int fd : sockets.fds) ::close(fd);
+        opened_.clear();
+        return false;
+    };
     for (const auto& l : next.listeners) {
-        const std::string key = l->name + "@" + l->at.to_string();
+        const std::string address = l->at.to_string(), key = l->name + "@" + address;
         if (listening_.contains(key)) continue;
         const bool ours = std::any_of(listening_.begin(), listening_.end(),
-                                      [&](const std::string& k) { return k.ends_with("@" + l->at.to_string()); });
-        if (!ours && !net::address_is_free(l->at)) {
-            spdlog::error("listener {}: {} is in use by another process", l->name, l->at.to_string());
-            for (const auto& [name, fds] : opened)
-                for (const int f : fds) ::close(f);
-            return false;
-        }
+                                      [&](const std::string& k) { return k.ends_with("@" + address); });
+        if (!ours && !net::address_is_free(l->at)) return fail(l->name, address + " is in use by another process");
+        auto& sockets = opened_[key];
+        sockets.listener = l->name;
         for (std::size_t i = 0; i < workers_.size(); ++i) {
             const auto fd = net::listen_on(l->at, true);
-            if (!fd) {
-                spdlog::error("listener {}: {}", l->name, fd.error().message);
-                for (const auto& [name, fds] : opened)
-                    for (const int f : fds) ::close(f);
-                return false;
-            }
-            opened[key].push_back(*fd);
+            if (!fd) return fail(l->name, fd.error().message);
+            sockets.fds.push_back(*fd);
         }
-        spdlog::info("listener {} on {}://{}", l->name, l->tls ? "https" : "http", l->at.to_string());
-    }
-    for (const auto& [key, fds] : opened) {
-        listening_.insert(key);
-        const std::string name = key.substr(0, key.rfind('@'));
-        for (std::size_t i = 0; i < workers_.size(); ++i)
-            workers_[i]->post([w = workers_[i].get(), name, key, fd = fds[i]] { w->accept_on(name, key, fd); });
     }
     return true;
 }
@@ -191,6 +196,15 @@ void server::publish() {
     set_up_log(configuration_->tree.log, options_.log_level);
     access_log_.direct_to(configuration_->tree.log.access.file);
     for (auto& w : workers_) w->post([w = w.get(), next = snapshot_] { w->adopt(next); });
+    for (const auto& [key, sockets] : opened_) {
+        listening_.insert(key);
+        spdlog::info("listener {} accepts", key);
+        for (std::size_t i = 0; i < workers_.size(); ++i)
+            workers_[i]->post([w = workers_[i].get(), name = sockets.listener, k = key, fd = sockets.fds[i]] {
+                w->accept_on(name, k, fd);
+            });
+    }
+    opened_.clear();
     std::set<std::string> wanted;
     for (const auto& l : snapshot_->listeners) wanted.insert(l->name + "@" + l->at.to_string());
     for (auto at = listening_.begin(); at != listening_.end();) {
@@ -220,10 +234,11 @@ bool server::reload(std::string_view reason) {
     std::vector<config::issue> issues;
     const bool good = load(issues);
     reloads_.last_issues = issues;
-    for (const auto& i : issues)
-        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
-                                           : spdlog::warn("{}", config::format(i));
+    tell(issues);
     if (good) {
+        const unsigned wanted = configuration_->tree.gateway.workers;
+        if (wanted != 0 && wanted != workers_.size())
+            spdlog::warn("gateway.workers: {} take effect at the next start; {} run", wanted, workers_.size());
         ++reloads_.good;
         reloads_.last_good = wall_clock::now();
         publish();
@@ -326,17 +341,14 @@ int server::run() {
     set_up_log({}, options_.log_level);
     raise_descriptor_limit();
     std::vector<config::issue> issues;
-    const bool good = load(issues);
-    for (const auto& i : issues)
-        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
-                                           : spdlog::warn("{}", config::format(i));
+    const bool good = load(issues) && start_workers(issues);
+    tell(issues);
     if (!good) {
-        spdlog::error("not started: the configuration {} has errors", options_.config_path);
+        spdlog::error("not started: {} has errors", options_.config_path);
         return 1;
     }
     reloads_.last_issues = issues;
     reloads_.last_good = wall_clock::now();
-    if (!start_workers()) return 1;
     if (const auto f = admin_.configure(configuration_->tree.admin)) {
         spdlog::error("admin: {}", f->message);
         return 1;
