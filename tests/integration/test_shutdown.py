@@ -83,7 +83,7 @@ def test_second_signal_ends_at_once(gateway, a, second):
     g.terminate()
     time.sleep(0.2)
     g.process.send_signal(second)
-    g.wait()
+    assert g.wait() == 0
     assert time.monotonic() - began < 2
     assert wire.read_body(answer).end in ("cut", "reset")
     go.set()

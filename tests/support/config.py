@@ -1,6 +1,7 @@
 """Configurations as tests want them: plain dictionaries, written as YAML."""
 
 import hashlib
+import random
 import socket
 
 KEY = "key-of-the-app-4711"
@@ -11,10 +12,22 @@ def key_hash(key):
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
+_given_ports = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Never the same twice, and below the range from which the kernel takes ports for outgoing connections."""
+    while True:
+        port = random.randrange(20000, 32000)
+        if port in _given_ports:
+            continue
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given_ports.add(port)
+        return port
 
 
 def merge(base, over):

@@ -1,0 +1,27 @@
+// The reader of event streams: however the bytes are split, it sees the same.
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <spillway/http/sse.hpp>
+
+using namespace spillway::http;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string all(reinterpret_cast<const char*>(data), size);
+    const auto whole = std::make_unique<sse_scanner>(), split = std::make_unique<sse_scanner>();
+    whole->feed(all);
+    for (std::size_t i = 0; i < all.size(); i += 1 + i % 3) split->feed(std::string_view(all).substr(i, 1 + i % 3));
+    const auto same = [](const sse_scanner& a, const sse_scanner& b) {
+        return a.events() == b.events() && a.terminal() == b.terminal() &&
+               a.terminal_is_error() == b.terminal_is_error() && a.sequence_number() == b.sequence_number() &&
+               a.position() == b.position() && a.usage().json() == b.usage().json() &&
+               a.first(0).data == b.first(0).data && a.first(0).name == b.first(0).name &&
+               a.first(1).data == b.first(1).data;
+    };
+    if (!same(*whole, *split)) std::abort();
+    is_error_event(whole->first(0).name, whole->first(0).data);
+    response_id_of(whole->first(0).data);
+    return 0;
+}
