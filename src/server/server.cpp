@@ -278,12 +278,15 @@ void server::on_signal() {
         if (signal == SIGHUP) {
             access_log_.reopen();
             if (!draining()) reload("SIGHUP");
-        } else if (draining()) {
+        } else if (!draining()) {
+            begin_drain();
+        } else if (!cut_) {
+            // Sessions are cut and end by themselves, which takes two ticks; a third signal does not wait for them.
             spdlog::warn("second signal: ending at once");
+            pre_drain_until_ = drain_until_ = clock::now();
+        } else {
             finish();
             return;
-        } else {
-            begin_drain();
         }
         on_signal();
     });
