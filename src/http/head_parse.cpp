@@ -142,7 +142,12 @@ head_error take_version(cursor& c, int& minor) noexcept {
 head_error take_request_line(cursor& c, const head_limits& limits, request_head& out) noexcept {
     const char* space = bytes::find(c.p, c.end, bytes::not_visible{});
     out.method = {c.p, static_cast<std::size_t>(space - c.p)};
-    if (space == c.end || *space != ' ') return take_line_end(c = {space, c.end}, head_error::bad_start_line);
+    if (space == c.end || *space != ' ') {
+        // A line of one word, or one that ends wrongly: never the end of a good line.
+        c.p = space;
+        const auto e = take_line_end(c, head_error::bad_start_line);
+        return e == head_error::none ? head_error::bad_start_line : e;
+    }
     if (out.method.size() > 32 || !bytes::is_token(out.method)) return head_error::bad_method;
     if (out.method == "PRI") return head_error::http2_preface;
     if (out.method == "CONNECT" || out.method == "TRACE") return head_error::unsupported_method;
