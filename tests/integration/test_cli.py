@@ -1,0 +1,100 @@
+"""The commands beside `run`: what scripts and people get from them."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from support.config import KEY, UPSTREAM_KEY, key_hash
+from support.gateway import binary
+
+
+def spillway(*args, text_in=None):
+    done = subprocess.run([binary("SPILLWAY_BIN", "spillway"), *map(str, args)], input=text_in, text=True,
+                          capture_output=True, timeout=30, check=False)
+    assert UPSTREAM_KEY not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def idle(gateway, a, b):
+    """A gateway that has a file but does not run."""
+    g = gateway([a, b], {"instances": {"a": {"region": "westeurope"}}}, start=False)
+    g.write(g.config)
+    return g
+
+
+def test_version():
+    assert re.search(r"\d+\.\d+\.\d+", spillway("version").stdout)
+
+
+def test_wrong_usage_is_told_apart_from_failure():
+    assert spillway("nonsense").returncode == 2
+    assert spillway("check").returncode == 1, "there is no file in the usual place"
+
+
+def test_check_of_a_good_file(idle):
+    done = spillway("check", idle.file, "--files")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_tells_everything_that_is_wrong_at_once(idle):
+    idle.change({"pools": {"main": {"balance": "magic", "retry": {"attempts": "many"}}}, "surprise": 1})
+    done = spillway("check", "-c", idle.file)
+    assert done.returncode == 1
+    text = done.stdout + done.stderr
+    for place in ("pools.main.balance", "pools.main.retry.attempts", "surprise"):
+        assert re.search(rf"spillway\.yaml:\d+:\d+: error: {re.escape(place)}", text), text
+    issues = json.loads(spillway("check", idle.file, "--json").stdout)
+    assert sum(i["level"] == "error" for i in issues["issues"] if isinstance(issues, dict)) == 3
+
+
+def test_check_reads_the_files_that_a_start_would_read(idle):
+    idle.change({"listeners": {"public": {"tls": {"certificate": "/nowhere/tls.crt"}}}})
+    assert spillway("check", idle.file).returncode == 0
+    done = spillway("check", idle.file, "--files")
+    assert done.returncode == 1
+    assert "/nowhere/tls.crt" in done.stdout + done.stderr
+
+
+def test_explain_tells_route_pool_and_order(idle):
+    done = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("a/gpt4o-a") < done.stdout.index("b/gpt4o-b")
+    assert "main" in done.stdout and "westeurope" in done.stdout
+    as_json = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o", "--json")
+    assert "main" in json.dumps(json.loads(as_json.stdout))
+
+
+def test_explain_of_what_has_no_route(idle):
+    idle.change({"routes": [{"clients": ["app"], "deployment": "other", "pool": "main"}]})
+    done = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o")
+    assert done.returncode == 1
+    assert "other" in done.stdout + done.stderr
+
+
+def test_new_key_opens_the_gateway_and_its_hash_is_right(gateway, a):
+    text = spillway("keys", "new").stdout
+    hashed = re.search(r"sha256:[0-9a-f]{64}", text)[0]
+    key = next(w for w in re.findall(r"[\w-]{20,}", text.replace(hashed, "")) if key_hash(w) == hashed)
+    g = gateway([a], {"clients": {"app": {"keys": [hashed]}}})
+    assert g.chat(key=key).status == 200
+    assert g.chat().status == 401
+
+
+def test_hash_of_a_key_from_standard_input():
+    assert key_hash(KEY) in spillway("keys", "hash", text_in=KEY + "\n").stdout
+
+
+def test_status_of_a_running_gateway(pair, a):
+    address = pair.config["admin"]["address"]
+    a.then(lambda c, r: c.error(429, fields={"retry-after": "60"}))
+    pair.chat()
+    done = spillway("status", "--admin", address)
+    assert done.returncode == 0, done.stderr
+    assert "a/gpt4o-a" in done.stdout and "throttled" in done.stdout
+    assert json.loads(spillway("status", "--admin", address, "--json").stdout)["pools"]
+    assert spillway("status", "--admin", address, "--ready").returncode == 0
+    pair.stop()
+    assert spillway("status", "--admin", address, "--ready").returncode == 1
+    assert spillway("status", "--admin", address).returncode == 1
