@@ -27,7 +27,8 @@ void exchange::write_access_log() {
     text("deployment", deployment_);
     text("route", route_ ? std::string_view(shared.route_names[*route_]) : std::string_view{});
     text("pool", pool_ ? std::string_view(the_pool().name) : std::string_view{});
-    text("backend", serving_ != nullptr ? std::string_view(serving_->name) : std::string_view{});
+    text("backend",
+         serving_ != nullptr && reply_code_.empty() ? std::string_view(serving_->name) : std::string_view{});
     text("code", reply_code_);
     text("broken", broken_why_);
     const time_point now = clock::now();

@@ -40,7 +40,8 @@ net::task<outcome> exchange::attempt(const core::action& a) {
     attempt_began_ = clock::now();
     if (attempts_ == 1) worker_.stats().overhead_seconds.observe(seconds_between(began_, attempt_began_));
     auto& up = *snapshot_->upstreams[b.instance];
-    b.state->outstanding.fetch_add(1, std::memory_order_relaxed);
+    // A repeat on the same backend is the same attempt to those who count.
+    if (!counted_) b.state->outstanding.fetch_add(1, std::memory_order_relaxed);
     counted_ = true;
     if (!a.fresh_connection) connection_ = up.take_idle();
     if (!connection_) {

@@ -66,10 +66,12 @@ void exchange::write_own_fields(http::head_writer& w, bool has_request_id) {
     if (session_.draining() || worker_.process().draining.load(std::memory_order_relaxed)) keep_client_ = false;
     if (!keep_client_ || framing_ == framing::close) w.field(http::field_id::connection, "close");
     else if (client_minor_ == 0) w.field(http::field_id::connection, "keep-alive");
-    if (!serving_ || !served_by_headers()) return;
+    if (!pool_ || !served_by_headers()) return;
     w.field("x-spillway-pool", the_pool().name);
-    w.field("x-spillway-backend", serving_->name);
-    w.field("x-spillway-region", snapshot_->shared->instances[serving_->instance].region);
+    if (serving_ != nullptr && reply_code_.empty()) {
+        w.field("x-spillway-backend", serving_->name);
+        w.field("x-spillway-region", snapshot_->shared->instances[serving_->instance].region);
+    }
     w.field("x-spillway-attempts", attempts_);
 }
 
