@@ -118,31 +118,3 @@ def test_upstream_sessions_are_resumed(one, a):
         assert one.chat().status == 200
     one.wait_for_metric(3, "spillway_upstream_connections_opened_total")
     one.wait_for_metric(2, "spillway_upstream_tls_resumed_total")
-
-
-@pytest.mark.multicore
-def test_two_workers_share_what_one_has_learned(gateway, a, b):
-    """A 429 seen by one worker keeps all of them away."""
-    g = gateway([a, b], {"gateway": {"workers": 2}})
-    a.default = lambda c, r: c.error(429, fields={"retry-after": "60"})
-    for _ in range(40):
-        assert g.chat().json()["model"] == "b"
-    assert len(a.requests) == 1
-    g.wait_for_metric(1, "spillway_attempts_total", outcome="429")
-
-
-@pytest.mark.multicore
-@pytest.mark.parametrize("accept", ["reuse_port", "least_sessions"])
-def test_two_workers_serve_many_connections(gateway, a, accept):
-    g = gateway([a], {"gateway": {"workers": 2}, "listeners": {"public": {"accept": accept}}})
-    wires = [g.connect() for _ in range(40)]
-    for _ in range(3):
-        for wire in wires:
-            wire.request("POST", CHAT, {"api-key": KEY}, QUESTION)
-        assert all(wire.read_answer().status == 200 for wire in wires)
-    held = sorted(v for (n, _), v in g.metrics().items() if n == "spillway_connections_open")
-    assert sum(held) == 40 and len(held) == 2
-    if accept == "least_sessions":
-        assert held[1] - held[0] <= 4
-    for wire in wires:
-        wire.close()
