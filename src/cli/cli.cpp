@@ -43,6 +43,7 @@ int run_cli(int argc, char** argv) {
     add_explain(c);
     add_status(c);
     add_keys(c);
+    add_schema(c);
     add_version(c);
     try {
         c.app.parse(argc, argv);

@@ -22,7 +22,7 @@ void exchange::write_access_log() {
     fmt::format_to(std::back_inserter(out), "{{\"time\":{}.{:03},\"status\":{}", ms / 1000, ms % 1000, status_);
     text("request_id", request_id());
     text("client", client_ ? std::string_view(shared.clients[*client_].name) : std::string_view{});
-    text("peer", session_.peer().ip());
+    text("peer", client_address_.empty() ? session_.peer().ip() : client_address_);
     text("operation", classified_.op != nullptr ? classified_.op->name : std::string_view{});
     text("deployment", deployment_);
     text("route", route_ ? std::string_view(shared.route_names[*route_]) : std::string_view{});

@@ -36,9 +36,10 @@ outcome failed(outcome_kind kind) {
 net::task<outcome> exchange::attempt(const core::action& a) {
     const backend& b = the_pool().backends[a.backend];
     serving_ = &b;
-    ++attempts_;
+    const bool first = attempts_ == 0;
+    attempts_ = machine_->attempts();
     attempt_began_ = clock::now();
-    if (attempts_ == 1) worker_.stats().overhead_seconds.observe(seconds_between(began_, attempt_began_));
+    if (first) worker_.stats().overhead_seconds.observe(seconds_between(began_, attempt_began_));
     auto& up = *snapshot_->upstreams[b.instance];
     // A repeat on the same backend is the same attempt to those who count.
     if (!counted_) b.state->outstanding.fetch_add(1, std::memory_order_relaxed);

@@ -1,5 +1,7 @@
 #include <spillway/proxy/exchange.hpp>
 
+#include <algorithm>
+
 #include <spillway/core/told_time.hpp>
 #include <spillway/http/target.hpp>
 
@@ -140,6 +142,7 @@ exchange::maybe_fault exchange::understand() {
     has_body_ = head.body != http::body_kind::none;
     request_body_ = http::body_scanner(head);
     worker_.stats().bytes_from_clients.add(head_bytes_ + head.content_length);
+    find_client_address();
     const auto given = head.fields.value(http::field_id::x_request_id);
     if (usable_request_id(given)) set_request_id(given);
     else make_request_id();
@@ -155,6 +158,34 @@ exchange::maybe_fault exchange::understand() {
             break;
         }
     return std::nullopt;
+}
+
+// Behind trusted proxies the client is the last address of X-Forwarded-For that is not one of them: what stands
+// before it came from the client and may be made up.
+void exchange::find_client_address() {
+    const auto& trusted = session_.from().trusted_proxies;
+    const auto is_trusted = [&](const net::address& a) {
+        return std::any_of(trusted.begin(), trusted.end(), [&](const net::network& n) { return n.contains(a); });
+    };
+    if (trusted.empty() || !is_trusted(session_.peer())) return;
+    const auto& fields = scratch_->request.fields;
+    for (std::size_t i = fields.size(); i-- > 0;) {
+        if (fields[i].id != http::field_id::x_forwarded_for) continue;
+        for (std::string_view rest = fields[i].value; !rest.empty();) {
+            const auto comma = rest.rfind(',');
+            auto one = text::trim(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
+            rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(0, comma);
+            const bool v6 = std::count(one.begin(), one.end(), ':') > 1 && one.front() != '[';
+            // Some proxies add the port; the parser wants one.
+            const bool has_port = !v6 && one.find(':') != std::string_view::npos;
+            const auto parsed = net::address::parse(has_port ? std::string(one)
+                                                    : v6     ? "[" + std::string(one) + "]:1"
+                                                             : std::string(one) + ":1");
+            if (!parsed) return;
+            client_address_ = parsed->ip();
+            if (!is_trusted(*parsed)) return;
+        }
+    }
 }
 
 void exchange::set_request_id(std::string_view id) noexcept {

@@ -68,6 +68,7 @@ private:
     maybe_fault classify();
     maybe_fault find_route();
     void refuse_head(http::head_error error);
+    void find_client_address();
     void set_request_id(std::string_view id) noexcept;
     void make_request_id() noexcept;
     void account();
@@ -156,7 +157,8 @@ private:
     std::size_t input_used_{0};  // head and body bytes there, to be consumed at the end
     http::body_scanner request_body_;
     std::string_view path_, query_;
-    std::string query_kept_;  // the query without its secrets, when it had some
+    std::string client_address_;  // as a trusted proxy tells it; empty: the peer itself
+    std::string query_kept_;      // the query without its secrets, when it had some
     std::string_view body_, name_in_body_, user_;
     std::string deployment_;  // the name that the client uses, decoded
     core::classified classified_{};
