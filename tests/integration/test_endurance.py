@@ -60,7 +60,7 @@ def test_garbage_never_reaches_a_backend_and_never_harms(gateway, a):
     assert len(set(answers)) >= 4, "the garbage is too much alike"
     assert all(200 <= status < 506 for status in answers)
     for request in a.requests:
-        assert request.target == CHAT.replace("gpt-4o", "gpt4o-a") or request.target.startswith("/openai/deployments/gpt4o-a/")
+        assert request.target.startswith("/openai/deployments/gpt4o-a/chat/completions")
         assert request.method == "POST"
     assert one.chat().status == 200
     one.wait_for_metric(0, "spillway_exceptions_total")
@@ -68,7 +68,8 @@ def test_garbage_never_reaches_a_backend_and_never_harms(gateway, a):
 
 def test_garbage_from_a_backend_never_harms(pair, a, b):
     rng = random.Random(815)
-    good = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    good = (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"2\r\n{}\r\n0\r\n\r\n")
 
     def spoilt(c, r):
         data = bytearray(good)

@@ -15,7 +15,8 @@ def sent(one, a, body, target=V1_CHAT, fields=()):
 
 @pytest.mark.parametrize("before, after", [
     (b'{"model":"gpt-4o","messages":[]}', b'{"model":"gpt4o-a","messages":[]}'),
-    (b' \n{ "messages" : [ ] ,\t"model"\r\n:  "gpt-4o"  }\n ', b' \n{ "messages" : [ ] ,\t"model"\r\n:  "gpt4o-a"  }\n '),
+    (b' \n{ "messages" : [ ] ,\t"model"\r\n:  "gpt-4o"  }\n ',
+     b' \n{ "messages" : [ ] ,\t"model"\r\n:  "gpt4o-a"  }\n '),
     (b'{"tools":[{"model":"gpt-4o"}],"x":{"model":"m"},"model":"gpt-4o","y":"\\"model\\":\\"gpt-4o\\""}',
      b'{"tools":[{"model":"gpt-4o"}],"x":{"model":"m"},"model":"gpt4o-a","y":"\\"model\\":\\"gpt-4o\\""}'),
     (b'{"messages":[{"content":"\\u007b\\"model\\":1 \\\\"}],"model":"gpt-4o"}',
@@ -82,10 +83,11 @@ def test_endpoints_prefix_and_listeners_base_path(gateway, a):
 
 
 CLIENTS_OWN = {
-    "Authorization": f"Bearer {KEY}", "Ocp-Apim-Subscription-Key": KEY, "Cookie": "session=1", "X-Forwarded-For": "1.2.3.4",
-    "X-Forwarded-Host": "h", "Forwarded": "for=1.2.3.4", "X-Real-IP": "1.2.3.4", "X-Azure-FDID": "f", "X-Azure-ClientIP": "c",
-    "X-ARR-ClientCert": "cert", "X-MS-Client-Principal": "p", "X-MS-Token-AAD-Access-Token": "t", "Proxy-Authorization": "x",
-    "X-Api-Key": "k", "X-Unknown": "u", "Origin": "https://o", "Referer": "https://r", "OpenAI-Organization": "org",
+    "Authorization": f"Bearer {KEY}", "Ocp-Apim-Subscription-Key": KEY, "Cookie": "session=1",
+    "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "h", "Forwarded": "for=1.2.3.4", "X-Real-IP": "1.2.3.4", "X-Azure-FDID": "f",
+    "X-Azure-ClientIP": "c", "X-ARR-ClientCert": "cert", "X-MS-Client-Principal": "p", "X-MS-Token-AAD-Access-Token": "t",
+    "Proxy-Authorization": "x", "X-Api-Key": "k", "X-Unknown": "u", "Origin": "https://o", "Referer": "https://r",
+    "OpenAI-Organization": "org",
     "X-Ms-Spillover-Deployment": "other", "x-ms-oai-image-generation-deployment": "other", "Upgrade": "websocket",
     "TE": "trailers", "Keep-Alive": "timeout=5", "Accept-Encoding": "gzip, br", "X-Stainless-Lang": "python",
 }
@@ -139,8 +141,9 @@ def test_request_id_is_kept_or_made(one, a):
 
 def test_headers_of_an_answer(one, a):
     fields = [("x-ratelimit-remaining-tokens", "12"), ("x-ms-region", "Sweden Central"), ("apim-request-id", "1"),
-              ("azureml-model-session", "d1"), ("set-cookie", "a=1"), ("alt-svc", 'h3=":443"'), ("x-spillway-pool", "liar"),
-              ("connection", "x-internal"), ("x-internal", "1"), ("keep-alive", "timeout=9"), ("strict-transport-security", "m")]
+              ("azureml-model-session", "d1"), ("set-cookie", "a=1"), ("alt-svc", 'h3=":443"'),
+              ("x-spillway-pool", "liar"), ("connection", "x-internal"), ("x-internal", "1"), ("keep-alive", "timeout=9"),
+              ("strict-transport-security", "m")]
     a.then(lambda c, r: c.answer(200, {}, fields))
     answer = one.chat()
     for name in ("x-ratelimit-remaining-tokens", "x-ms-region", "apim-request-id", "azureml-model-session"):

@@ -21,14 +21,16 @@ def assert_error(answer, status, code):
     assert answer.header("x-request-id")
 
 
-@pytest.mark.parametrize("fields", [{"api-key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer {KEY}"},
+@pytest.mark.parametrize("fields", [{"api-key": KEY}, {"Authorization": f"Bearer {KEY}"},
+                                    {"authorization": f"bearer {KEY}"},
                                     {"Ocp-Apim-Subscription-Key": KEY},
                                     {"api-key": KEY, "Authorization": f"Bearer {KEY}"}])
 def test_a_client_proves_itself_in_each_way_that_sdks_know(one, fields):
     assert one.chat(fields=fields, key=None).status == 200
 
 
-@pytest.mark.parametrize("fields", [{}, {"api-key": "wrong"}, {"api-key": ""}, {"api-key": KEY + "x"}, {"api-key": KEY[:-1]},
+@pytest.mark.parametrize("fields", [{}, {"api-key": "wrong"}, {"api-key": ""}, {"api-key": KEY + "x"},
+                                    {"api-key": KEY[:-1]},
                                     {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}, {"x-api-key": KEY},
                                     {"Cookie": f"api-key={KEY}"}, {"api-key": "k" * 20000}])
 def test_without_a_known_key_there_is_nothing(one, a, fields):
@@ -49,7 +51,8 @@ def test_two_keys_while_rotating(gateway, a):
 
 @pytest.mark.parametrize("method, target, status, code", [
     ("GET", "/", 404, "NotFound"), ("GET", "/metrics", 404, "NotFound"), ("GET", "/status", 404, "NotFound"),
-    ("POST", "/openai/deployments/gpt-4o/nonsense", 404, "NotFound"), ("POST", "/openai/deployments/gpt-4o", 404, "NotFound"),
+    ("POST", "/openai/deployments/gpt-4o/nonsense", 404, "NotFound"),
+    ("POST", "/openai/deployments/gpt-4o", 404, "NotFound"),
     ("POST", "/openai/v1/nonsense", 404, "NotFound"), ("POST", "/config/reload", 404, "NotFound"),
     ("GET", CHAT, 405, "MethodNotAllowed"), ("DELETE", CHAT, 405, "MethodNotAllowed"),
     ("GET", "/openai/v1/embeddings", 405, "MethodNotAllowed"), ("POST", "/openai/v1/models", 405, "MethodNotAllowed"),
@@ -70,7 +73,8 @@ def test_body_that_is_no_json_object(one, a, body):
     assert not a.requests
 
 
-@pytest.mark.parametrize("body", [{}, {"model": None}, {"model": 4}, {"model": ""}, {"model": ["gpt-4o"]}, {"Model": "gpt-4o"}])
+@pytest.mark.parametrize("body", [{}, {"model": None}, {"model": 4}, {"model": ""}, {"model": ["gpt-4o"]},
+                                  {"Model": "gpt-4o"}])
 def test_v1_body_without_a_model(one, a, body):
     assert_error(one.chat(body, target=V1_CHAT), 400, "BadRequest")
     assert not a.requests
@@ -91,8 +95,10 @@ def test_requests_tied_to_state_are_refused_before_they_do_harm(one, a, extra):
 THREE_CLIENTS = {
     "clients": {"app": {"keys": [key_hash(KEY)], "groups": ["production"]}, "lab": {"keys": [key_hash("lab-key")]}},
     "routes": [
-        {"name": "exact", "clients": ["app"], "deployment": "gpt-4o", "operations": ["chat", "responses"], "pool": "main"},
-        {"name": "header", "clients": ["*"], "deployment": "exp-*", "headers": {"x-experiment": "long*"}, "pool": "other"},
+        {"name": "exact", "clients": ["app"], "deployment": "gpt-4o", "operations": ["chat", "responses"],
+         "pool": "main"},
+        {"name": "header", "clients": ["*"], "deployment": "exp-*", "headers": {"x-experiment": "long*"},
+         "pool": "other"},
         {"name": "group", "clients": ["group:production"], "deployment": "exp-*", "pool": "main"},
         {"name": "lab", "clients": ["lab"], "deployment": "lab-*-mini", "pool": "other"},
     ]}
@@ -109,7 +115,8 @@ def routed(gateway, a, b):
     ("lab-x-mini", "lab-key", {}, "b"), ("lab-x-y-mini", "lab-key", {}, "b")])
 def test_first_matching_route_wins(routed, deployment, key, fields, served_by):
     assert routed.chat(target=chat_on(deployment), key=key, fields=fields).json()["model"] == served_by
-    assert routed.chat({"model": deployment, **QUESTION}, target=V1_CHAT, key=key, fields=fields).json()["model"] == served_by
+    by_body = routed.chat({"model": deployment, **QUESTION}, target=V1_CHAT, key=key, fields=fields)
+    assert by_body.json()["model"] == served_by
 
 
 @pytest.mark.parametrize("deployment, key, fields", [
@@ -121,7 +128,8 @@ def test_what_no_route_names_does_not_exist(routed, a, b, deployment, key, field
 
 
 def test_operation_that_the_route_does_not_allow(routed, a):
-    assert_error(routed.ask("POST", "/openai/deployments/gpt-4o/embeddings", body={"input": "x"}), 404, "DeploymentNotFound")
+    answer = routed.ask("POST", "/openai/deployments/gpt-4o/embeddings", body={"input": "x"})
+    assert_error(answer, 404, "DeploymentNotFound")
     assert not a.requests
 
 

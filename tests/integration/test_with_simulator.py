@@ -109,8 +109,8 @@ def test_slow_and_odd_is_no_failure(azure, fault):
         assert answer.body.endswith(whole[-200:])
 
 
-@pytest.mark.parametrize("fault, target", [("reset", CHAT), ("close", CHAT), ("error_event", CHAT), ("reset", RESPONSES),
-                                           ("close", RESPONSES), ("error_event", RESPONSES)])
+@pytest.mark.parametrize("fault, target", [("reset", CHAT), ("close", CHAT), ("error_event", CHAT),
+                                           ("reset", RESPONSES), ("close", RESPONSES), ("error_event", RESPONSES)])
 def test_streams_that_break_never_end_cleanly(azure, fault, target):
     g, sim = azure
     sim.fault(instance="a", fault=fault, after_events=4, times=1)

@@ -16,7 +16,8 @@ class Certificates:
         self.folder = folder
         self.ca, self.ca_key = folder / "ca.crt", folder / "ca.key"
         self._new_key(self.ca_key)
-        openssl("req", "-x509", "-new", "-key", self.ca_key, "-days", 30, "-subj", "/CN=Spillway tests", "-out", self.ca)
+        openssl("req", "-x509", "-new", "-key", self.ca_key, "-days", 30, "-subj", "/CN=Spillway tests",
+                "-out", self.ca)
         self.gateway = self.make("gateway", ["localhost", "gateway.test"], ["127.0.0.1"])
         self.azure = self.make("azure", ["*.openai.test", "localhost"], ["127.0.0.1"])
 

@@ -12,6 +12,7 @@ from .wire import Wire
 
 # The models that every instance has, by the pool that serves them.
 MODELS = {"chat": "gpt-4o", "embeddings": "text-embedding-3-small", "images": "dall-e-3", "speech": "tts-1"}
+PACE = {"first_token": "5ms", "per_token": "1ms"}
 
 
 class Instance:
@@ -32,8 +33,7 @@ class Simulator:
             "deterministic": True,
             "instances": {i.name: {"address": f"127.0.0.1:{i.port}", "tls": True, "api_key": UPSTREAM_KEY,
                                    "region": "swedencentral",
-                                   "deployments": {f"{m}-{i.name}": {"model": m, "first_token": "5ms", "per_token": "1ms"}
-                                                   for m in MODELS.values()}}
+                                   "deployments": {f"{m}-{i.name}": {"model": m, **PACE} for m in MODELS.values()}}
                           for i in self.instances},
             **settings,
         }

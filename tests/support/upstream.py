@@ -176,7 +176,8 @@ class Upstream:
         return False
 
     def wait_for_requests(self, count, seconds=5):
-        assert self.wait_for(lambda: len(self.requests) >= count, seconds), f"{self.name}: {len(self.requests)} requests"
+        assert self.wait_for(lambda: len(self.requests) >= count, seconds), \
+            f"{self.name}: {len(self.requests)} requests"
 
     def close(self):
         self._closing = True
