@@ -14,7 +14,8 @@ std::string format(const issue& i) {
     if (!i.key_path.empty()) out += i.key_path + ": ";
     out += i.what;
     if (!i.remedy.empty()) out += ". " + i.remedy;
-    return out + ".";
+    if (out.back() != '?' && out.back() != '.') out += '.';
+    return out;
 }
 
 bool has_errors(const std::vector<issue>& issues) noexcept {

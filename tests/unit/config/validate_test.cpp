@@ -1,0 +1,143 @@
+#include <gtest/gtest.h>
+
+#include "support.hpp"
+
+namespace spillway::config {
+namespace {
+
+std::string told_after(const std::string& from, const std::string& to) {
+    return told(check(with(good(), from, to), usual()));
+}
+
+::testing::AssertionResult has(const std::string& all, const std::string& part) {
+    if (all.find(part) != std::string::npos) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "not told: " << part << "\ntold:\n" << all;
+}
+
+TEST(validate, names_that_do_not_exist_are_told_with_the_nearest) {
+    EXPECT_TRUE(
+        has(told_after("pool: p", "pool: pp"), "routes[0].pool: there is no pool called 'pp'. did you mean 'p'?") ||
+        has(told_after("pool: p", "pool: pp"), "there is no pool called 'pp'"));
+    EXPECT_TRUE(has(told_after("clients: [shop]", "clients: [shp]"),
+                    "there is no client called 'shp'. did you mean 'shop'?"));
+    EXPECT_TRUE(has(told_after("clients: [shop]", "clients: [\"group:h\"]"), "no client is in group 'h'"));
+    EXPECT_TRUE(has(told_after("credential: key", "credential: kay"), "there is no credential called 'kay'"));
+    EXPECT_TRUE(has(told_after("{ instance: a,", "{ instance: c,"), "there is no instance called 'c'"));
+    EXPECT_TRUE(
+        has(told_after("pool: p }", "pool: p, operations: [chatt] }"), "there is no operation called 'chatt'"));
+    EXPECT_TRUE(has(told_after("    model: gpt-4o", "    balance: least\n    model: gpt-4o"),
+                    "there is no algorithm called"));
+}
+
+TEST(validate, another_model_or_version_in_a_pool_is_refused_naming_both) {
+    const auto text = told_after("deployment: d2, ", "deployment: d2, version: \"2024-08-06\", ");
+    EXPECT_TRUE(has(text, "2024-08-06"));
+    EXPECT_TRUE(has(text, "2024-11-20"));
+    EXPECT_TRUE(has(text, "split"));
+}
+
+TEST(validate, standard_backends_of_one_quota_are_advised_against) {
+    auto text = with(good(), "region: swedencentral, geography: eu, subscription: s2",
+                     "region: westeurope, geography: eu, subscription: s1");
+    text = with(text, "type: provisioned", "type: standard");
+    const auto r = check(text, usual());
+    ASSERT_TRUE(r) << told(r);
+    EXPECT_TRUE(has(told(r), "warning: pools.p.backends[1]"));
+    EXPECT_TRUE(has(told(r), "no throughput"));
+}
+
+struct boundary {
+    const char* name;
+    std::string gateway;    // the gateway's geography
+    std::string type;       // of the second backend
+    std::string elsewhere;  // geography of its instance
+    std::string told;       // "" when it is allowed
+};
+class residency : public ::testing::TestWithParam<boundary> {};
+
+TEST_P(residency, looks_at_type_and_place) {
+    const auto& b = GetParam();
+    auto text = with(good(), "version: 1\n", "version: 1\ngateway: { geography: \"" + b.gateway + "\" }\n");
+    text = with(text, "deployment: d2, ", "deployment: d2, type: " + b.type + ", ");
+    text = with(text, "region: swedencentral, geography: eu",
+                "region: swedencentral, geography: \"" + b.elsewhere + "\"");
+    const auto r = check(text, usual());
+    EXPECT_EQ(static_cast<bool>(r), b.told.empty()) << told(r);
+    if (!b.told.empty()) {
+        EXPECT_TRUE(has(told(r), b.told));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    validate, residency,
+    ::testing::Values(boundary{"inside", "eu", "standard", "eu", ""},
+                      boundary{"zone_inside", "eu", "data_zone_standard", "eu", ""},
+                      boundary{"global_type_in_the_right_region", "eu", "global_standard", "eu",
+                               "anywhere in the world"},
+                      boundary{"developer_type", "eu", "developer", "eu", "anywhere in the world"},
+                      boundary{"other_geography", "eu", "standard", "us", "instance b lies in geography us"},
+                      boundary{"unknown_geography", "eu", "standard", "", "is not stated"},
+                      boundary{"no_boundary", "", "global_standard", "us", ""}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(validate, a_clients_own_boundary_binds_every_pool_it_may_use) {
+    auto text = with(good(), "groups: [g]", "groups: [g], geography: eu");
+    EXPECT_TRUE(check(text, usual()));
+    text = with(text, "region: swedencentral, geography: eu", "region: eastus, geography: us");
+    EXPECT_TRUE(has(told(check(text, usual())), "client shop"));
+}
+
+TEST(validate, one_key_belongs_to_one_client) {
+    const auto text = told_after(
+        "routes:",
+        "  other: { keys: [\"sha256:0000000000000000000000000000000000000000000000000000000000000001\"] }\nroutes:");
+    EXPECT_TRUE(has(text, "the key belongs to client other already"));
+}
+
+TEST(validate, what_travels_in_clear_has_to_be_allowed) {
+    EXPECT_TRUE(has(told_after("https://a.example", "http://a.example"), "not protected by TLS"));
+    EXPECT_TRUE(check(with(good(), "https://a.example,", "http://a.example, insecure: true,"), usual()));
+}
+
+TEST(validate, the_admin_listener_is_not_open_to_the_world) {
+    EXPECT_TRUE(has(told_after("listeners:", "admin: { address: \"0.0.0.0:9901\" }\nlisteners:"), "admin.address"));
+}
+
+TEST(validate, a_route_that_never_matches_is_told) {
+    const auto text =
+        told_after("pool: p }",
+                   "pool: p }\n  - { name: late, clients: [shop], deployment: gpt-4o, operations: [chat], pool: p }");
+    EXPECT_TRUE(has(text, "the route can never match: routes[0]"));
+}
+
+TEST(validate, shares_and_weights_that_serve_nobody_are_refused) {
+    EXPECT_TRUE(has(told_after("pool: p }", "split: { p: 0 } }"), "the shares add up to nothing"));
+    EXPECT_TRUE(has(told_after("pool: p }", "pool: p, split: { p: 1 } }"), "a pool and a split"));
+    EXPECT_TRUE(has(told_after(", pool: p }", " }"), "neither pool nor split"));
+    auto text = with(good(), "type: provisioned }", "weight: 0 }");
+    text = with(text, "priority: 2 }", "weight: 0 }");
+    EXPECT_TRUE(has(told(check(text, usual())), "every backend has weight 0"));
+}
+
+TEST(validate, two_listeners_cannot_share_an_address) {
+    EXPECT_TRUE(has(told_after("credentials:", "  second: { address: 127.0.0.1:8443 }\ncredentials:"),
+                    "the same as that of listener"));
+}
+
+TEST(identity, changes_with_what_makes_a_connection_different) {
+    instance a;
+    a.endpoint = "https://a";
+    auto b = a;
+    EXPECT_EQ(instance_identity(a), instance_identity(b));
+    b.ca_file = "/x.pem";
+    EXPECT_NE(instance_identity(a), instance_identity(b));
+    backend d1, d2;
+    d1.deployment = "1";
+    d2.deployment = "2";
+    EXPECT_NE(backend_identity(a, d1), backend_identity(a, d2));
+    // A new credential or certificate authority is no other deployment: its breaker stays.
+    EXPECT_EQ(backend_identity(a, d1), backend_identity(b, d1));
+}
+
+}  // namespace
+}  // namespace spillway::config
