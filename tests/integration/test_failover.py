@@ -130,6 +130,13 @@ def test_attempts_are_limited(gateway, upstream):
     assert sum(len(u.requests) for u in all_of_them) == 3
 
 
+@pytest.mark.parametrize("repeats, attempts", [("0", 3), ("1", 2), ("7", 2), ("nonsense", 3)])
+def test_a_client_that_repeats_by_itself_gets_fewer_attempts(gateway, upstream, repeats, attempts):
+    all_of_them = [upstream(n, default=lambda c, r: c.error(500)) for n in "abcd"]
+    gateway(all_of_them).chat(fields={"x-stainless-retry-count": repeats})
+    assert sum(len(u.requests) for u in all_of_them) == attempts
+
+
 def test_attempts_are_distinct_backends(gateway, a, b):
     for u in (a, b):
         u.default = lambda c, r: c.error(500)
