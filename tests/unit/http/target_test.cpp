@@ -1,0 +1,85 @@
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include <spillway/http/date.hpp>
+#include <spillway/http/target.hpp>
+
+namespace spillway::http {
+namespace {
+
+TEST(path, what_two_readers_could_understand_differently_is_refused) {
+    const std::pair<std::string_view, path_error> cases[] = {
+        {"/openai/deployments/gpt-4o/chat/completions", path_error::none},
+        {"/a%C3%A4/b%20c", path_error::none},
+        {"/", path_error::none},
+        {"/a/", path_error::none},
+        {"", path_error::not_absolute},
+        {"a", path_error::not_absolute},
+        {"/a\\b", path_error::bad_character},
+        {"/a b", path_error::bad_character},
+        {"/a%2", path_error::bad_escape},
+        {"/a%zz", path_error::bad_escape},
+        {"/a%C3", path_error::bad_escape},
+        {"/a%C0%AF", path_error::bad_escape},
+        {"/a%2Fb", path_error::escaped_character},
+        {"/a%5cb", path_error::escaped_character},
+        {"/a%252fb", path_error::escaped_character},
+        {"/a%00", path_error::escaped_character},
+        {"/a/../b", path_error::dot_segment},
+        {"/a/%2E%2e/b", path_error::dot_segment},
+        {"/a/.%2e", path_error::dot_segment},
+        {"/./a", path_error::dot_segment},
+        {"//a", path_error::empty_segment},
+        {"/a//b", path_error::empty_segment},
+    };
+    for (const auto& [path, error] : cases) EXPECT_EQ(describe(check_path(path)), describe(error)) << path;
+}
+
+TEST(segment, decodes_and_encodes) {
+    std::array<char, 64> memory;
+    EXPECT_EQ(decode_segment("plain", {}), "plain");
+    EXPECT_EQ(decode_segment("a%20b%C3%A4+", memory), "a b\xC3\xA4+");
+    EXPECT_EQ(decode_segment("a%2", memory), std::nullopt);
+    EXPECT_EQ(decode_segment("a%20", std::span<char>(memory).first(3)), std::nullopt);
+    std::string out;
+    append_segment(out, "gpt-4o_x.~ /%\xC3\xA4");
+    EXPECT_EQ(out, "gpt-4o_x.~%20%2F%25%C3%A4");
+    EXPECT_EQ(encode_segment("a/b", memory), "a%2Fb");
+    EXPECT_EQ(encode_segment("a/b", std::span<char>(memory).first(4)), std::nullopt);
+}
+
+TEST(query, parameters_are_found_in_every_spelling) {
+    std::size_t count = 0;
+    EXPECT_EQ(find_param("a=1&API%2Dkey=x&api-key=y", "api-key", &count), "x");
+    EXPECT_EQ(count, 2U);
+    EXPECT_EQ(find_param("a=1&b", "b"), "");
+    EXPECT_EQ(find_param("a=1", "ab"), std::nullopt);
+    EXPECT_EQ(find_param("", "a"), std::nullopt);
+}
+
+TEST(query, secrets_are_taken_out_and_nothing_else) {
+    EXPECT_EQ(remove_params("api-version=2024-10-21&api-key=s&x=%2F", secret_params), "api-version=2024-10-21&x=%2F");
+    EXPECT_EQ(remove_params("subscription-key=s", secret_params), "");
+    EXPECT_EQ(remove_params("a=1&&b=2", secret_params), "a=1&&b=2");
+}
+
+TEST(date, all_three_forms_are_read) {
+    EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT", 0), 784111777);
+    EXPECT_EQ(parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT", 784111777), 784111777);
+    EXPECT_EQ(parse_http_date("Sun Nov  6 08:49:37 1994", 0), 784111777);
+    for (const auto* bad : {"", "Sun", "Sun, 31 Feb 2024 00:00:00 GMT", "Sun, 06 Nov 1994 08:49:37 CET",
+                            "Sun, 06 Nov 1994 25:49:37 GMT", "06 Nov 1994 08:49:37 GMT"})
+        EXPECT_EQ(parse_http_date(bad, 0), std::nullopt) << bad;
+}
+
+TEST(date, is_written_as_it_is_read) {
+    std::array<char, http_date_size> memory;
+    for (const std::int64_t at :
+         {std::int64_t{0}, std::int64_t{784111777}, std::int64_t{1709164800}, std::int64_t{4102444799}})
+        EXPECT_EQ(parse_http_date(format_http_date(at, memory), at), at);
+    EXPECT_EQ(format_http_date(784111777, memory), "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+}  // namespace
+}  // namespace spillway::http
