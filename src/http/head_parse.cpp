@@ -38,7 +38,7 @@ head_error parse_field(cursor& c, field& out) noexcept {
     out.name = {c.p, static_cast<std::size_t>(colon - c.p)};
     if (colon == c.end || *colon != ':')
         return colon != c.end && (*colon == '\n' || (*colon == '\r' && colon[1] != '\n')) ? head_error::bare_line_end
-                                                                                         : name_error(out.name);
+                                                                                          : name_error(out.name);
     out.id = identify(out.name);
     // A known name is a token by being known.
     if (out.id == field_id::unknown && !bytes::is_token(out.name)) return name_error(out.name);

@@ -37,7 +37,9 @@ public:
     void end() noexcept;
 
     bool overflowed() const noexcept { return overflowed_; }
-    bool refused() const noexcept { return refused_; }  // a part was no part of a head: a control character, a bad name, a blank in a target
+    bool refused() const noexcept {
+        return refused_;
+    }  // a part was no part of a head: a control character, a bad name, a blank in a target
     bool ok() const noexcept { return !overflowed_ && !refused_; }
     // What was written; only for use when ok().
     std::string_view written() const noexcept { return {room_.data(), size_}; }
