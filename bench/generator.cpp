@@ -115,9 +115,12 @@ net::task<> generator::work(worker& w) {
     if (options_.hold) {
         if (failed.empty()) co_await exchange(w, clock::now());
     } else if (options_.rate > 0) {
-        for (time_point due = co_await next_job{*this, w}; due != time_point::max();
-             due = co_await next_job{*this, w})
+        for (;;) {
+            next_job job{*this, w};
+            const time_point due = co_await job;
+            if (due == time_point::max()) break;
             co_await exchange(w, due);
+        }
     } else {
         while (!over()) {
             ++started_;
