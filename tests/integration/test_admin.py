@@ -154,6 +154,15 @@ def test_no_log_holds_a_key_or_a_prompt_or_an_answer(gateway, a, b):
         assert secret not in everything
 
 
+def test_only_trusted_proxies_tell_whose_address_it_is(gateway, a):
+    g = gateway([a])
+    g.chat(fields={"X-Forwarded-For": "203.0.113.7"})
+    assert g.wait_for_access_log(1)[0]["peer"] == "127.0.0.1"
+    g.reload({"listeners": {"public": {"trusted_proxies": ["127.0.0.0/8"]}}})
+    g.chat(fields={"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})
+    assert g.wait_for_access_log(2)[1]["peer"] == "203.0.113.7"
+
+
 def test_access_log_can_be_sampled_but_failures_are_always_there(gateway, a):
     g = gateway([a], {"log": {"access": {"sample": 0}}})
     for _ in range(5):

@@ -49,6 +49,7 @@ SHAPES = {
     "chunk size beyond all numbers": START + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}\r\n0\r\n\r\n",
     "chunk size without digits": START + "Transfer-Encoding: chunked\r\n\r\n\r\n{}\r\n0\r\n\r\n",
     "chunk size line with LF alone": START + "Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n",
+    "chunk size line with CR alone": START + "Transfer-Encoding: chunked\r\n\r\n2\rX{}\r\n0\r\n\r\n",
     "chunk longer than said": START + "Transfer-Encoding: chunked\r\n\r\n2\r\n{ }\r\n0\r\n\r\n",
     "chunk with LF alone": START + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\n0\r\n\r\n",
     "LF in a chunk extension": START + "Transfer-Encoding: chunked\r\n\r\n2;a\n=b\r\n{}\r\n0\r\n\r\n",
