@@ -118,3 +118,12 @@ def test_upstream_sessions_are_resumed(one, a):
         assert one.chat().status == 200
     one.wait_for_metric(3, "spillway_upstream_connections_opened_total")
     one.wait_for_metric(2, "spillway_upstream_tls_resumed_total")
+
+
+def test_upstream_sessions_outlive_servers_that_leave_without_a_goodbye(one, a):
+    for _ in range(3):
+        assert one.chat().status == 200
+        a.connections[-1].hang_up()
+        assert a.wait_for(lambda: not a.connections[-1].open)
+    one.wait_for_metric(3, "spillway_upstream_connections_opened_total")
+    one.wait_for_metric(2, "spillway_upstream_tls_resumed_total")
