@@ -1,0 +1,139 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include <spillway/core/ewma.hpp>
+
+#include "fake_pool.hpp"
+
+namespace spillway::core {
+namespace {
+
+constexpr time_point now = time_point(hours(1));
+
+std::map<std::size_t, int> picks(const std::vector<plan_member>& members, fake_pool& view, balancer algorithm, int n,
+                                 bool prefer_near = false) {
+    const auto plan = make_plan(members, prefer_near, algorithm);
+    auto state = make_balancer_state(plan);
+    random_source random(7);
+    std::map<std::size_t, int> out;
+    for (int i = 0; i < n; ++i)
+        if (const auto s = select(plan, {}, view, state, now, random); s.backend) ++out[*s.backend];
+    return out;
+}
+
+TEST(balancers, all_have_a_name) {
+    for (const auto name : balancer_names()) EXPECT_NE(find_balancer(name), nullptr) << name;
+    EXPECT_EQ(find_balancer("nonsense"), nullptr);
+}
+
+TEST(weighted_random, shares_by_weight) {
+    fake_pool view(2);
+    const auto got = picks({{1, 90, false}, {1, 10, false}}, view, &weighted_random, 10'000);
+    EXPECT_NEAR(got.at(0), 9000, 150);
+    EXPECT_NEAR(got.at(1), 1000, 150);
+}
+
+TEST(weighted_random, weight_zero_gets_nothing) {
+    fake_pool view(2);
+    EXPECT_EQ(picks({{1, 0, false}, {1, 1, false}}, view, &weighted_random, 100).at(1), 100);
+}
+
+TEST(round_robin, spreads_a_heavy_backend_between_light_ones) {
+    fake_pool view(3);
+    const auto plan =
+        make_plan(std::vector<plan_member>{{1, 5, false}, {1, 1, false}, {1, 1, false}}, false, &round_robin);
+    auto state = make_balancer_state(plan);
+    random_source random(1);
+    std::vector<std::size_t> order;
+    for (int i = 0; i < 7; ++i) order.push_back(*select(plan, {}, view, state, now, random).backend);
+    EXPECT_EQ(order, (std::vector<std::size_t>{0, 0, 1, 0, 2, 0, 0}));
+}
+
+TEST(least_outstanding, counts_requests_for_the_weight) {
+    fake_pool view(3);
+    view.backends[0].outstanding = 4;
+    view.backends[1].outstanding = 5;
+    view.backends[2].outstanding = 9;
+    // (4+1)/1, (5+1)/2, (9+1)/1
+    EXPECT_EQ(picks({{1, 1, false}, {1, 2, false}, {1, 1, false}}, view, &least_outstanding, 50).at(1), 50);
+}
+
+TEST(least_outstanding, equals_share) {
+    fake_pool view(4);
+    const auto got = picks(std::vector<plan_member>(4, {1, 1, false}), view, &least_outstanding, 4000);
+    for (const auto& [backend, n] : got) EXPECT_NEAR(n, 1000, 150) << backend;
+}
+
+TEST(least_outstanding, compares_two_of_many) {
+    fake_pool view(100);
+    for (std::size_t i = 0; i < 100; ++i) view.backends[i].outstanding = static_cast<std::uint32_t>(i);
+    const auto got = picks(std::vector<plan_member>(100, {1, 1, false}), view, &least_outstanding, 10'000);
+    EXPECT_GT(got.size(), 50U);
+    EXPECT_EQ(got.count(99), 0U);
+}
+
+TEST(peak_ewma, prefers_the_fast_and_tries_the_unknown) {
+    fake_pool view(3);
+    view.backends[0].latency = 2.0;
+    view.backends[1].latency = 0.1;
+    const auto got = picks(std::vector<plan_member>(3, {1, 1, false}), view, &peak_ewma, 1000);
+    EXPECT_EQ(got.count(0), 0U);
+    EXPECT_GT(got.at(1), 300);
+    EXPECT_GT(got.at(2), 300);
+}
+
+TEST(peak_latency, worse_counts_at_once_and_silence_forgives) {
+    peak_latency l;
+    l = l.with(0.1, now);
+    l = l.with(1.0, now + seconds(1));
+    EXPECT_DOUBLE_EQ(l.now_is(now + seconds(1)), 1.0);
+    const auto better = l.with(0.1, now + seconds(2));
+    EXPECT_GT(better.seconds, 0.8);
+    EXPECT_LT(better.seconds, 1.0);
+    EXPECT_LT(l.now_is(now + seconds(60)), 0.01);
+}
+
+TEST(select, the_lowest_priority_number_serves) {
+    fake_pool view(3);
+    EXPECT_EQ(picks({{2, 1, false}, {1, 1, false}, {3, 1, false}}, view, &weighted_random, 1000).at(1), 1000);
+}
+
+TEST(select, the_own_region_goes_first_inside_a_priority_only) {
+    fake_pool view(3);
+    EXPECT_EQ(picks({{1, 1, false}, {1, 1, true}, {2, 1, true}}, view, &weighted_random, 100, true).at(1), 100);
+    view.close(1, breaker_mode::throttled, now + seconds(1));
+    EXPECT_EQ(picks({{1, 1, false}, {1, 1, true}, {2, 1, true}}, view, &weighted_random, 100, true).at(0), 100);
+}
+
+TEST(select, large_tiers_are_no_special_case) {
+    fake_pool view(500);
+    const auto got = picks(std::vector<plan_member>(500, {1, 1, false}), view, &weighted_random, 20'000);
+    EXPECT_GT(got.size(), 490U);
+}
+
+TEST(retry_budget, is_a_share_of_requests_with_a_small_allowance) {
+    retry_budget b(0.2);
+    int retries = 0;
+    for (int i = 0; i < 10'000; ++i) {
+        const auto t = now + milliseconds(i);
+        b.on_request(t);
+        retries += b.take(t) ? 1 : 0;
+    }
+    // A fifth of the requests, what it began with, and the allowance of ten seconds.
+    EXPECT_GE(retries, 2000);
+    EXPECT_LE(retries, 2000 + 10 + 2 * 10 + 1);
+}
+
+TEST(retry_budget, a_quiet_pool_can_retry_and_a_busy_one_saves_no_flood) {
+    retry_budget quiet(0);
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(quiet.take(now));
+    EXPECT_FALSE(quiet.take(now));
+    EXPECT_TRUE(quiet.take(now + seconds(1)));
+    retry_budget busy(0.2);
+    for (int i = 0; i < 100'000; ++i) busy.on_request(now);
+    EXPECT_LE(busy.left(), retry_budget::most);
+}
+
+}  // namespace
+}  // namespace spillway::core
