@@ -66,6 +66,7 @@ void breaker::abandon_trial() noexcept {
 void breaker::close() noexcept {
     health_ = health::closed;
     open_for_ = duration::zero();
+    open_until_ = time_point{};
     trials_running_ = 0;
     std::fill(failures_.begin(), failures_.end(), time_point{});
 }
@@ -101,9 +102,15 @@ void breaker::reopen(time_point now, breaker_mode why, double jitter) noexcept {
     open(now, why, std::min(spread, policy_.max_open));
 }
 
+// Trials that run side by side fail together: one doubling for all of them.
+void breaker::trial_failed(time_point now, breaker_mode why, double jitter) noexcept {
+    abandon_trial();
+    if (now >= open_until_) reopen(now, why, jitter);
+}
+
 void breaker::on_failure(time_point now, std::optional<duration> told, bool trial, double jitter) {
     if (health_ == health::open) {
-        if (trial) reopen(now, breaker_mode::unhealthy, jitter);
+        if (trial) trial_failed(now, breaker_mode::unhealthy, jitter);
         if (told) open_until_ = std::max(open_until_, now + bounded_told(*told));
         return;
     }
@@ -120,8 +127,8 @@ void breaker::on_failure(time_point now, std::optional<duration> told, bool tria
 }
 
 void breaker::on_misconfigured(time_point now, bool trial, double jitter) {
-    if (health_ == health::open && !trial) return;
-    reopen(now, breaker_mode::misconfigured, jitter);
+    if (health_ == health::closed) reopen(now, breaker_mode::misconfigured, jitter);
+    else if (trial) trial_failed(now, breaker_mode::misconfigured, jitter);
 }
 
 }  // namespace spillway::core

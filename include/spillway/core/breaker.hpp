@@ -63,6 +63,7 @@ private:
     enum class health : std::uint8_t { closed, open };
     void open(time_point now, breaker_mode why, duration how_long) noexcept;
     void reopen(time_point now, breaker_mode why, double jitter) noexcept;
+    void trial_failed(time_point now, breaker_mode why, double jitter) noexcept;
     void close() noexcept;
     duration bounded_told(duration told) const noexcept;
 

@@ -164,6 +164,51 @@ TEST(breaker, a_429_to_a_trial_is_a_sign_of_life) {
     EXPECT_FALSE(b.view(now + seconds(2)).trial);
 }
 
+TEST(breaker, trials_that_fail_together_double_the_time_once) {
+    auto p = policy();
+    p.trials = 3;
+    breaker b(p);
+    for (int i = 0; i < 3; ++i) b.on_failure(start, std::nullopt, false, middle);
+    const auto now = at(seconds(10));
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(b.claim_trial(now));
+    EXPECT_FALSE(b.claim_trial(now));
+    for (int i = 0; i < 3; ++i) b.on_failure(now + milliseconds(i), std::nullopt, true, middle);
+    EXPECT_EQ(b.view(now + milliseconds(3)).until, now + seconds(20));
+    // All places are free again.
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(b.claim_trial(now + seconds(20)));
+}
+
+TEST(breaker, a_trial_that_fails_after_a_stragglers_told_time_frees_its_place) {
+    auto b = opened();
+    const auto now = at(seconds(10));
+    ASSERT_TRUE(b.claim_trial(now));
+    b.on_failure(now, seconds(30), false, middle);
+    EXPECT_EQ(b.view(now).until, now + seconds(30));
+    b.on_failure(now + seconds(1), std::nullopt, true, middle);
+    EXPECT_EQ(b.view(now + seconds(1)).until, now + seconds(30));
+    EXPECT_TRUE(b.claim_trial(now + seconds(30)));
+}
+
+TEST(breaker, a_recovery_leaves_nothing_of_earlier_told_times) {
+    auto b = opened();
+    const auto now = at(seconds(10));
+    ASSERT_TRUE(b.claim_trial(now));
+    b.on_failure(now, minutes(5), false, middle);
+    b.on_success(now, true);
+    ASSERT_TRUE(b.closed());
+    for (int i = 0; i < 3; ++i) b.on_failure(now, std::nullopt, false, middle);
+    EXPECT_EQ(b.view(now).until, now + seconds(10));
+}
+
+TEST(breaker, a_client_that_leaves_a_trial_gives_its_place_back) {
+    auto b = opened();
+    ASSERT_TRUE(b.claim_trial(at(seconds(10))));
+    b.abandon_trial();
+    b.abandon_trial();  // one too many is no harm
+    EXPECT_TRUE(b.claim_trial(at(seconds(10))));
+    EXPECT_FALSE(b.claim_trial(at(seconds(10))));
+}
+
 TEST(breaker, misconfiguration_opens_at_once_and_ends_with_a_trial) {
     breaker b(policy());
     b.on_misconfigured(start, false, middle);
