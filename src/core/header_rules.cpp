@@ -13,6 +13,17 @@ bool relayed_to_client(field_id id, std::string_view name) noexcept {
     return !text::iequals(name, "alt-svc") && !text::istarts_with(name, "x-spillway-");
 }
 
+namespace {
+
+bool speaks_of_deployments(std::string_view name) noexcept {
+    constexpr std::string_view word = "deployment";
+    for (std::size_t i = 0; i + word.size() <= name.size(); ++i)
+        if (text::iequals(name.substr(i, word.size()), word)) return true;
+    return false;
+}
+
+}  // namespace
+
 bool outgoing_fields::custom() noexcept {
     if (custom_ >= most_custom) {
         ++dropped_;
@@ -40,9 +51,8 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::unknown: break;
         default: return false;
     }
-    if (text::istarts_with(name, "x-ms-") && name.find("deployment") == std::string_view::npos &&
-        name.find("Deployment") == std::string_view::npos && !text::istarts_with(name, "x-ms-token-") &&
-        !text::istarts_with(name, "x-ms-client-principal"))
+    if (text::istarts_with(name, "x-ms-") && !speaks_of_deployments(name) &&
+        !text::istarts_with(name, "x-ms-token-") && !text::istarts_with(name, "x-ms-client-principal"))
         return custom();
     return text::istarts_with(name, "aoai-") && custom();
 }

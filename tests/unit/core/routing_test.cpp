@@ -147,6 +147,7 @@ TEST(header_rules, backends_see_an_allow_list) {
                              "x-ms-spillover-deployment",
                              "x-ms-oai-image-generation-deployment",
                              "x-ms-other-deployment-name",
+                             "X-MS-OTHER-DEPLOYMENT",
                              "X-Ms-Client-Principal",
                              "x-custom",
                              "openai-organization"})
