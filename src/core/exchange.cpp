@@ -63,16 +63,19 @@ action exchange_machine::pick(time_point now, world w) {
     return a;
 }
 
-action exchange_machine::send(std::size_t backend, bool trial, time_point now) const noexcept {
+action exchange_machine::send(std::size_t backend, bool trial, time_point now) noexcept {
+    const time_point ours = std::min(now + deadlines_.first_byte, facts_.began + deadlines_.request);
     action a;
     a.what = action::kind::send;
     a.backend = backend;
     a.trial = trial;
-    a.first_byte_deadline = std::min(now + deadlines_.first_byte, deadline());
+    a.first_byte_deadline = std::min(ours, deadline());
+    cut_short_ = a.first_byte_deadline < ours;
     return a;
 }
 
-action exchange_machine::again(time_point now, bool fresh, bool renew) noexcept {
+action exchange_machine::again(time_point now, bool fresh, bool renew) {
+    if (deadline() - now < least_time) return out_of_time();
     repeated_fresh_ = repeated_fresh_ || fresh;
     renewed_ = renewed_ || renew;
     action a = send(backend_, trial_, now);
@@ -84,6 +87,8 @@ action exchange_machine::again(time_point now, bool fresh, bool renew) noexcept 
 effect exchange_machine::on_outcome(const outcome& o, world w) noexcept {
     outcome_ = o;
     last_ = judge(o, {facts_.repeatable, repeated_fresh_, w.view.can_renew(backend_), renewed_}, retry_);
+    // Like a client that leaves: its impatience says nothing about the backend.
+    if (o.kind == outcome_kind::first_byte_timeout && cut_short_) last_.backend = backend_signal::none;
     if (recorded_ < tries_.size()) tries_[recorded_++] = {backend_, o.status, last_.reason};
     return {backend_, last_.backend, last_.instance, o.told};
 }
@@ -94,6 +99,8 @@ action exchange_machine::next(time_point now, world w) {
         case verdict::give_up: return of_kind(action::kind::leave);
         case verdict::repeat_fresh: return again(now, true, false);
         case verdict::repeat_renewed: return again(now, repeated_fresh_, true);
+        case verdict::refuse:
+            return outcome_.kind == outcome_kind::first_byte_timeout ? out_of_time() : exhausted(now, w);
         case verdict::elsewhere: break;
     }
     if (attempts_ >= most_attempts_) return exhausted(now, w);

@@ -38,6 +38,8 @@ judgement judge_status(const outcome& o, const judge_facts& facts, const retry_p
 judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& policy) noexcept {
     using bs = backend_signal;
     using is = instance_signal;
+    // There is no answer that the client could have instead.
+    const auto if_repeatable = facts.repeatable ? verdict::elsewhere : verdict::refuse;
     switch (o.kind) {
         case outcome_kind::response: return judge_status(o, facts, policy);
         case outcome_kind::connect_failed:
@@ -51,9 +53,8 @@ judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& 
         case outcome_kind::reset_before_head:
             return {verdict::elsewhere, bs::none, is::failure, true, "reset_before_head"};
         case outcome_kind::first_byte_timeout:
-            return {verdict::elsewhere, bs::failure, is::none, true, "first_byte_timeout"};
-        case outcome_kind::bad_response:
-            return {verdict::elsewhere, bs::failure, is::reachable, true, "bad_response"};
+            return {if_repeatable, bs::failure, is::none, true, "first_byte_timeout"};
+        case outcome_kind::bad_response: return {if_repeatable, bs::failure, is::reachable, true, "bad_response"};
         case outcome_kind::stream_began_with_error:
             return {facts.repeatable ? verdict::elsewhere : verdict::commit, bs::failure, is::reachable, true,
                     "stream_began_with_error"};

@@ -95,8 +95,8 @@ public:
 
 private:
     action pick(time_point now, world w);
-    action send(std::size_t backend, bool trial, time_point now) const noexcept;
-    action again(time_point now, bool fresh, bool renew) noexcept;
+    action send(std::size_t backend, bool trial, time_point now) noexcept;
+    action again(time_point now, bool fresh, bool renew);
     action exhausted(time_point now, world w) const;
     action out_of_time() const;
     time_point deadline() const noexcept;
@@ -109,6 +109,7 @@ private:
     std::uint32_t attempts_{0}, most_attempts_;
     std::size_t backend_{0};
     bool trial_{false}, repeated_fresh_{false}, renewed_{false};
+    bool cut_short_{false};  // the client's own timeout ends the attempt before ours would
     outcome outcome_{};
     judgement last_{};
     std::array<attempt_record, tried_set::capacity> tries_{};

@@ -39,6 +39,7 @@ enum class verdict : std::uint8_t {
     elsewhere,       // another backend, else a reply of ours
     repeat_fresh,    // the same backend on a fresh connection
     repeat_renewed,  // the same backend with a renewed credential
+    refuse,          // a reply of ours, nobody else is asked
     give_up,         // nobody is there to answer to
 };
 

@@ -221,6 +221,46 @@ TEST(exchange, the_clients_own_timeout_is_kept) {
     EXPECT_EQ(l.then(response(500), milliseconds(4990)).why.status, 504);
 }
 
+TEST(exchange, the_clients_impatience_is_no_failure_of_the_backend) {
+    request_facts f;
+    f.client_timeout = seconds(5);
+    lab hurried(2, {}, f);
+    hurried.begin();
+    EXPECT_EQ(hurried.then(failed(outcome_kind::first_byte_timeout), seconds(5)).why.status, 504);
+    EXPECT_EQ(hurried.last_effect.on_backend, backend_signal::none);
+    // Where our own time is shorter it is a failure all the same.
+    f.client_timeout = seconds(600);
+    lab patient(2, {}, f);
+    patient.begin();
+    EXPECT_EQ(patient.then(failed(outcome_kind::first_byte_timeout), seconds(120)).what, kind::send);
+    EXPECT_EQ(patient.last_effect.on_backend, backend_signal::failure);
+}
+
+TEST(exchange, not_even_a_keep_alive_race_is_repeated_when_time_is_up) {
+    request_facts f;
+    f.client_timeout = seconds(5);
+    lab l(2, {}, f);
+    l.begin();
+    EXPECT_EQ(l.then(failed(outcome_kind::stale_connection), seconds(5)).why.status, 504);
+}
+
+TEST(exchange, what_must_not_be_repeated_ends_with_the_answer_of_the_first_attempt) {
+    request_facts f;
+    f.repeatable = false;
+    lab slow(3, {}, f);
+    slow.begin();
+    EXPECT_EQ(slow.then(failed(outcome_kind::first_byte_timeout), seconds(120)).why.status, 504);
+    lab broken(3, {}, f);
+    broken.begin();
+    EXPECT_EQ(broken.then(failed(outcome_kind::bad_response)).why.status, 503);
+    lab failing(3, {}, f);
+    failing.begin();
+    EXPECT_EQ(failing.then(response(500)).what, kind::commit);
+    lab throttled(3, {}, f);
+    throttled.begin();
+    EXPECT_EQ(throttled.then(response(429, seconds(1))).what, kind::send);
+}
+
 TEST(exchange, a_client_that_left_ends_it) {
     lab l(3);
     l.begin();

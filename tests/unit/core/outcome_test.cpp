@@ -75,6 +75,11 @@ std::vector<row> rows() {
          true},
         {"first_byte", failed(outcome_kind::first_byte_timeout), usual, v::elsewhere, bs::failure, is::none, true},
         {"no_http", failed(outcome_kind::bad_response), usual, v::elsewhere, bs::failure, is::reachable, true},
+        {"first_byte_once", failed(outcome_kind::first_byte_timeout), once, v::refuse, bs::failure, is::none, true},
+        {"no_http_once", failed(outcome_kind::bad_response), once, v::refuse, bs::failure, is::reachable, true},
+        {"connect_once", failed(outcome_kind::connect_failed), once, v::elsewhere, bs::none, is::failure, false},
+        {"reset_once", failed(outcome_kind::reset_before_head), once, v::elsewhere, bs::none, is::failure, true},
+        {"conflict_with_wait_once", with_wait(409), once, v::commit, bs::success, is::reachable, false},
         {"stream_error", failed(outcome_kind::stream_began_with_error), usual, v::elsewhere, bs::failure,
          is::reachable, true},
         {"stream_error_once", failed(outcome_kind::stream_began_with_error), once, v::commit, bs::failure,
@@ -110,6 +115,7 @@ TEST(judge, a_missing_deployment_is_the_clients_when_the_policy_says_so) {
     p.on_deployment_not_found = false;
     EXPECT_EQ(judge(missing(), {}, p).verdict, v::commit);
     EXPECT_EQ(judge(missing(), {}, p).backend, bs::missing);
+    EXPECT_EQ(judge(fe_error(), {}, p).verdict, v::commit);
 }
 
 }  // namespace
