@@ -12,11 +12,14 @@
 namespace spillway::core {
 namespace {
 
-// A deployment with a token bucket, as Azure counts: refuses with the exact time after which it has room again.
+// Provisioned deployments tell the exact wait, standard ones round it up to whole seconds.
+enum class told_as { milliseconds, seconds };
+
+// A deployment with a token bucket, as Azure counts: refuses with the time after which it has room again.
 class deployment {
 public:
-    deployment(double per_second, double burst, duration takes)
-        : latency(takes), rate_(per_second), burst_(burst), tokens_(burst) {}
+    deployment(double per_second, double burst, duration takes, told_as form)
+        : latency(takes), rate_(per_second), burst_(burst), tokens_(burst), form_(form) {}
 
     const duration latency;
     bool broken{false};
@@ -37,7 +40,9 @@ public:
         }
         o.status = 429;
         o.has_retry_after = true;
-        o.told = std::chrono::ceil<milliseconds>(std::chrono::duration<double>((1 - tokens_) / rate_));
+        const std::chrono::duration<double> wait((1 - tokens_) / rate_);
+        if (form_ == told_as::milliseconds) o.told = std::chrono::ceil<milliseconds>(wait);
+        else o.told = std::chrono::ceil<seconds>(wait);
         return o;
     }
     bool has_room(time_point now) {
@@ -51,6 +56,7 @@ private:
         last_ = now;
     }
     double rate_, burst_, tokens_;
+    told_as form_;
     time_point last_{};
 };
 
@@ -118,7 +124,7 @@ public:
     std::vector<std::unique_ptr<gateway>> gates;
     world_totals totals;
     time_point now{hours(1)};
-    bool strict{true};  // count needless refusals: only while nobody is broken
+    bool strict{true};  // count what is needless: only while nobody is broken
 
 private:
     struct event {
@@ -150,7 +156,8 @@ private:
         ++totals.offered;
         auto& g = *gates[random.below(static_cast<std::uint32_t>(gates.size()))];
         auto r = std::make_shared<request>(g, random.below(2), *this);
-        const bool first_is_open = g.breakers[0].view(now).usable;
+        // Reckoned from what the backend told, not from what the breaker says of itself.
+        const bool first_is_open = strict && now >= g.told_until[0];
         const auto a = r->machine.start(now, world_of(*r));
         if (a.what == action::kind::send && a.backend != 0 && first_is_open) ++totals.passed_over;
         perform(r, a);
@@ -214,8 +221,9 @@ gateway::gateway(simulation& in, std::size_t workers, const pool_plan& plan) {
 
 // Provisioned for 20 requests a second, two standard deployments for 15 each.
 std::vector<deployment> usual() {
-    return {deployment(20, 20, milliseconds(200)), deployment(15, 30, milliseconds(300)),
-            deployment(15, 30, milliseconds(300))};
+    return {deployment(20, 20, milliseconds(200), told_as::milliseconds),
+            deployment(15, 30, milliseconds(300), told_as::seconds),
+            deployment(15, 30, milliseconds(300), told_as::seconds)};
 }
 
 TEST(simulation, overflow_is_served_without_an_error_while_anybody_has_room) {

@@ -43,6 +43,21 @@ TEST(told_time, a_date_counts_by_the_senders_clock) {
     EXPECT_EQ(told({.retry_after = date(-5)}), std::nullopt);
 }
 
+TEST(told_time, a_date_may_have_the_old_forms_and_a_spoilt_date_field_leaves_our_clock) {
+    // 1'800'000'000 is 2027-01-15 08:00:00.
+    EXPECT_EQ(told({.retry_after = "Friday, 15-Jan-27 08:00:09 GMT"}), seconds(9));
+    EXPECT_EQ(told({.retry_after = "Fri Jan 15 08:00:09 2027"}), seconds(9));
+    EXPECT_EQ(told({.retry_after = date(9), .date = "yesterday"}), seconds(9));
+    EXPECT_EQ(told({.retry_after = date(0)}), seconds(0));
+}
+
+TEST(told_time, a_spoilt_form_leaves_the_word_to_the_next_one) {
+    EXPECT_EQ(told({.retry_after_ms = "-1", .x_ms_retry_after_ms = "70"}), milliseconds(70));
+    EXPECT_EQ(told({.retry_after = "-1", .remaining_tokens = "0", .reset_tokens = "4"}), seconds(4));
+    EXPECT_EQ(told({.retry_after = date(-60), .remaining_tokens = "0", .reset_tokens = "4"}), seconds(4));
+    EXPECT_EQ(told({.retry_after_ms = "0", .remaining_tokens = "0", .reset_tokens = "4"}), seconds(0));
+}
+
 TEST(told_time, what_makes_no_sense_is_nothing) {
     for (const auto* bad : {"", "-1", "+1", "soon", "1e3", "1,5", "0x10", "nan", "inf", "5 s", "."})
         EXPECT_EQ(told({.retry_after = bad}), std::nullopt) << bad;
