@@ -8,11 +8,22 @@ namespace {
 // An attempt that has less time than this is not worth its load.
 constexpr duration least_time = milliseconds(20);
 
+// A wait that an SDK would rather sleep through than give up.
+constexpr duration patience = seconds(60);
+
 action reply(fault why, duration wait = {}) {
     action a;
     a.what = action::kind::reply;
     a.why = std::move(why);
     a.wait = wait;
+    if (wait > duration::zero() && wait <= patience) a.should_retry = true;
+    return a;
+}
+
+// What only the platform team can mend: a repeat brings the same answer.
+action hopeless(fault why) {
+    action a = reply(std::move(why));
+    a.should_retry = false;
     return a;
 }
 
@@ -139,17 +150,17 @@ action exchange_machine::exhausted(time_point now, world w) const {
     if (tried && outcome_.kind == outcome_kind::first_byte_timeout && attempts_ == 1 && plan_.backends == 1)
         return out_of_time();
     if (tried && last_.instance == instance_signal::misconfigured)
-        return reply({.code = "BackendCredentialRefused",
-                      .who = origin::gateway,
-                      .status = 502,
-                      .message = "The backends refuse this gateway's own credential. Your key is fine; tell the "
-                                 "platform team."});
+        return hopeless({.code = "BackendCredentialRefused",
+                         .who = origin::gateway,
+                         .status = 502,
+                         .message = "The backends refuse this gateway's own credential. Your key is fine; tell the "
+                                    "platform team."});
     if (tried && last_.backend == backend_signal::missing)
-        return reply({.code = "BackendDeploymentMissing",
-                      .who = origin::gateway,
-                      .status = 502,
-                      .message = "The deployment that this gateway is configured to use does not exist on its "
-                                 "backend. Tell the platform team."});
+        return hopeless({.code = "BackendDeploymentMissing",
+                         .who = origin::gateway,
+                         .status = 502,
+                         .message = "The deployment that this gateway is configured to use does not exist on its "
+                                    "backend. Tell the platform team."});
     return reply({.code = tried ? "BackendsFailed" : "NoBackendAvailable",
                   .who = origin::upstream,
                   .status = 503,

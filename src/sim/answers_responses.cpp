@@ -51,7 +51,8 @@ private:
 
     json given(const char* key, json otherwise) const {
         const json* j = find(*call_.body, key);
-        return j != nullptr ? *j : std::move(otherwise);
+        if (j != nullptr) return *j;
+        return otherwise;
     }
 
     json response(const std::string& status, bool whole) const {

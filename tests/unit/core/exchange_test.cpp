@@ -99,7 +99,16 @@ TEST(exchange, nobody_is_asked_when_all_are_throttled) {
     EXPECT_EQ(a.what, kind::reply);
     EXPECT_EQ(a.why.status, 429);
     EXPECT_EQ(a.wait, milliseconds(4200));
+    EXPECT_EQ(a.should_retry, true);
     EXPECT_EQ(l.machine().attempts(), 0U);
+}
+
+TEST(exchange, nobody_is_told_to_sleep_for_long) {
+    lab l(1);
+    l.view.close(0, breaker_mode::throttled, start + minutes(5));
+    const auto a = l.begin();
+    EXPECT_EQ(a.wait, minutes(5));
+    EXPECT_EQ(a.should_retry, std::nullopt);
 }
 
 TEST(exchange, one_sick_backend_among_throttled_ones_makes_it_a_503) {
@@ -138,6 +147,7 @@ TEST(exchange, what_came_last_decides_when_attempts_are_used_up) {
     const auto refused = last(response(401));
     EXPECT_EQ(refused.why.status, 502);
     EXPECT_EQ(refused.why.code, "BackendCredentialRefused");
+    EXPECT_EQ(refused.should_retry, false);
     auto gone = response(404);
     gone.deployment_not_found = true;
     EXPECT_EQ(last(gone).why.code, "BackendDeploymentMissing");
