@@ -1,11 +1,15 @@
-# spillway_layer(name LINK a b PRIVATE_LINK c): the static library of src/<name>. Other layers are named without prefix.
+# spillway_layer(name LINK a b PRIVATE_LINK c PRECOMPILE <header>): the static library of src/<name>. Other layers are
+# named without prefix. PRECOMPILE is for layers whose files nearly all read one large header.
 function(spillway_layer name)
-  cmake_parse_arguments(A "" "" "LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(A "" "" "LINK;PRIVATE_LINK;PRECOMPILE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   if(sources)
     add_library(spillway_${name} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(spillway_${name} PRIVATE ${A_PRIVATE_LINK})
+    if(A_PRECOMPILE)
+      target_precompile_headers(spillway_${name} PRIVATE ${A_PRECOMPILE})
+    endif()
   else()
     add_library(spillway_${name} INTERFACE)
     set(scope INTERFACE)
