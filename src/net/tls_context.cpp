@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 
+#include <cstring>
+
 #include "tls_session.hpp"
 
 namespace spillway::net {
@@ -36,9 +38,15 @@ fault tls_fault(std::string what) {
 
 std::string tls_error_text() {
     std::string out;
-    if (const unsigned long e = ERR_peek_last_error(); e != 0) {
+    // The last error says most, unless the system was the reason: then its own word is the one that helps.
+    while (const unsigned long e = ERR_get_error()) {
+        const int code = ERR_GET_REASON(e);
+        if (ERR_SYSTEM_ERROR(e)) {
+            out = std::strerror(code);
+            break;
+        }
         const char* reason = ERR_reason_error_string(e);
-        out = reason != nullptr ? reason : "error " + std::to_string(ERR_GET_REASON(e));
+        out = reason != nullptr ? reason : "error " + std::to_string(code);
     }
     ERR_clear_error();
     return out;

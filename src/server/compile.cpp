@@ -119,7 +119,7 @@ private:
         i.connections.max_age = from.connections.max_age;
         i.connections.max_idle = from.connections.max_idle;
         if (!from.credential.empty()) add_credential(i, from.credential);
-        i.state = find_instance_state(i.identity);
+        i.state = find_instance_state(i);
         next_->instances.push_back(std::move(i));
     }
 
@@ -138,10 +138,14 @@ private:
             error("credentials." + name + ".api_key", {.message = "the key has line ends inside"});
     }
 
-    std::shared_ptr<proxy::breaker_state> find_instance_state(const std::string& identity) {
+    // Another key is another chance: what was refused before says nothing about it.
+    std::shared_ptr<proxy::breaker_state> find_instance_state(const proxy::instance& i) {
         if (before_ != nullptr)
-            for (const auto& old : before_->instances)
-                if (old.identity == identity) return old.state;
+            for (const auto& old : before_->instances) {
+                if (old.identity != i.identity) continue;
+                const bool refused = old.state->view(clock::now()).mode == core::breaker_mode::misconfigured;
+                if (!refused || old.auth_value == i.auth_value) return old.state;
+            }
         return std::make_shared<proxy::breaker_state>(config::breaker_policy{});
     }
 

@@ -79,7 +79,7 @@ struct health {
 
 struct shutdown {
     duration pre_drain{seconds(5)};  // not ready, yet still accepting: load balancers notice
-    duration drain{seconds(25)};     // then running requests may finish
+    duration drain{seconds(20)};     // then running requests may finish; with pre_drain below the usual 30 s
 };
 
 enum class log_level : std::uint8_t { trace, debug, info, warn, error };

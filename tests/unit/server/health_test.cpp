@@ -77,6 +77,17 @@ TEST_F(compiled_snapshot, a_reload_finds_the_state_of_what_is_unchanged) {
     EXPECT_NE(third.snapshot->pools[0].backends[0].state, after.pools[0].backends[0].state);
 }
 
+TEST_F(compiled_snapshot, another_key_is_another_chance_for_a_refused_instance) {
+    const auto first = make.compile(checked(), nullptr);
+    const auto& before = *first.snapshot;
+    before.instances[0].state->change([&](core::breaker& b) { b.on_misconfigured(now, false, 0.5); });
+    EXPECT_EQ(make.compile(checked(), &before).snapshot->instances[0].state, before.instances[0].state);
+    ::setenv("KEY", "another", 1);
+    const auto second = make.compile(checked(), &before);
+    EXPECT_NE(second.snapshot->instances[0].state, before.instances[0].state);
+    EXPECT_EQ(second.snapshot->instances[1].state, before.instances[1].state);
+}
+
 TEST_F(compiled_snapshot, a_secret_that_is_missing_is_an_issue_with_its_place) {
     const auto good = checked(with(text, "\"${KEY}\"", "file:/nowhere/key"));
     const auto c = make.compile(good, nullptr);
