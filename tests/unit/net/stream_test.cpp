@@ -29,7 +29,12 @@ protected:
         accepting_ = std::make_unique<acceptor>(l, fd, [this](int c, const address&) {
             auto& io = *connections_.emplace_back(std::make_unique<stream>(l));
             io.open(c);
-            spawn(one(io), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+            ++serving_;
+            spawn(one(io), [this](std::exception_ptr e) {
+                EXPECT_FALSE(e);
+                --serving_;
+                stop_when_all_is_over();
+            });
         });
         endpoint to;
         to.host = "localhost";
@@ -45,7 +50,10 @@ protected:
     void run(task<> work) {
         spawn(std::move(work), [this](std::exception_ptr e) {
             EXPECT_FALSE(e);
-            l.stop();
+            client_is_done_ = true;
+            // The server's side ends when its clients are gone; a coroutine that nobody ends would leak.
+            if (up) up->close_idle();
+            stop_when_all_is_over();
         });
         l.run();
     }
@@ -61,6 +69,9 @@ protected:
     time_point soon() const { return clock::now() + seconds(20); }
 
 private:
+    void stop_when_all_is_over() {
+        if (client_is_done_ && serving_ == 0) l.stop();
+    }
     task<> one(stream& io) {
         if (server_) {
             SSL* ssl = SSL_new(server_.get());
@@ -73,6 +84,8 @@ private:
         io.close(true);
     }
 
+    int serving_{0};
+    bool client_is_done_{false};
     service service_;
     ssl_ctx_ptr server_;
     std::unique_ptr<acceptor> accepting_;
