@@ -80,6 +80,20 @@ def hold_case(lab, against, streams):
     return out
 
 
+def flat_case(lab, rounds, length):
+    """The same requests with small and with large configurations, in turns."""
+    sizes = ((1, 1), (200, 1), (1, 500), (200, 500))
+    rows = {size: [] for size in sizes}
+    for _ in range(rounds):
+        for clients, backends in sizes:
+            lab.restart_spillway(clients=clients, backends=backends)
+            rows[clients, backends].append(CASES["json"].run(lab, ["spillway"], 1, length)["spillway"])
+    lab.restart_spillway()
+    return {f"{clients} clients, {backends} backends": {
+        key: median(rows[clients, backends], key) for key in ("requests_per_second", "cpu_us_per_request", "p99_us")}
+        for clients, backends in sizes}
+
+
 def reload_case(lab, length):
     """Reloads the configuration ten times a second while requests run."""
     import threading
