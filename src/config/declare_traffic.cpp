@@ -32,7 +32,7 @@ void declare(visitor& v, retry_policy& x) {
 
 void declare(visitor& v, pool_timeouts& x) {
     v.value({"connect", "TCP and TLS"}, time_of(x.connect, milliseconds(10), minutes(2)));
-    v.value({"first_byte", "from the request's last byte to the answer's first"},
+    v.value({"first_byte", "from the start of an attempt, connecting included, to the end of the answer's head"},
             time_of(x.first_byte, milliseconds(10), hours(1)));
     v.value({"idle", "gap between two reads of the answer"}, time_of(x.idle, milliseconds(10), hours(1)));
     v.value({"request", "all attempts together until the answer begins"},

@@ -46,8 +46,13 @@ net::task<outcome> exchange::attempt(const core::action& a) {
     counted_ = true;
     if (!a.fresh_connection) connection_ = up.take_idle();
     if (!connection_) {
-        auto opened = co_await up.acquire(true, the_pool().connect_timeout, &session_.left());
+        const duration left = a.first_byte_deadline - attempt_began_;
+        const duration limit = std::min(the_pool().connect_timeout, left);
+        auto opened = co_await up.acquire(true, limit, &session_.left());
         if (opened.error != net::connect_error::none) {
+            // The request's own deadline came before the connect timeout: that is no failure of the instance.
+            if (opened.error == net::connect_error::timed_out && limit == left)
+                co_return failed(outcome_kind::first_byte_timeout);
             log_connect_failure(b, opened.detail);
             co_return failed(kind_of(opened.error));
         }

@@ -87,7 +87,7 @@ struct retry_policy {
 
 struct pool_timeouts {
     duration connect{seconds(2)};       // TCP and TLS
-    duration first_byte{seconds(120)};  // from the request's last byte to the first byte of the answer's head
+    duration first_byte{seconds(120)};  // from the start of an attempt, connect included, to the end of the head
     duration idle{seconds(60)};         // gap between two reads of the answer
     duration request{minutes(10)};      // all attempts together until the answer begins; never ends a healthy stream
 };

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -34,7 +35,7 @@ TEST(secret, comes_from_text_environment_and_file) {
 }
 
 std::string file_of_the_project(const std::string& name) {
-    std::ifstream in(std::string(SPILLWAY_SOURCE_DIR) + "/" + name);
+    std::ifstream in(std::filesystem::path(SPILLWAY_SOURCE_DIR) / name);
     std::ostringstream out;
     out << in.rdbuf();
     return out.str();
