@@ -16,6 +16,9 @@ constexpr std::array<std::string_view, 9> types{
     "data_zone_batch", "global_standard", "global_provisioned", "global_batch",
     "developer"};
 
+constexpr std::string_view no_certificate =
+    "there is no certificate: give tls.certificate and tls.key, or tls.self-signed";
+
 class options_reader {
 public:
     explicit options_reader(problems& out) : out_(out) {}
@@ -28,6 +31,11 @@ public:
             c.finish();
         }
         if (const json* j = in.raw("tls"); j != nullptr) all_.tls = read_tls(*j, "tls");
+        if (const json* j = in.raw("identity"); j != nullptr) {
+            all_.identity = read_identity(*j, out_);
+            if (all_.identity.tls && all_.tls.certificate.empty() && all_.tls.self_signed.empty())
+                out_.add("identity.tls", no_certificate);
+        }
         in.count("seed", all_.seed);
         in.flag("deterministic", all_.deterministic);
         read_faults(in, {}, {});
@@ -103,14 +111,18 @@ private:
         in.text("region", o.region);
         in.text("api_key", o.api_key);
         in.text("bearer", o.bearer);
+        if (o.bearer == "identity" && !all_.identity.enabled())
+            in.problem("bearer", "needs the section identity, which makes the tokens");
+        if (in.has("audiences") && o.bearer != "identity")
+            in.problem("audiences", "goes with bearer: identity alone");
+        in.list("audiences", o.audiences);
         read_faults(in, name, {});
         each(in, "deployments", [&](const std::string& deployment, const json& d, const std::string& below) {
             o.deployments.push_back(read_deployment(name, deployment, d, below));
         });
         in.finish();
         const tls_files& t = o.files.certificate.empty() && o.files.self_signed.empty() ? all_.tls : o.files;
-        if (o.tls && t.certificate.empty() && t.self_signed.empty())
-            out_.add(path + ".tls", "there is no certificate: give tls.certificate and tls.key, or tls.self-signed");
+        if (o.tls && t.certificate.empty() && t.self_signed.empty()) out_.add(path + ".tls", no_certificate);
         return o;
     }
 

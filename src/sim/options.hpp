@@ -8,6 +8,7 @@
 #include <spillway/base/time.hpp>
 
 #include "fault_rule.hpp"
+#include "identity_options.hpp"
 #include "quota.hpp"
 
 namespace spillway::sim {
@@ -38,13 +39,15 @@ struct instance_options {
     tls_files files;      // empty: those that all instances share
     std::string region;   // as `x-ms-region` shows it
     std::string api_key;  // accepted as `api-key` and as bearer; empty: see `bearer`
-    std::string bearer;   // a token that is accepted, or `any`; with neither every request is let in
+    std::string bearer;   // a token that is accepted, or `any`, or `identity`: those that the identity part made
+    std::vector<std::string> audiences{"https://cognitiveservices.azure.com"};  // of such tokens
     std::vector<deployment_options> deployments;
 };
 
 struct options {
     std::string control{"127.0.0.1:9400"};
     tls_files tls;
+    identity_options identity;
     std::uint64_t seed{1};
     bool deterministic{false};  // ids and times of answers follow from the request alone
     std::vector<instance_options> instances;

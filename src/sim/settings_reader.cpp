@@ -132,6 +132,15 @@ void settings_reader::share(const char* key, double& out) {
     out = *d;
 }
 
+void settings_reader::list(const char* key, std::vector<std::string>& out) {
+    const json* j = raw(key);
+    if (j == nullptr) return;
+    const bool fits = j->is_array() && std::all_of(j->begin(), j->end(), [](const json& e) { return e.is_string(); });
+    if (!fits) return problem(key, "has to be a list of texts");
+    out.clear();
+    for (const auto& e : *j) out.push_back(expand(key, e.get<std::string>()));
+}
+
 void settings_reader::texts(const char* key, std::vector<std::pair<std::string, std::string>>& out) {
     const json* j = raw(key);
     if (j == nullptr) return;

@@ -43,6 +43,8 @@ public:
     void time(const char* key, duration& out);
     // From 0 to 1.
     void share(const char* key, double& out);
+    // A list of texts.
+    void list(const char* key, std::vector<std::string>& out);
     // An object of texts.
     void texts(const char* key, std::vector<std::pair<std::string, std::string>>& out);
 
