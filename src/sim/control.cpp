@@ -5,6 +5,8 @@
 
 #include <spillway/base/text.hpp>
 
+#include "identity_control.hpp"
+
 namespace spillway::sim {
 
 void control::check_names(const fault_rule& r, const std::string& path, problems& out) const {
@@ -50,6 +52,7 @@ answer control::remove_faults(const request& r) {
 }
 
 answer control::handle(const request& r) {
+    if (r.path == "/identity" || r.path.starts_with("/identity/")) return control_identity(all_, r);
     if (r.method == "GET") {
         if (r.path == "/health") return answer::of(200, {{"status", "ok"}});
         if (r.path == "/state") return answer::of(200, all_.state());
@@ -66,9 +69,10 @@ answer control::handle(const request& r) {
         all_.clear_counters();
         return answer::of(200, {{"status", "ok"}});
     }
-    return error_answer(404, "NotFound",
-                        "the control endpoint knows GET /health /state /requests /faults, POST /faults /reset and "
-                        "DELETE /faults[/ID]");
+    return error_answer(
+        404, "NotFound",
+        "the control endpoint knows GET /health /state /requests /faults /identity, POST /faults /reset, "
+        "DELETE /faults[/ID] and what is below /identity");
 }
 
 result<net::address> control_server::open(const std::string& address) {

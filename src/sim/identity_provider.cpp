@@ -62,8 +62,8 @@ identity_provider::identity_provider(const identity_options& o, std::function<st
 }
 
 void identity_provider::set_bound(const std::string& address) {
-    tokens.authority =
-        options_.public_url.empty() ? (options_.tls ? "https://" : "http://") + address : options_.public_url;
+    bound_url_ = (options_.tls ? "https://" : "http://") + address;
+    tokens.authority = options_.public_url.empty() ? bound_url_ : options_.public_url;
 }
 
 bool identity_provider::knows_tenant(std::string_view tenant) const {

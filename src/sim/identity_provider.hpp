@@ -30,6 +30,7 @@ public:
 
     // The socket is bound to it: issuers follow from it.
     void set_bound(const std::string& address);
+    const std::string& bound_url() const noexcept { return bound_url_; }
     identity_reply handle(const request& r);
 
     // Instances refuse every bearer token with this status until clear().
@@ -74,6 +75,7 @@ private:
     answer serve(const request& r, identity_endpoint at, const std::string& tenant, bool v1);
 
     identity_options options_;
+    std::string bound_url_;
     std::array<endpoint_counters, identity_endpoints> counters_;
     std::map<std::string, int> denied_;
 };

@@ -7,6 +7,7 @@
 #include <spillway/base/text.hpp>
 
 #include "answer_text.hpp"
+#include "identity_provider.hpp"
 
 namespace spillway::sim {
 namespace {
@@ -92,7 +93,7 @@ call exchange::as_call() const {
     return c;
 }
 
-instance::instance(const instance_options& o) : options_(o) {
+instance::instance(const instance_options& o, const identity_provider* tokens) : options_(o), tokens_(tokens) {
     for (const auto& d : o.deployments) deployments_.emplace(d.name, std::make_unique<deployment>(d));
 }
 
@@ -128,17 +129,23 @@ void instance::begin(exchange& x) {
     x.counters->last_request = recorded(x);
 }
 
-bool instance::allowed(const request& r) const {
-    if (options_.api_key.empty() && options_.bearer.empty()) return true;
-    std::string_view key = r.header("api-key");
-    if (!options_.api_key.empty() && key == options_.api_key) return true;
+std::optional<answer> instance::refuse_credentials(const request& r) const {
+    const std::string_view key = r.header("api-key");
+    if (!options_.api_key.empty() && key == options_.api_key) return std::nullopt;
     constexpr std::string_view scheme = "bearer ";
     std::string_view token = r.header("authorization");
-    if (!text::istarts_with(token, scheme)) return false;
-    token = text::trim(token.substr(scheme.size()));
-    if (token.empty()) return false;
-    return options_.bearer == "any" || token == options_.bearer ||
-           (!options_.api_key.empty() && token == options_.api_key);
+    token = text::istarts_with(token, scheme) ? text::trim(token.substr(scheme.size())) : std::string_view{};
+    if (!token.empty() && !options_.api_key.empty() && token == options_.api_key) return std::nullopt;
+    const bool of_identity = options_.bearer == "identity";
+    if (!token.empty() && tokens_ != nullptr) {
+        auto refused = tokens_->refuse(options_.name, options_.audiences, std::string(token), of_identity);
+        if (refused || of_identity) return refused;
+    }
+    if (options_.api_key.empty() && options_.bearer.empty()) return std::nullopt;
+    if (!token.empty() && !of_identity && (options_.bearer == "any" || token == options_.bearer)) return std::nullopt;
+    return error_answer(401, "401",
+                        "Access denied due to an invalid key or token, or a wrong endpoint. Use a key of an active "
+                        "resource and the endpoint of its own region.");
 }
 
 quota_decision instance::admit(exchange& x, time_point now) const {
@@ -177,11 +184,7 @@ answer instance::models(std::string_view path) const {
 }
 
 answer instance::reply(exchange& x, time_point now) {
-    if (!allowed(x.asked))
-        return error_answer(
-            401, "401",
-            "Access denied due to an invalid key or token, or a wrong endpoint. Use a key of an active "
-            "resource and the endpoint of its own region.");
+    if (auto refused = refuse_credentials(x.asked)) return *refused;
     if (x.op == operation::unknown || (!x.v1 && x.api_version.empty()))
         return error_answer(404, "404", "Resource not found");
     if (x.op == operation::models) return models(x.rest);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "answer.hpp"
@@ -10,6 +11,8 @@
 #include "options.hpp"
 
 namespace spillway::sim {
+
+class identity_provider;
 
 struct request_counters {
     std::uint64_t requests{0}, aborted_by_client{0}, unanswered{0}, open_streams{0};
@@ -57,7 +60,8 @@ struct exchange {
 // One Azure OpenAI resource: its deployments, keys, quotas and memory. Knows nothing of sockets.
 class instance {
 public:
-    explicit instance(const instance_options& o);
+    // `tokens` judges bearer tokens; null: there is nobody to ask.
+    explicit instance(const instance_options& o, const identity_provider* tokens = nullptr);
 
     // Finds out what is asked, and of whom; counts the request.
     void begin(exchange& x);
@@ -77,12 +81,14 @@ public:
 
 private:
     void find_operation(exchange& x) const;
-    bool allowed(const request& r) const;
+    // Nothing when the credentials are good.
+    std::optional<answer> refuse_credentials(const request& r) const;
     answer models(std::string_view path) const;
     answer over_quota(const exchange& x, const quota_decision& d) const;
     quota_decision admit(exchange& x, time_point now) const;
 
     instance_options options_;
+    const identity_provider* tokens_;
     std::map<std::string, std::unique_ptr<deployment>> deployments_;
     request_counters other_;  // requests that reach no deployment
     object_store objects_;

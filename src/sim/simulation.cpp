@@ -35,6 +35,7 @@ void simulation::remember(const instance& at, const exchange& x) {
 void simulation::clear_counters() {
     history.clear();
     for (auto& i : instances) i->clear_counters();
+    if (identity) identity->clear();
 }
 
 json simulation::state() const {

@@ -10,6 +10,7 @@
 #include <spillway/net/slab.hpp>
 
 #include "fault_rule.hpp"
+#include "identity_provider.hpp"
 #include "instance.hpp"
 
 namespace spillway::sim {
@@ -17,12 +18,14 @@ namespace spillway::sim {
 // What all connections of the process share. One thread, one loop, no locks.
 struct simulation {
     simulation(net::loop& l, const options& o) : loop(l), faults(o.seed), deterministic(o.deterministic) {
-        for (const auto& i : o.instances) instances.push_back(std::make_unique<instance>(i));
+        if (o.identity.enabled()) identity = std::make_unique<identity_provider>(o.identity);
+        for (const auto& i : o.instances) instances.push_back(std::make_unique<instance>(i, identity.get()));
         for (const auto& f : o.faults) faults.add(f);
     }
 
     net::loop& loop;
     net::slab_pool slabs;
+    std::unique_ptr<identity_provider> identity;  // null: the settings have none
     std::vector<std::unique_ptr<instance>> instances;
     fault_table faults;
     bool deterministic;

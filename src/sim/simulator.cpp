@@ -10,6 +10,7 @@
 #include "certificates.hpp"
 #include "control.hpp"
 #include "endpoint.hpp"
+#include "identity_server.hpp"
 #include "options.hpp"
 
 namespace spillway::sim {
@@ -46,6 +47,38 @@ net::task<> end_after(net::loop& l, double length) {
     l.stop();
 }
 
+// The addresses of the identity part.
+class identity_listeners {
+public:
+    // The exit code of a failure, told already; 0 when all is well.
+    int open(simulation& all, const options& o) {
+        if (!all.identity) return 0;
+        net::ssl_ctx_ptr tls;
+        if (o.identity.tls) {
+            auto made = context_for(o.tls);
+            if (!made) return fail(made.error().message, bad_settings);
+            tls = *made;
+        }
+        authority_ = std::make_unique<identity_server>(all, *all.identity, tls);
+        const auto bound = authority_->open(o.identity.address);
+        if (!bound) return fail(bound.error().message, cannot_listen);
+        all.identity->set_bound(bound->to_string());
+        told_ = "identity " + all.identity->bound_url() + "\n";
+        if (o.identity.managed_identity_address.empty()) return 0;
+        managed_ = std::make_unique<identity_server>(all, *all.identity, nullptr);
+        const auto second = managed_->open(o.identity.managed_identity_address);
+        if (!second) return fail(second.error().message, cannot_listen);
+        told_ += "managed-identity http://" + second->to_string() + "\n";
+        return 0;
+    }
+    // One line an address.
+    const std::string& told() const noexcept { return told_; }
+
+private:
+    std::unique_ptr<identity_server> authority_, managed_;
+    std::string told_;
+};
+
 int serve(const options& o, double lifetime) {
     net::loop loop;
     simulation all(loop, o);
@@ -54,6 +87,8 @@ int serve(const options& o, double lifetime) {
         for (auto& e : endpoints) e->faults_changed();
     });
     control_server control_endpoint(all, asked);
+    identity_listeners identity;
+    if (const int code = identity.open(all, o); code != 0) return code;
     for (auto& i : all.instances) {
         net::ssl_ctx_ptr tls;
         if (i->options().tls) {
@@ -71,7 +106,7 @@ int serve(const options& o, double lifetime) {
     std::cout << "control http://" << control_address->to_string() << '\n';
     for (const auto& i : all.instances)
         std::cout << i->options().name << (i->options().tls ? " https://" : " http://") << i->bound_address << '\n';
-    std::cout << "ready" << std::endl;
+    std::cout << identity.told() << "ready" << std::endl;
 
     running = &loop;
     const auto stop = [](int) {
