@@ -184,7 +184,13 @@ std::string client_certificate::thumbprint(const EVP_MD* digest) const {
 
 bool client_certificate::named_by(const json& header) const {
     const std::string sha1 = thumbprint(EVP_sha1());
-    const std::string long_name = string_or(header, "x5t#S256", ""), name = string_or(header, "x5t", "");
+    // Microsoft's own libraries leave the padding there, so Entra ID has to take it.
+    const auto unpadded = [&header](const char* member) {
+        std::string out = string_or(header, member, "");
+        while (out.ends_with('=')) out.pop_back();
+        return out;
+    };
+    const std::string long_name = unpadded("x5t#S256"), name = unpadded("x5t");
     if (!long_name.empty() && long_name != base64url(thumbprint(EVP_sha256()))) return false;
     if (!name.empty() && name != base64url(sha1)) return false;
     if (!long_name.empty() || !name.empty()) return true;

@@ -13,6 +13,8 @@ from .wire import Wire
 # The models that every instance has, by the pool that serves them.
 MODELS = {"chat": "gpt-4o", "embeddings": "text-embedding-3-small", "images": "dall-e-3", "speech": "tts-1"}
 PACE = {"first_token": "5ms", "per_token": "1ms"}
+TENANT = "72f988bf-0000-4000-8000-000000000001"
+IDENTITY_HEADER = "sim-header"
 
 
 class Instance:
@@ -23,7 +25,9 @@ class Instance:
 
 
 class Simulator:
-    def __init__(self, folder, certs, names, **settings):
+    """With `identity={...}` it makes tokens, too, and its instances accept them beside their key."""
+
+    def __init__(self, folder, certs, names, identity=None, **settings):
         certificate, key = certs.azure
         self.folder, self.control_port = folder, free_port()
         self.instances = [Instance(n, free_port()) for n in names]
@@ -37,7 +41,16 @@ class Simulator:
                           for i in self.instances},
             **settings,
         }
+        if identity is not None:
+            self._add_identity(identity)
         self.process = None
+
+    def _add_identity(self, identity):
+        self.settings["identity"] = {
+            "address": f"127.0.0.1:{free_port()}", "tls": True, "managed_identity_address": f"127.0.0.1:{free_port()}",
+            "identity_header": IDENTITY_HEADER, "tenants": [TENANT], **identity}
+        for instance in self.settings["instances"].values():
+            instance.setdefault("bearer", "identity")
 
     def start(self):
         file, self.output = self.folder / "sim.yaml", self.folder / "sim.log"
@@ -77,6 +90,51 @@ class Simulator:
     def requests(self, instance=None):
         """The last ones, oldest first."""
         return [r for r in self.control("GET", "/requests").json() if instance in (None, r["instance"])]
+
+    # The identity part
+
+    @property
+    def identity_url(self):
+        identity = self.settings["identity"]
+        return f"{'https' if identity['tls'] else 'http'}://{identity['address']}"
+
+    @property
+    def managed_identity_url(self):
+        return f"http://{self.settings['identity']['managed_identity_address']}"
+
+    def _identity(self, method, target, body=None):
+        answer = self.control(method, "/identity" + target, body)
+        assert answer.status in (200, 201), answer.body
+        return answer.json()
+
+    def mint(self, **wanted):
+        """A token for a client: header={...}, claims={...} (None takes one away), tenant, version, key."""
+        return self._identity("POST", "/tokens", wanted)["token"]
+
+    def rotate_keys(self, keep_old=True):
+        """Returns the kid of the new key."""
+        return self._identity("POST", "/keys/rotate", {"keep_old": keep_old})["kid"]
+
+    def identity_fault(self, **fault):
+        """endpoint="metadata|keys|token|imds|app_service" with status, body, headers, delay or hang; times."""
+        self._identity("POST", "/faults", fault)
+
+    def identity_heal(self):
+        self._identity("DELETE", "/faults")
+
+    def identity_state(self):
+        return self._identity("GET", "")
+
+    def revoke(self, claims=False):
+        """Instances refuse all tokens made so far. Returns how many those are."""
+        return self._identity("POST", "/revoke", {"claims": claims})["revoked"]
+
+    def deny(self, instance, status=403):
+        """The instance refuses every bearer token until the reset."""
+        self._identity("POST", "/deny", {"instance": instance, "status": status})
+
+    def reset(self):
+        self.control("POST", "/reset")
 
     def gateway_config(self, breaker=None):
         """Pools and routes for all models, `a` before `b`."""

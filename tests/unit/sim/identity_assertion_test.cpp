@@ -98,6 +98,10 @@ TEST_F(sim_identity_assertion, a_certificate_proves_its_application) {
     EXPECT_EQ(claims["aud"], "api://x");
 }
 
+TEST_F(sim_identity_assertion, a_padded_thumbprint_names_the_certificate_as_well) {
+    EXPECT_EQ(signed_by_me({}, {{"x5t#S256", me.thumbprint + "="}}), "200");
+}
+
 TEST_F(sim_identity_assertion, an_assertion_has_to_be_right_in_every_part) {
     EXPECT_EQ(signed_by_me({{"iss", "other"}}), "401 700021");
     EXPECT_EQ(signed_by_me({{"sub", "other"}}), "401 700021");
