@@ -34,9 +34,10 @@ bool is_form(const request& r) {
     return text::iequals(text::trim(type.substr(0, type.find(';'))), "application/x-www-form-urlencoded");
 }
 
-std::int64_t time_in(const json& claims, const char* name, std::int64_t otherwise) {
+// Some libraries write times with a fraction, as JWT allows.
+double time_in(const json& claims, const char* name) {
     const json* j = find(claims, name);
-    return j != nullptr && j->is_number_integer() ? j->get<std::int64_t>() : otherwise;
+    return j != nullptr && j->is_number() ? j->get<double>() : 0;
 }
 
 }  // namespace
@@ -62,9 +63,9 @@ std::optional<answer> identity_provider::refuse_assertion(const application_opti
         return refused(401, "invalid_client", 700021, "The assertion speaks for another application.");
     if (string_or(claims, "aud", "") != endpoint)
         return refused(401, "invalid_client", 700023, "The assertion is for another audience.");
-    constexpr std::int64_t skew = 300;
-    const std::int64_t now = tokens.now();
-    if (time_in(claims, "exp", 0) + skew <= now || time_in(claims, "nbf", 0) - skew > now)
+    constexpr double skew = 300;
+    const auto now = static_cast<double>(tokens.now());
+    if (time_in(claims, "exp") + skew <= now || time_in(claims, "nbf") - skew > now)
         return refused(401, "invalid_client", 700024, "The assertion is not good at this time.");
     return std::nullopt;
 }

@@ -102,6 +102,10 @@ TEST_F(sim_identity_assertion, a_padded_thumbprint_names_the_certificate_as_well
     EXPECT_EQ(signed_by_me({}, {{"x5t#S256", me.thumbprint + "="}}), "200");
 }
 
+TEST_F(sim_identity_assertion, times_may_have_a_fraction) {
+    EXPECT_EQ(signed_by_me({{"exp", static_cast<double>(now) + 0.5}}), "200");
+}
+
 TEST_F(sim_identity_assertion, an_assertion_has_to_be_right_in_every_part) {
     EXPECT_EQ(signed_by_me({{"iss", "other"}}), "401 700021");
     EXPECT_EQ(signed_by_me({{"sub", "other"}}), "401 700021");
