@@ -1,14 +1,43 @@
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 
 #include <spillway/config/validate.hpp>
 
 #include "issue_sink.hpp"
+#include "text_check.hpp"
 
 namespace spillway::config {
 namespace {
 
-check_result check(loaded from, const known_names& names) {
+// Takes the keys of the keys file over into their clients.
+void add_keys_file(loaded& to, const environment& env, std::vector<issue>& issues) {
+    auto from = load_keys_file(to.tree.keys_file, env);
+    issues.insert(issues.end(), from.issues.begin(), from.issues.end());
+    to.hash = content_hash(to.hash + from.hash);
+    const auto error = [&](const std::string& path, std::string what, std::string remedy) {
+        issues.push_back(from.source.make(severity::error, path, std::move(what), std::move(remedy)));
+    };
+    std::map<key_hash, std::string> owners;
+    for (const auto& [name, c] : to.tree.clients)
+        for (const auto& k : c.keys) owners.emplace(k.hash, name);
+    for (auto& [name, keys] : from.keys) {
+        const auto client = to.tree.clients.find(name);
+        if (client == to.tree.clients.end()) {
+            error(name, "there is no client called '" + name + "'", "add it under clients, or take its keys out");
+            continue;
+        }
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            const auto [at, is_new] = owners.emplace(keys[i].hash, name);
+            if (!is_new)
+                error(child_path(name, i), "the key belongs to client " + at->second + " already",
+                      "give each client its own key");
+            else client->second.keys.push_back(keys[i]);
+        }
+    }
+}
+
+check_result check(loaded from, const known_names& names, const environment& env) {
     auto issues = std::move(from.issues);
     const auto unread = issues.size();
     for (auto& found : validate(from.tree, names)) {
@@ -19,6 +48,7 @@ check_result check(loaded from, const known_names& names) {
         if (!told) issues.push_back(std::move(found));
     }
     sort_by_place(issues);
+    if (!from.tree.keys_file.empty()) add_keys_file(from, env, issues);
     if (has_errors(issues)) return issues;
     return checked{std::move(from.tree), std::move(issues), std::move(from.hash)};
 }
@@ -26,12 +56,12 @@ check_result check(loaded from, const known_names& names) {
 }  // namespace
 
 check_result check_file(const std::string& path, const known_names& names, const environment& env) {
-    return check(load_file(path, env), names);
+    return check(load_file(path, env), names, env);
 }
 
 check_result check_text(std::string_view text, std::string_view file_name, const known_names& names,
                         const environment& env) {
-    return check(load_text(text, file_name, env), names);
+    return check(load_text(text, file_name, env), names, env);
 }
 
 void throw_exception_from_error(const std::vector<issue>& issues, const boost::source_location&) {

@@ -6,6 +6,7 @@ namespace {
 
 constexpr duration never = duration::zero();
 constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
+constexpr std::array<std::string_view, 2> client_auths{"optional", "required"};
 constexpr std::array<std::string_view, 2> accept_modes{"reuse_port", "least_sessions"};
 constexpr std::array<std::string_view, 5> log_levels{"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
@@ -28,6 +29,7 @@ void declare(visitor& v, gateway& x) {
             size_of(x.body_memory, mebibyte, 1024 * gibibyte));
     v.value({"expose_headers", "tell clients pool, backend, region and attempts in x-spillway-* headers"},
             flag_of(x.expose_headers));
+    v.value({"core_dumps", "a crash may write memory, with keys and prompts in it, to disk"}, flag_of(x.core_dumps));
     v.value({"hide_existence", "a deployment that a client may not use answers 404 as if absent, not 403"},
             flag_of(x.hide_existence));
 }
@@ -37,7 +39,9 @@ void declare(visitor& v, listener_tls& x) {
             text_of(x.certificate));
     v.value({"key", "PEM file with the private key; watched", true}, text_of(x.key));
     v.value({"min_version", "oldest TLS version that is spoken"}, choice_of(x.min_version, tls_versions));
-    v.later("client_ca", "client certificates come with a later version; take the key out");
+    v.value({"client_ca", "PEM bundle that signs clients' certificates; without it none is asked for; watched"},
+            text_of(x.client_ca));
+    v.value({"client_auth", "whether a client has to show a certificate"}, choice_of(x.client_auth, client_auths));
 }
 
 void declare(visitor& v, listener_limits& x) {
@@ -80,6 +84,10 @@ void declare(visitor& v, listener& x) {
     v.value({"address", "host:port or [v6]:port to listen on", true}, text_of(x.address));
     v.object({"tls", "certificate; without it plain HTTP is spoken, for use behind a TLS-terminating ingress"},
              [&x](visitor& in) { declare(in, x.tls.emplace()); });
+    v.values({"allow", "addresses or CIDR ranges that may connect; none: all"}, [&x] {
+        x.allow.emplace_back();
+        return text_of(x.allow.back());
+    });
     v.values({"trusted_proxies", "addresses or CIDR ranges whose X-Forwarded-For is believed"}, [&x] {
         x.trusted_proxies.emplace_back();
         return text_of(x.trusted_proxies.back());
@@ -91,7 +99,18 @@ void declare(visitor& v, listener& x) {
             text_of(x.base_path, "(/[A-Za-z0-9._~-]+)*"));
     v.value({"sse_keep_alive", "send a comment line into an event stream that is silent for this long"},
             time_of(x.sse_keep_alive, seconds(1), minutes(10)));
-    v.later("front_door", "the Front Door lock comes with a later version; restrict the network instead");
+    v.object({"front_door", "lets only this Front Door in, probes excepted"}, [&x](visitor& in) {
+        in.values({"ids", "X-Azure-FDID has to be one of them"}, [&x] {
+            x.front_door.ids.emplace_back();
+            return text_of(x.front_door.ids.back());
+        });
+    });
+    v.object({"forwarded_certificate", "a client's certificate as a trusted proxy passes it on"}, [&x](visitor& in) {
+        auto& f = x.forwarded_certificate;
+        in.value({"header", "X-Forwarded-Client-Cert, X-ARR-ClientCert, or what the proxy sets"}, text_of(f.header));
+        in.value({"client_ca", "PEM bundle that signs them; without it only fingerprints count; watched"},
+                 text_of(f.client_ca));
+    });
 }
 
 void declare(visitor& v, tree& t) {
@@ -100,14 +119,13 @@ void declare(visitor& v, tree& t) {
     v.map({"listeners", "addresses that accept clients", true}, "listener",
           [&t](visitor& in, const std::string& name) { declare(in, t.listeners[name]); });
     v.object({"admin", "the operators' door: status, metrics, reload"}, [&t](visitor& in) { declare(in, t.admin); });
+    v.map({"token_providers", "whose tokens are believed: Entra tenants, other OpenID providers"}, "provider",
+          [&t](visitor& in, const std::string& name) { declare(in, t.token_providers[name]); });
+    v.object({"slow_down", "what repeated failures to prove an identity cost an address"},
+             [&t](visitor& in) { declare(in, t.slow_down); });
+    v.value({"keys_file", "YAML file with more keys, client to list of keys; watched"}, text_of(t.keys_file));
     v.map({"credentials", "how the gateway proves itself to instances"}, "credential",
-          [&t](visitor& in, const std::string& name) {
-              auto& x = t.credentials[name];
-              in.value({"api_key", "key of the resource: ${ENV} or file:/path", true}, secret_of(x.api_key));
-              in.later("managed_identity", "managed identities come with a later version; use api_key");
-              in.later("workload_identity", "workload identities come with a later version; use api_key");
-              in.later("client_secret", "client secrets come with a later version; use api_key");
-          });
+          [&t](visitor& in, const std::string& name) { declare(in, t.credentials[name]); });
     v.map({"instances", "Azure OpenAI resources", true}, "instance",
           [&t](visitor& in, const std::string& name) { declare(in, t.instances[name]); });
     v.map({"pools", "backends that serve the same model in the same version", true}, "pool",

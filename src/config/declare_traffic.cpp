@@ -67,6 +67,7 @@ void declare(visitor& v, instance& x) {
     v.value({"geography", "residency boundary, such as eu or us"}, text_of(x.geography));
     v.value({"subscription", "standard quota is shared inside one"}, text_of(x.subscription));
     v.value({"credential", "name under credentials; none: requests go out without"}, text_of(x.credential));
+    v.value({"scope", "of the gateway's token, when the credential is no API key"}, text_of(x.scope));
     v.value({"ca_file", "PEM bundle to trust instead of the system's; watched"}, text_of(x.ca_file));
     v.value({"tls_name", "name to verify and to send as SNI instead of the endpoint's host"}, text_of(x.tls_name));
     v.value({"address", "host:port to connect to instead of the endpoint's, such as a private endpoint"},
@@ -96,10 +97,13 @@ void declare(visitor& v, pool& x) {
 }
 
 void declare(visitor& v, client& x) {
-    v.values({"keys", "sha256: of the keys that prove this client; several while rotating"}, [&x] {
-        x.keys.emplace_back();
-        return hash_of(x.keys.back());
-    });
+    declare_keys(v, {"keys", "that prove this client; several while rotating"}, x.keys);
+    v.object({"entra", "Entra tokens that are this client; what is written has to match, of a list one entry"},
+             [&x](visitor& in) { declare(in, x.entra.emplace()); });
+    v.object({"openid", "tokens of another provider that are this client"},
+             [&x](visitor& in) { declare(in, x.openid.emplace()); });
+    v.object({"certificate", "certificates that are this client"},
+             [&x](visitor& in) { declare(in, x.certificate.emplace()); });
     v.values({"groups", "that routes may name as group:NAME"}, [&x] {
         x.groups.emplace_back();
         return text_of(x.groups.back());
@@ -109,7 +113,6 @@ void declare(visitor& v, client& x) {
     });
     v.value({"geography", "its requests may not be processed outside"}, text_of(x.geography));
     v.value({"expose_headers", "overrides gateway.expose_headers"}, flag_of(x.expose_headers));
-    v.later("entra", "Entra tokens come with a later version; use keys");
     v.later("quota", "quotas come with a later version; take the key out");
     v.later("priority", "priority classes come with a later version; take the key out");
 }
@@ -131,6 +134,8 @@ void declare(visitor& v, route& x) {
     });
     v.value({"pool", "name under pools"}, text_of(x.pool));
     v.object({"split", "shares of several pools"}, [&x](visitor& in) { declare(in, x.split.emplace()); });
+    v.value({"passthrough", "send the client's own token, once checked, instead of the gateway's credential"},
+            flag_of(x.passthrough));
 }
 
 }  // namespace spillway::config

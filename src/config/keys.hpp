@@ -61,6 +61,8 @@ public:
     virtual void value(const key& k, scalar s) = 0;
     // A list of scalars; `item` makes room for one and says how to read it.
     virtual void values(const key& k, const std::function<scalar()>& item) = 0;
+    // A list whose elements are scalars or maps. Each of the two makes room for the element that it reads.
+    virtual void mixed(const key& k, const std::function<scalar()>& item, const fields& inside) = 0;
     // Keys of their own inside one key. Not visited by the loader when the key is absent.
     virtual void object(const key& k, const fields& inside) = 0;
     // Named entries; `word` is what one of them is called.
@@ -81,6 +83,14 @@ void declare(visitor& v, instance& x);
 void declare(visitor& v, pool& x);
 void declare(visitor& v, client& x);
 void declare(visitor& v, route& x);
+void declare(visitor& v, credential& x);
+void declare(visitor& v, token_provider& x);
+void declare(visitor& v, entra_match& x);
+void declare(visitor& v, openid_match& x);
+void declare(visitor& v, certificate_match& x);
+void declare(visitor& v, slow_down& x);
+// The keys of one client: hashes, or maps with hash, label and times.
+void declare_keys(visitor& v, const key& k, std::vector<client_key>& x);
 
 // Kinds of scalars. Each takes the field that it fills; the field's value at that moment is the shown default.
 scalar text_of(std::string& out, std::string pattern = {}, std::string words = "text");
@@ -94,7 +104,8 @@ scalar time_of(duration& out, duration least, duration most);
 scalar time_of(std::optional<duration>& out, duration least, duration most);
 scalar share_of(double& out);
 scalar secret_of(secret_ref& out, bool may_be_hash = false);
-scalar hash_of(key_hash& out);
+scalar hash_of(key_hash& out, std::string_view of = "key");
+scalar moment_of(std::optional<wall_time>& out);
 
 // Names of an enumeration, in the order of its values.
 using names = std::span<const std::string_view>;

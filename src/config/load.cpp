@@ -118,6 +118,11 @@ public:
             read_scalar(*e->value->items[i], child_path(path, i), item());
     }
 
+    void mixed(const key& k, const std::function<scalar()>& item, const fields& inside) override {
+        const auto* e = take(k);
+        if (e != nullptr) read_mixed(*e->value, child_path(path_, k.name), item, inside);
+    }
+
     void object(const key& k, const fields& inside) override {
         const auto* e = take(k);
         if (e == nullptr) return;
@@ -210,6 +215,19 @@ private:
         return nullptr;
     }
 
+    void read_mixed(const yaml_node& n, const std::string& path, const std::function<scalar()>& item,
+                    const fields& inside) {
+        if (n.what == yaml_node::kind::scalar) return read_scalar(n, path, item());
+        if (!expect(n, yaml_node::kind::list, path)) return;
+        for (std::size_t i = 0; i < n.items.size(); ++i) {
+            const auto* one = n.items[i];
+            const auto child = child_path(path, i);
+            context_.marks.add(child, one->at);
+            if (one->what == yaml_node::kind::map) read_map(one, child, inside);
+            else read_scalar(*one, child, item());
+        }
+    }
+
     bool expect(const yaml_node& n, yaml_node::kind wanted, const std::string& path) {
         if (n.what == wanted) return true;
         if (n.what == yaml_node::kind::null && wanted == yaml_node::kind::map) return true;
@@ -263,34 +281,32 @@ private:
 
 }  // namespace
 
-loaded load_text(std::string_view text, std::string_view file_name, const environment& env) {
-    loaded out;
-    out.hash = content_hash(text);
-    out.tree.source = source_map(std::string(file_name));
-    issue_sink issues{std::string(file_name)};
+namespace {
+
+// Parses `text` and, when it holds a map, hands it to `read`.
+template <class Read>
+std::vector<issue> parse_map(std::string_view text, source_map& marks, const environment& env, const Read& read) {
+    issue_sink issues{marks.file()};
     if (text.size() > max_file_bytes) {
         issues.error({}, {}, "the file is larger than " + print_size(max_file_bytes), "this is no configuration");
     } else if (check_bytes(text, issues)) {
         const yaml_document doc = parse_yaml(text, issues);
         if (doc.root != nullptr && doc.root->what != yaml_node::kind::map) {
-            issues.error(doc.root->at, {}, "the file holds no map", "begin with version: 1");
+            issues.error(doc.root->at, {}, "the file holds no map", "write a map: key: value");
         } else if (doc.root != nullptr) {
-            context c{issues, env, out.tree.source};
+            context c{issues, env, marks};
             reader r(c, doc.root, {});
-            declare(r, out.tree);
+            read(r, *doc.root);
             r.finish();
         }
     }
-    out.issues = issues.take();
-    return out;
+    return issues.take();
 }
 
-loaded load_file(const std::string& path, const environment& env) {
+// The file's bytes, or why there are none.
+boost::system::result<std::string, issue> read_whole(const std::string& path) {
     const auto fail = [&](std::string what, std::string remedy) {
-        loaded out;
-        out.tree.source = source_map(path);
-        out.issues.push_back({path, 0, 0, {}, std::move(what), std::move(remedy), severity::error});
-        return out;
+        return issue{path, 0, 0, {}, std::move(what), std::move(remedy), severity::error};
     };
     std::ifstream in(path, std::ios::binary);
     if (!in) return fail("the file cannot be opened", "check that it exists and that this user may read it");
@@ -299,7 +315,45 @@ loaded load_file(const std::string& path, const environment& env) {
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (in.bad()) return fail("the file cannot be read", "check that it is a plain file");
     text.resize(static_cast<std::size_t>(in.gcount()));
-    return load_text(text, path, env);
+    return {boost::system::in_place_value, std::move(text)};
+}
+
+}  // namespace
+
+loaded load_text(std::string_view text, std::string_view file_name, const environment& env) {
+    loaded out;
+    out.hash = content_hash(text);
+    out.tree.source = source_map(std::string(file_name));
+    out.issues = parse_map(text, out.tree.source, env, [&](reader& r, const yaml_node&) { declare(r, out.tree); });
+    return out;
+}
+
+loaded load_file(const std::string& path, const environment& env) {
+    const auto text = read_whole(path);
+    if (text) return load_text(*text, path, env);
+    loaded out;
+    out.tree.source = source_map(path);
+    out.issues.push_back(text.error());
+    return out;
+}
+
+loaded_keys load_keys_text(std::string_view text, std::string_view file_name, const environment& env) {
+    loaded_keys out;
+    out.hash = content_hash(text);
+    out.source = source_map(std::string(file_name));
+    out.issues = parse_map(text, out.source, env, [&](reader& r, const yaml_node& root) {
+        for (const auto& e : root.entries) declare_keys(r, {e.key, "keys of the client"}, out.keys[e.key]);
+    });
+    return out;
+}
+
+loaded_keys load_keys_file(const std::string& path, const environment& env) {
+    const auto text = read_whole(path);
+    if (text) return load_keys_text(*text, path, env);
+    loaded_keys out;
+    out.source = source_map(path);
+    out.issues.push_back(text.error());
+    return out;
 }
 
 }  // namespace spillway::config

@@ -195,12 +195,29 @@ scalar secret_of(secret_ref& out, bool may_be_hash) {
     return s;
 }
 
-scalar hash_of(key_hash& out) {
+scalar moment_of(std::optional<wall_time>& out) {
+    scalar s;
+    s.words = "date or time, such as 2026-12-31 or 2026-12-31T18:00:00Z";
+    s.read = [&out](const scalar_text& t) -> outcome {
+        out = parse_moment(t.value);
+        if (out) return std::nullopt;
+        return problem{quoted(t.value) + " is neither a date nor a time",
+                       "write 2026-12-31, or 2026-12-31T18:00:00Z"};
+    };
+    return s;
+}
+
+scalar hash_of(key_hash& out, std::string_view of) {
+    const bool is_key = of == "key";
     scalar s;
     s.what = scalar::shape::hash;
     s.words = "sha256: and 64 hexadecimal digits";
     s.pattern = "sha256:[0-9a-fA-F]{64}";
-    s.read = [&out](const scalar_text& t) -> outcome {
+    s.read = [&out, is_key](const scalar_text& t) -> outcome {
+        if (!t.value.starts_with("sha256:") && !is_key) {
+            return problem{"a fingerprint is a SHA-256 in hexadecimal digits",
+                           "write sha256: and what `openssl x509 -fingerprint -sha256` prints, without colons"};
+        }
         if (!t.value.starts_with("sha256:")) {
             return problem{"client keys are stored as hashes only",
                            "run `spillway keys hash` and write the sha256:... that it prints"};

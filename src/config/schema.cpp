@@ -63,6 +63,14 @@ public:
         const json one = schema_of(item());
         put(k, {{"description", k.about}, {"anyOf", json::array({json{{"type", "array"}, {"items", one}}, one})}});
     }
+    void mixed(const key& k, const std::function<scalar()>& item, const fields& inside) override {
+        const json one = schema_of(item());
+        json map = json::object();
+        schema_builder b(map);
+        inside(b);
+        const json either{{"anyOf", json::array({one, map})}};
+        put(k, {{"description", k.about}, {"anyOf", json::array({json{{"type", "array"}, {"items", either}}, one})}});
+    }
     void object(const key& k, const fields& inside) override {
         json out{{"description", k.about}};
         schema_builder b(out);

@@ -32,6 +32,45 @@ std::string instance_identity(const instance& i) {
     return out;
 }
 
+std::string describe(const credential& c) {
+    const auto of = [](const char* kind, const std::string& id) { return id.empty() ? kind : kind + (" " + id); };
+    if (c.managed_identity) {
+        const auto& m = *c.managed_identity;
+        return of("managed identity", !m.client_id.empty()   ? m.client_id
+                                      : !m.object_id.empty() ? m.object_id
+                                                             : m.resource_id);
+    }
+    if (c.workload_identity) return of("workload identity", c.workload_identity->client_id);
+    if (c.client_secret) return of("client secret of", c.client_secret->client_id);
+    if (c.client_certificate) return of("client certificate of", c.client_certificate->client_id);
+    std::string out = c.chain.empty() ? c.api_key.describe() : "chain:";
+    for (const auto& link : c.chain) out += " " + link;
+    return out;
+}
+
+std::string credential_identity(const tree& t, const credential& c) {
+    std::string out;
+    const auto add = [&out](std::string_view part) { out.append(part).append("|"); };
+    if (const auto& m = c.managed_identity) {
+        for (const auto* part : {&m->client_id, &m->object_id, &m->resource_id, &m->url}) add(*part);
+        add(std::to_string(static_cast<int>(m->endpoint)));
+    }
+    const std::optional<application_source>* applications[] = {&c.workload_identity, &c.client_secret,
+                                                               &c.client_certificate};
+    for (const auto* a : applications) {
+        out += *a ? "+" : "-";
+        if (!*a) continue;
+        const auto& x = **a;
+        for (const auto* part :
+             {&x.tenant, &x.client_id, &x.authority, &x.ca_file, &x.token_file, &x.certificate, &x.key})
+            add(*part);
+    }
+    for (const auto& name : c.chain)
+        if (const auto link = t.credentials.find(name); link != t.credentials.end())
+            out += "[" + credential_identity(t, link->second) + "]";
+    return out;
+}
+
 std::string backend_identity(const instance& i, const backend& b) {
     return i.endpoint + "|" + i.address + "|" + b.deployment;
 }

@@ -6,6 +6,7 @@
 
 #include <spillway/base/text.hpp>
 
+#include "identity_check.hpp"
 #include "issue_sink.hpp"
 #include "residency.hpp"
 #include "values.hpp"
@@ -29,7 +30,7 @@ public:
         check_listeners();
         for (const auto& [name, i] : tree_.instances) check_instance("instances." + name, i);
         for (const auto& [name, p] : tree_.pools) check_pool("pools." + name, p);
-        check_clients();
+        check_identities(tree_, issues_);
         for (std::size_t i = 0; i < tree_.routes.size(); ++i) check_route(i);
         check_shadowed_routes();
         check_unused();
@@ -137,20 +138,6 @@ private:
                      "this backend shares its quota with " + child_path("backends", at->second) +
                          " (standard, same subscription and region): it adds availability, but no throughput",
                      "use another subscription or region if throughput is meant");
-        }
-    }
-
-    void check_clients() {
-        std::map<key_hash, std::string> owners;
-        for (const auto& [name, c] : tree_.clients) {
-            const std::string path = "clients." + name;
-            if (c.keys.empty()) warn(path, "the client has no key, so nobody can be it", "run `spillway keys new`");
-            for (std::size_t i = 0; i < c.keys.size(); ++i) {
-                const auto [at, is_new] = owners.emplace(c.keys[i], name);
-                if (!is_new)
-                    error(child_path(path + ".keys", i), "the key belongs to client " + at->second + " already",
-                          "give each client its own key");
-            }
         }
     }
 

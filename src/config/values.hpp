@@ -15,6 +15,9 @@ std::optional<std::uint64_t> parse_size(std::string_view s) noexcept;   // 512, 
 std::optional<std::uint64_t> parse_count(std::string_view s) noexcept;  // 100, 600k, 50M
 std::optional<double> parse_share(std::string_view s) noexcept;         // 20%, 0.2
 
+// 2026-12-31 (its beginning, UTC), or RFC 3339 such as 2026-12-31T18:00:00Z and 2026-12-31T18:00:00+01:00.
+std::optional<wall_time> parse_moment(std::string_view s) noexcept;
+
 // The shortest spelling that the parser reads back.
 std::string print_duration(duration d);
 std::string print_size(std::uint64_t bytes);

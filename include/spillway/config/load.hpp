@@ -28,4 +28,15 @@ inline constexpr std::size_t max_file_bytes = 16 * 1024 * 1024;
 loaded load_text(std::string_view text, std::string_view file_name, const environment& env = process_environment());
 loaded load_file(const std::string& path, const environment& env = process_environment());
 
+// What a keys file said: client to keys.
+struct loaded_keys {
+    named<std::vector<client_key>> keys;
+    source_map source;
+    std::vector<issue> issues;
+    std::string hash;
+};
+loaded_keys load_keys_text(std::string_view text, std::string_view file_name,
+                           const environment& env = process_environment());
+loaded_keys load_keys_file(const std::string& path, const environment& env = process_environment());
+
 }  // namespace spillway::config

@@ -31,6 +31,8 @@ public:
     static secret_ref file(std::string path) { return {kind::file, std::move(path), std::nullopt}; }
 
     kind where() const noexcept { return kind_; }
+    // Never set, or set to nothing.
+    bool empty() const noexcept { return kind_ == kind::literal && text_.empty(); }
     // The path of a file secret (the server watches it for rotation) or the name of a variable; empty for a literal.
     std::string_view place() const noexcept { return kind_ == kind::literal ? std::string_view{} : text_; }
     // "file:/etc/key", "env:WEU_KEY" or "literal:***".

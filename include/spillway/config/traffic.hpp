@@ -1,27 +1,17 @@
 #pragma once
 
-#include <array>
-#include <compare>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <spillway/base/time.hpp>
-#include <spillway/config/secret.hpp>
+#include <spillway/config/basics.hpp>
+#include <spillway/config/credential.hpp>
+#include <spillway/config/identity.hpp>
 
 // The part of the tree that says who may send what to where: credentials, instances, pools, clients, routes.
 namespace spillway::config {
-
-// Everything that has a name is kept by name, in the order of names.
-template <class T>
-using named = std::map<std::string, T, std::less<>>;
-
-// How the gateway proves itself to an instance. This version knows API keys.
-struct credential {
-    secret_ref api_key;
-};
 
 // Connections to one instance, of each worker on its own.
 struct upstream_connections {
@@ -32,15 +22,16 @@ struct upstream_connections {
 
 // One Azure OpenAI resource, or any server that speaks its API.
 struct instance {
-    std::string endpoint;      // https://host[:port][/prefix]; http:// only with `insecure`
-    bool insecure{false};      // allow an endpoint without TLS: credential and content travel in clear
-    std::string region;        // Azure's name, such as westeurope; empty: unknown
-    std::string geography;     // residency boundary, such as eu or us; empty: unknown
-    std::string subscription;  // standard quota is shared inside one; empty: unknown
-    std::string credential;    // name under `credentials`; empty: requests go out without any
-    std::string ca_file;       // PEM bundle to trust instead of the system's; empty: the system's
-    std::string tls_name;      // name to verify and to send as SNI; empty: the host of the endpoint
-    std::string address;       // host:port to connect to instead of the endpoint's; empty: the endpoint's
+    std::string endpoint;                    // https://host[:port][/prefix]; http:// only with `insecure`
+    bool insecure{false};                    // allow an endpoint without TLS: credential and content travel in clear
+    std::string region;                      // Azure's name, such as westeurope; empty: unknown
+    std::string geography;                   // residency boundary, such as eu or us; empty: unknown
+    std::string subscription;                // standard quota is shared inside one; empty: unknown
+    std::string credential;                  // name under `credentials`; empty: requests go out without any
+    std::string scope{default_token_scope};  // of tokens, when the credential is no API key
+    std::string ca_file;                     // PEM bundle to trust instead of the system's; empty: the system's
+    std::string tls_name;                    // name to verify and to send as SNI; empty: the host of the endpoint
+    std::string address;  // host:port to connect to instead of the endpoint's; empty: the endpoint's
     duration dns_refresh{seconds(30)};
     upstream_connections connections;
     std::optional<std::string> api_version;  // sent instead of the client's api-version on dated paths
@@ -118,16 +109,12 @@ struct pool {
     std::vector<backend> backends;
 };
 
-// SHA-256 of a key that a client holds; the key itself is nowhere in the configuration.
-struct key_hash {
-    std::array<std::uint8_t, 32> bytes{};
-
-    friend auto operator<=>(const key_hash&, const key_hash&) = default;
-};
-
 // A caller with a name.
 struct client {
-    std::vector<key_hash> keys;  // several while rotating
+    std::vector<client_key> keys;  // several while rotating
+    std::optional<entra_match> entra;
+    std::optional<openid_match> openid;
+    std::optional<certificate_match> certificate;
     std::vector<std::string> groups;
     named<std::string> labels;           // carried into usage records
     std::string geography;               // its requests may not be processed outside; empty: no boundary of its own
@@ -151,6 +138,7 @@ struct route {
     named<std::string> headers;           // request header to value, exact or with `*`; all must match
     std::string pool;                     // empty when `split` is set
     std::optional<traffic_split> split;
+    bool passthrough{false};  // the client's own Entra token goes to the instance, once it has been checked
 };
 
 }  // namespace spillway::config

@@ -26,15 +26,32 @@ struct gateway {
     std::uint32_t workers{0};             // threads; 0 (`auto`): the cores that the cgroup grants
     std::uint64_t body_memory{gibibyte};  // for request bodies of all workers together; above it requests are shed
     bool expose_headers{false};           // tell clients pool, backend, region and attempts in x-spillway-* headers
+    bool core_dumps{false};               // memory holds keys and prompts, so a crash leaves none of it on disk
     bool hide_existence{true};            // a deployment that a client may not use answers 404 as if absent, not 403
 };
 
 enum class tls_version : std::uint8_t { tls1_2, tls1_3 };
 
+// Whether clients show a certificate of their own.
+enum class client_auth : std::uint8_t { optional, required };
+
 struct listener_tls {
     std::string certificate;  // PEM chain, the server's own certificate first
     std::string key;          // PEM
     tls_version min_version{tls_version::tls1_2};
+    std::string client_ca;  // PEM bundle that signs clients' certificates; empty: none is asked for
+    config::client_auth client_auth{config::client_auth::optional};
+};
+
+// The lock on a listener that only Front Door may reach.
+struct front_door {
+    std::vector<std::string> ids;  // X-Azure-FDID has to be one of them, probes excepted
+};
+
+// A client's certificate as the proxy in front passes it on. Believed from trusted proxies alone.
+struct forwarded_certificate {
+    std::string header;     // X-Forwarded-Client-Cert, X-Client-Cert, X-ARR-ClientCert ...; empty: none
+    std::string client_ca;  // PEM bundle that signs them; empty: only fingerprints can be matched
 };
 
 // What a listener allows a client.
@@ -58,7 +75,10 @@ enum class accept_mode : std::uint8_t {
 struct listener {
     std::string address;                       // host:port, [v6]:port
     std::optional<listener_tls> tls;           // unset: plain HTTP
+    std::vector<std::string> allow;            // addresses or CIDR ranges that may connect; empty: all
     std::vector<std::string> trusted_proxies;  // addresses or CIDR ranges whose X-Forwarded-For is believed
+    config::front_door front_door;
+    config::forwarded_certificate forwarded_certificate;
     accept_mode accept{accept_mode::reuse_port};
     listener_limits limits;
     std::string base_path;  // prefix that is taken off before classification, such as /ai; empty: none
@@ -101,6 +121,9 @@ struct tree {
     config::gateway gateway;
     named<listener> listeners;
     config::admin admin;
+    named<token_provider> token_providers;
+    config::slow_down slow_down;
+    std::string keys_file;  // YAML: client to list of keys, beside those of `clients`; watched
     named<credential> credentials;
     named<instance> instances;
     named<pool> pools;
@@ -121,5 +144,11 @@ std::string route_label(const tree& t, std::size_t index);
 // deployment on an endpoint, whatever pool it is used in: the same deployment in two pools shares one fate.
 std::string instance_identity(const instance& i);
 std::string backend_identity(const instance& i, const backend& b);
+// Equal for credentials that stand for the same identity, whatever secret proves it. `t` is asked for a chain's
+// links.
+std::string credential_identity(const tree& t, const credential& c);
+
+// What kind of proof it is and where it comes from, for people; never a secret.
+std::string describe(const credential& c);
 
 }  // namespace spillway::config

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <vector>
+
+#include <spillway/config/tree.hpp>
+
+namespace spillway::config {
+
+// Whether everybody can prove who they are and nobody can by accident: token providers, clients, credentials, the
+// locks of listeners, passthrough routes.
+void check_identities(const tree& t, std::vector<issue>& out);
+
+}  // namespace spillway::config
