@@ -1,5 +1,7 @@
 #include <spillway/base/text.hpp>
 
+#include <cstring>
+
 #include <limits>
 
 namespace spillway::text {
@@ -107,8 +109,18 @@ bool from_hex(std::string_view hex, std::span<std::uint8_t> out) noexcept {
 
 bool constant_time_equal(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
     if (a.size() != b.size()) return false;
-    volatile std::uint8_t difference = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) difference = static_cast<std::uint8_t>(difference | (a[i] ^ b[i]));
+    std::uint64_t difference = 0;
+    std::size_t i = 0;
+    for (; i + sizeof difference <= a.size(); i += sizeof difference) {
+        std::uint64_t x, y;
+        std::memcpy(&x, a.data() + i, sizeof x);
+        std::memcpy(&y, b.data() + i, sizeof y);
+        difference |= x ^ y;
+        // The compiler may not find out that a difference settles the answer.
+        asm volatile("" : "+r"(difference));
+    }
+    for (; i < a.size(); ++i) difference |= static_cast<std::uint64_t>(a[i] ^ b[i]);
+    asm volatile("" : "+r"(difference));
     return difference == 0;
 }
 

@@ -97,7 +97,9 @@ action exchange_machine::again(time_point now, bool fresh, bool renew) {
 
 effect exchange_machine::on_outcome(const outcome& o, world w) noexcept {
     outcome_ = o;
-    last_ = judge(o, {facts_.repeatable, repeated_fresh_, w.view.can_renew(backend_), renewed_}, retry_);
+    judge_facts f{facts_.repeatable, repeated_fresh_, false, renewed_, facts_.own_credential};
+    f.can_renew = w.view.can_renew(backend_);
+    last_ = judge(o, f, retry_);
     // Like a client that leaves: its impatience says nothing about the backend.
     if (o.kind == outcome_kind::first_byte_timeout && cut_short_) last_.backend = backend_signal::none;
     if (recorded_ < tries_.size()) tries_[recorded_++] = {backend_, o.status, last_.reason};

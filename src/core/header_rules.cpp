@@ -24,6 +24,10 @@ bool speaks_of_deployments(std::string_view name) noexcept {
 
 }  // namespace
 
+bool names_deployment(std::string_view name) noexcept {
+    return text::istarts_with(name, "x-ms-") && speaks_of_deployments(name);
+}
+
 bool outgoing_fields::custom() noexcept {
     if (custom_ >= most_custom) {
         ++dropped_;

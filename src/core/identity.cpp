@@ -12,8 +12,8 @@ std::size_t key_table::slot_of(const key_digest& d, std::size_t mask) noexcept {
     return static_cast<std::size_t>(h) & mask;
 }
 
-void key_table::add(const key_digest& digest, std::size_t client) {
-    entries_.push_back({digest, client});
+void key_table::add(const key_digest& digest, std::size_t client, const key_times& times) {
+    entries_.push_back({digest, client, times});
     index();
 }
 
@@ -34,29 +34,49 @@ void key_table::index() {
     }
 }
 
-std::optional<std::size_t> key_table::find(const key_digest& digest) const noexcept {
-    if (slots_.empty()) return std::nullopt;
+key_match key_table::find(const key_digest& digest, wall_time now) const noexcept {
+    if (slots_.empty()) return {};
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t at = slot_of(digest, mask); slots_[at] != 0; at = (at + 1) & mask) {
-        const auto& e = entries_[slots_[at] - 1];
-        if (text::constant_time_equal(e.digest, digest)) return e.client;
+        const std::size_t i = slots_[at] - 1;
+        const auto& e = entries_[i];
+        if (!text::constant_time_equal(e.digest, digest)) continue;
+        const auto state = now < e.times.not_before ? key_state::not_yet
+                           : now >= e.times.expires ? key_state::expired
+                                                    : key_state::valid;
+        return {state, e.client, i};
     }
-    return std::nullopt;
+    return {};
+}
+
+bool looks_like_token(std::string_view s) noexcept {
+    // {" begins every JSON object with a member; {<space> and {<newline> are possible, too.
+    if (!s.starts_with("eyJ") && !s.starts_with("ewo") && !s.starts_with("eyA") && !s.starts_with("ew0"))
+        return false;
+    std::size_t dots = 0;
+    for (const char c : s) {
+        if (c == '.') ++dots;
+        else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                   c == '_' || c == '='))
+            return false;
+    }
+    return dots >= 2;
 }
 
 presented_key find_key(const http::field_table& fields) noexcept {
     presented_key out;
-    const auto take = [&](std::string_view value) {
+    const auto take = [&](std::string_view value, bool bearer_field) {
         if (value.empty()) return;
+        if (bearer_field) out.as_bearer = true;
         if (out.value.empty()) out.value = value;
         else if (out.value != value) out.ambiguous = true;
     };
     using http::field_id;
     constexpr std::string_view bearer = "Bearer ";
     for (const auto& f : fields) {
-        if (f.id == field_id::api_key || f.id == field_id::ocp_apim_subscription_key) take(f.value);
+        if (f.id == field_id::api_key || f.id == field_id::ocp_apim_subscription_key) take(f.value, false);
         if (f.id == field_id::authorization && text::istarts_with(f.value, bearer))
-            take(text::trim(f.value.substr(bearer.size())));
+            take(text::trim(f.value.substr(bearer.size())), true);
     }
     return out;
 }

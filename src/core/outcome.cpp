@@ -17,6 +17,7 @@ judgement judge_status(const outcome& o, const judge_facts& facts, const retry_p
         case 504: return {if_repeatable, bs::failure, is::reachable, true, "server_error"};
         case 401:
         case 403:
+            if (!facts.own_credential) break;
             if (facts.can_renew && !facts.renewed)
                 return {verdict::repeat_renewed, bs::none, is::none, false, "credential_refused"};
             return {verdict::elsewhere, bs::none, is::misconfigured, false, "credential_refused"};
@@ -58,6 +59,7 @@ judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& 
         case outcome_kind::stream_began_with_error:
             return {facts.repeatable ? verdict::elsewhere : verdict::commit, bs::failure, is::reachable, true,
                     "stream_began_with_error"};
+        case outcome_kind::no_credential: return {verdict::elsewhere, bs::none, is::none, false, "no_credential"};
         case outcome_kind::client_left: break;
     }
     return {verdict::give_up, bs::none, is::none, false, "client_left"};

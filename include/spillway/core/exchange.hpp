@@ -23,6 +23,7 @@ struct exchange_deadlines {
 struct request_facts {
     time_point began{};
     bool repeatable{true};
+    bool own_credential{true};               // false: the client's token is passed on
     std::uint32_t client_repeats{0};         // x-stainless-retry-count: the SDK is repeating, so we repeat less
     std::optional<duration> client_timeout;  // x-stainless-timeout, x-stainless-read-timeout
 };

@@ -7,6 +7,12 @@
 
 namespace spillway::core {
 
+// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment does.
+bool names_deployment(std::string_view name) noexcept;
+
+// Query parameters that do.
+inline constexpr std::string_view deployment_params[] = {"deployment", "deployment-id", "model"};
+
 // Whether a field of the backend's answer is the client's. Fields that frame the message are written anew.
 bool relayed_to_client(http::field_id id, std::string_view name) noexcept;
 

@@ -22,6 +22,7 @@ enum class outcome_kind : std::uint8_t {
     first_byte_timeout,
     bad_response,             // a head that is no HTTP
     stream_began_with_error,  // 200, but the first event tells of a failure
+    no_credential,            // the gateway has no token for the instance at the moment
     client_left,
 };
 
@@ -61,6 +62,7 @@ struct judge_facts {
     bool repeated_fresh{false};
     bool can_renew{false};  // the credential's source can be asked for another one
     bool renewed{false};
+    bool own_credential{true};  // false: the client's token was passed on, so what it may do is between those two
 };
 
 // The table of DESIGN section 5.

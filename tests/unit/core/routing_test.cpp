@@ -99,14 +99,18 @@ TEST(key_table, finds_each_of_many) {
         for (auto& b : d) b = static_cast<std::uint8_t>(random.next());
         return d;
     };
-    EXPECT_EQ(t.find(digest(0)), std::nullopt);
+    const auto found = [&](const key_digest& d) { return t.find(d, wall_time{}); };
+    EXPECT_EQ(found(digest(0)).state, key_state::unknown);
     for (std::size_t i = 0; i < 5000; ++i) t.add(digest(i), i);
-    for (std::size_t i = 0; i < 5000; ++i) EXPECT_EQ(t.find(digest(i)), i);
-    EXPECT_EQ(t.find(digest(5000)), std::nullopt);
+    for (std::size_t i = 0; i < 5000; ++i) {
+        EXPECT_EQ(found(digest(i)).state, key_state::valid);
+        EXPECT_EQ(found(digest(i)).client, i);
+    }
+    EXPECT_EQ(found(digest(5000)).state, key_state::unknown);
     // Same slot, other key.
     auto near = digest(7);
     near[31] = static_cast<std::uint8_t>(near[31] ^ 1U);
-    EXPECT_EQ(t.find(near), std::nullopt);
+    EXPECT_EQ(found(near).state, key_state::unknown);
 }
 
 TEST(find_key, takes_every_form_and_no_contradiction) {
