@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+
+#include <spillway/base/random.hpp>
+#include <spillway/credentials/source.hpp>
+#include <spillway/credentials/token.hpp>
+
+namespace spillway::credentials {
+
+// Keeps one cell filled: the first token at once, the next ones ahead of any need, single flight. While a source
+// fails, the old token serves until its end. Belongs to its loop's thread.
+class token_keeper {
+public:
+    token_keeper(net::fetcher& by, std::shared_ptr<token_cell> cell, std::unique_ptr<token_source> source,
+                 std::string scope, std::uint64_t seed);
+    token_keeper(const token_keeper&) = delete;
+    token_keeper& operator=(const token_keeper&) = delete;
+    ~token_keeper();
+
+    // Runs until stop().
+    net::task<> run();
+    void stop() noexcept;
+    // The same identity with another secret: asked at once, while the present token serves on.
+    void adopt(std::unique_ptr<token_source> source);
+
+private:
+    net::fetcher& fetcher_;
+    std::shared_ptr<token_cell> cell_;
+    std::unique_ptr<token_source> source_, next_source_;
+    std::string scope_;
+    random_source random_;
+    net::interrupt wake_, stop_;
+    std::shared_ptr<token_keeper*> self_;  // null once this object is gone, for what was posted before
+    bool stopping_{false};
+};
+
+}  // namespace spillway::credentials

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+
+#include <spillway/base/random.hpp>
+#include <spillway/identity/token_provider.hpp>
+#include <spillway/net/fetch.hpp>
+
+namespace spillway::identity {
+
+// Reads a provider's keys by OpenID discovery and again before they grow old, at once when a token names an unknown
+// key. A failure keeps the last good keys and is repeated with growing pauses. Belongs to its loop's thread.
+class key_keeper {
+public:
+    key_keeper(net::fetcher& by, std::shared_ptr<token_provider> of, std::uint64_t seed);
+    key_keeper(const key_keeper&) = delete;
+    key_keeper& operator=(const key_keeper&) = delete;
+    ~key_keeper();
+
+    // Runs until stop().
+    net::task<> run();
+    void stop() noexcept;
+
+private:
+    net::task<result<provider_keys>> read();
+    net::task<result<std::string>> document(std::string url);
+    struct metadata {
+        std::string issuer, keys_url;
+    };
+    net::task<result<metadata>> discover(std::string url);
+
+    net::fetcher& fetcher_;
+    std::shared_ptr<token_provider> provider_;
+    random_source random_;
+    net::interrupt wake_, stop_;
+    std::shared_ptr<key_keeper*> self_;  // null once this object is gone, for what was posted before
+    bool stopping_{false};
+};
+
+}  // namespace spillway::identity

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <spillway/credentials/source.hpp>
+
+// What the sources share.
+namespace spillway::credentials {
+
+made_source make_managed_identity(const config::credential& from, const source_context& with);
+made_source make_workload_identity(const config::credential& from, const source_context& with);
+made_source make_client_secret(const config::credential& from, const source_context& with);
+made_source make_client_certificate(const config::credential& from, const source_context& with);
+made_source make_chain(const config::credential& from, const source_context& with);
+
+fault unusable(std::string message);
+
+// https://host/.default without its last part, as managed identities want it.
+std::string resource_of(const std::string& scope);
+
+// application/x-www-form-urlencoded.
+void append_escaped(std::string& out, std::string_view value);
+void append_form(std::string& out, std::string_view name, std::string_view value);
+
+// The answer of any token endpoint: access_token with expires_in (number or text), else expires_on (seconds since
+// 1970, or a date), and refresh_in; or an OAuth error.
+token_answer read_token_answer(const net::fetched& from, std::string_view who);
+token_answer failed_fetch(const fault& f, std::string_view who);
+
+// A file of a moment ago: federated tokens and certificates rotate.
+result<secret_text> read_secret_file(const std::string& path);
+
+// Where an application asks for tokens.
+struct token_endpoint {
+    std::string url;  // {authority}/{tenant}/oauth2/v2.0/token
+    std::string client_id, tenant;
+    net::ssl_ctx_ptr tls;
+};
+result<token_endpoint> make_endpoint(const config::application_source& from, const source_context& with);
+
+// POSTs a client_credentials form. `proof` is the encoded secret or assertion, with its own & in front.
+net::task<token_answer> ask_endpoint(net::fetcher& by, const token_endpoint& at, const token_ask& asked,
+                                     secret_text proof, net::interrupt* stop);
+net::task<token_answer> ask_with_assertion(net::fetcher& by, const token_endpoint& at, const token_ask& asked,
+                                           secret_text assertion, net::interrupt* stop);
+
+}  // namespace spillway::credentials

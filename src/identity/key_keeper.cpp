@@ -1,0 +1,124 @@
+#include <spillway/identity/key_keeper.hpp>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include <spillway/base/text.hpp>
+
+namespace spillway::identity {
+namespace {
+
+constexpr duration first_pause = seconds(2), longest_pause = minutes(1);
+
+fault unusable(std::string message) {
+    return {.code = "ProviderUnusable", .who = origin::upstream, .message = std::move(message)};
+}
+
+std::string without_slash(std::string s) {
+    while (s.ends_with('/')) s.pop_back();
+    return s;
+}
+
+bool contains(std::string_view all, std::string_view part) noexcept {
+    for (std::size_t i = 0; i + part.size() <= all.size(); ++i)
+        if (text::iequals(all.substr(i, part.size()), part)) return true;
+    return false;
+}
+
+}  // namespace
+
+key_keeper::key_keeper(net::fetcher& by, std::shared_ptr<token_provider> of, std::uint64_t seed)
+    : fetcher_(by), provider_(std::move(of)), random_(seed), self_(std::make_shared<key_keeper*>(this)) {
+    provider_->on_wake([&l = fetcher_.owner(), self = self_] {
+        l.post([self] {
+            if (*self != nullptr) (*self)->wake_.fire();
+        });
+    });
+}
+
+key_keeper::~key_keeper() {
+    *self_ = nullptr;
+    provider_->on_wake(nullptr);
+}
+
+void key_keeper::stop() noexcept {
+    stopping_ = true;
+    stop_.fire();
+    wake_.fire();
+}
+
+net::task<> key_keeper::run() {
+    auto& l = fetcher_.owner();
+    duration pause = first_pause;
+    while (!stopping_) {
+        provider_->begin_refresh();
+        wake_.reset();  // what woke us is being done
+        auto found = co_await read();
+        if (stopping_) break;
+        const bool good = found.has_value();
+        provider_->end_refresh(std::move(found));
+        duration wait = pause;
+        if (good) {
+            pause = first_pause;
+            const auto whole = provider_->settings().refresh;
+            wait = whole - std::chrono::duration_cast<duration>(whole * (0.2 * random_.unit()));
+        } else {
+            pause = std::min<duration>(pause * 2, longest_pause);
+        }
+        co_await net::sleep_until(l, clock::now() + wait, &wake_);
+    }
+}
+
+net::task<result<provider_keys>> key_keeper::read() {
+    const auto& s = provider_->settings();
+    const std::string root = s.tenant.empty() ? without_slash(s.issuer) : without_slash(s.authority) + "/" + s.tenant;
+    const std::string well_known = "/.well-known/openid-configuration";
+    const auto main = co_await discover(root + (s.tenant.empty() ? "" : "/v2.0") + well_known);
+    if (!main) co_return main.error();
+    provider_keys out;
+    out.issuers.push_back(main->issuer);
+    if (!s.tenant.empty()) {
+        // Tokens of the first form have an issuer of their own. A tenant without that document has none of them.
+        const auto old = co_await discover(root + well_known);
+        if (old && old->issuer != main->issuer) out.issuers.push_back(old->issuer);
+        const auto known = provider_->keys();
+        if (!old && known) out.issuers = known->issuers;
+    }
+    const auto keys = co_await document(main->keys_url);
+    if (!keys) co_return keys.error();
+    auto parsed = key_set::parse(*keys);
+    if (!parsed) co_return unusable(main->keys_url + ": " + parsed.error().message);
+    out.keys = std::move(*parsed);
+    co_return result<provider_keys>(std::move(out));
+}
+
+net::task<result<key_keeper::metadata>> key_keeper::discover(std::string url) {
+    const auto text = co_await document(url);
+    if (!text) co_return text.error();
+    const auto from = nlohmann::json::parse(*text, nullptr, false);
+    metadata out;
+    if (from.is_object()) {
+        out.issuer = from.value("issuer", nlohmann::json()).is_string() ? from["issuer"].get<std::string>() : "";
+        out.keys_url =
+            from.value("jwks_uri", nlohmann::json()).is_string() ? from["jwks_uri"].get<std::string>() : "";
+    }
+    const auto& s = provider_->settings();
+    // A document may speak for the one that was asked, and for nobody else.
+    const bool right = s.tenant.empty() ? out.issuer == s.issuer : contains(out.issuer, s.tenant);
+    if (!right) co_return unusable(url + " names another issuer");
+    if (!text::istarts_with(out.keys_url, "https://") && !(s.insecure && text::istarts_with(out.keys_url, "http://")))
+        co_return unusable(url + " names no usable jwks_uri");
+    co_return result<metadata>(std::move(out));
+}
+
+net::task<result<std::string>> key_keeper::document(std::string url) {
+    net::fetch_request asked;
+    asked.url = url;
+    asked.tls = provider_->tls();
+    auto got = co_await fetcher_.fetch(asked, &stop_);
+    if (!got) co_return unusable(url + ": " + got.error().message);
+    if (got->status != 200) co_return unusable(url + " answered " + std::to_string(got->status));
+    co_return result<std::string>(boost::system::in_place_value, std::move(got->body));
+}
+
+}  // namespace spillway::identity
