@@ -6,7 +6,7 @@
 #include <spillway/core/operation.hpp>
 #include <spillway/core/router.hpp>
 #include <spillway/core/selector.hpp>
-#include <spillway/server/endpoint_url.hpp>
+#include <spillway/http/endpoint_url.hpp>
 
 #include "commands.hpp"
 
@@ -69,8 +69,7 @@ json explain_pool(const config::tree& t, const std::string& name) {
             const auto& on = t.instances.find(b.instance)->second;
             std::string credential = "none";
             if (!on.credential.empty())
-                credential =
-                    on.credential + " (" + t.credentials.find(on.credential)->second.api_key.describe() + ")";
+                credential = on.credential + " (" + config::describe(t.credentials.find(on.credential)->second) + ")";
             backends.push_back({{"instance", b.instance},
                                 {"deployment", b.deployment},
                                 {"type", config::to_string(b.type)},
@@ -140,6 +139,7 @@ int explain(const explain_options& o) {
             out["passed_over"].push_back({{"route", config::route_label(t, i)}, {"because", why}});
         }
     }
+    if (chosen != nullptr && chosen->passthrough) out["passthrough"] = true;
     json pools = json::array();
     if (chosen != nullptr && chosen->split) {
         for (const auto& [name, weight] : chosen->split->pools) {
@@ -164,6 +164,8 @@ int explain(const explain_options& o) {
         return 1;
     }
     std::cout << "route " << out["route"].get<std::string>() << " matches\n";
+    if (chosen->passthrough)
+        std::cout << "the client's own token goes to the instance; credentials below do not count\n";
     for (const auto& p : pools)
         print_pool(p, p.contains("share") ? ", share " + std::to_string(p["share"].get<int>()) : "");
     return 0;

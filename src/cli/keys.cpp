@@ -3,7 +3,9 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <ctime>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include <spillway/base/text.hpp>
 
@@ -64,11 +66,61 @@ int hash_key() {
     return 0;
 }
 
+std::string moment_text(const std::optional<wall_time>& t) {
+    if (!t) return "-";
+    const std::time_t at = wall_clock::to_time_t(*t);
+    std::tm parts{};
+    gmtime_r(&at, &parts);
+    char out[32];
+    std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return out;
+}
+
+std::string state_of(const config::client_key& k, wall_time now) {
+    if (k.expires && now >= *k.expires) return "expired";
+    if (k.not_before && now < *k.not_before) return "not yet";
+    // Long enough for a rotation that nobody has to hurry with.
+    if (k.expires && *k.expires - now < hours(24 * 14)) return "expires soon";
+    return "valid";
+}
+
+int list_keys(const std::string& path, bool as_json) {
+    const auto checked = load(path);
+    if (!checked) {
+        print_issues(checked.error());
+        return 1;
+    }
+    const auto now = wall_clock::now();
+    auto out = nlohmann::json::array();
+    for (const auto& [name, c] : checked->tree.clients)
+        for (const auto& k : c.keys)
+            out.push_back({{"client", name},
+                           {"label", k.label},
+                           {"hash", "sha256:" + text::to_hex(k.hash.bytes)},
+                           {"not_before", moment_text(k.not_before)},
+                           {"expires", moment_text(k.expires)},
+                           {"state", state_of(k, now)}});
+    if (as_json) {
+        std::cout << out.dump(1) << '\n';
+        return 0;
+    }
+    const auto cell = [](const std::string& s, std::size_t width) {
+        return s.size() < width ? s + std::string(width - s.size(), ' ') : s + ' ';
+    };
+    std::cout << cell("CLIENT", 20) << cell("LABEL", 16) << cell("HASH", 22) << cell("NOT BEFORE", 22)
+              << cell("EXPIRES", 22) << "STATE\n";
+    for (const auto& k : out)
+        std::cout << cell(k["client"], 20) << cell(k["label"].get<std::string>().empty() ? "-" : k["label"], 16)
+                  << cell(k["hash"].get<std::string>().substr(0, 19) + "..", 22) << cell(k["not_before"], 22)
+                  << cell(k["expires"], 22) << k["state"].get<std::string>() << '\n';
+    return 0;
+}
+
 }  // namespace
 
 void add_keys(command_line& c) {
     static bool quiet = false;
-    auto* keys = c.app.add_subcommand("keys", "Make and hash the keys of clients");
+    auto* keys = c.app.add_subcommand("keys", "Make, hash and list the keys of clients");
     keys->require_subcommand(1);
     auto* make = keys->add_subcommand("new", "Make a key and its hash");
     make->add_flag("-q,--quiet", quiet, "key and hash on two lines, nothing else");
@@ -78,6 +130,12 @@ void add_keys(command_line& c) {
         "The key is never taken from the arguments, where other users could see it:\n"
         "  spillway keys hash < key.txt");
     hash->callback([&c] { c.exit_code = hash_key(); });
+    static std::string path;
+    static bool as_json = false;
+    auto* list = keys->add_subcommand("list", "List the clients' keys: label, hash, times, state; never a key");
+    add_config_option(*list, path);
+    list->add_flag("--json", as_json, "as JSON, with whole hashes");
+    list->callback([&c] { c.exit_code = list_keys(path, as_json); });
 }
 
 }  // namespace spillway::cli

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <spillway/config/secret.hpp>
-#include <spillway/server/endpoint_url.hpp>
+#include <spillway/http/endpoint_url.hpp>
 
 #include "commands.hpp"
 
@@ -25,7 +25,7 @@ struct status_options {
 
 // GET on the admin listener: status and body.
 std::pair<unsigned, std::string> get(const status_options& o, const std::string& path) {
-    const auto at = server::parse_host_port(o.admin, 9901);
+    const auto at = http::parse_host_port(o.admin, 9901);
     if (!at) throw std::runtime_error("--admin wants host:port");
     asio::io_context io;
     beast::tcp_stream stream(io);

@@ -1,8 +1,8 @@
-#include <spillway/server/endpoint_url.hpp>
+#include <spillway/http/endpoint_url.hpp>
 
 #include <spillway/base/text.hpp>
 
-namespace spillway::server {
+namespace spillway::http {
 
 std::optional<std::pair<std::string, std::uint16_t>> parse_host_port(std::string_view s, std::uint16_t port) {
     std::string_view host = s, rest;
@@ -49,4 +49,4 @@ std::optional<endpoint_url> parse_endpoint_url(std::string_view url) {
     return out;
 }
 
-}  // namespace spillway::server
+}  // namespace spillway::http

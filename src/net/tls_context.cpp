@@ -70,6 +70,19 @@ result<ssl_ctx_ptr> make_server_context(const server_tls& from) {
         return tls_fault("cannot read the private key " + from.key);
     if (SSL_CTX_check_private_key(ctx.get()) != 1)
         return tls_fault("the private key " + from.key + " does not belong to the certificate " + from.certificate);
+    if (from.client_ca.empty()) return ctx;
+    STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(from.client_ca.c_str());
+    if (names == nullptr || SSL_CTX_load_verify_locations(ctx.get(), from.client_ca.c_str(), nullptr) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return tls_fault("cannot read the client authorities " + from.client_ca);
+    }
+    SSL_CTX_set_client_CA_list(ctx.get(), names);
+    SSL_CTX_set_verify(ctx.get(),
+                       SSL_VERIFY_PEER | (from.client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                       nullptr);
+    // Sessions that carry a client's certificate are resumed in the context that verified it, and in no other.
+    static constexpr unsigned char context[] = "spillway";
+    SSL_CTX_set_session_id_context(ctx.get(), context, sizeof context - 1);
     return ctx;
 }
 

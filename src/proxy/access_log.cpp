@@ -23,6 +23,9 @@ void exchange::write_access_log() {
     text("request_id", request_id());
     text("client", client_ ? std::string_view(shared.clients[*client_].name) : std::string_view{});
     text("peer", client_address_.empty() ? session_.peer().ip() : client_address_);
+    text("auth", client_ ? auth_method_ : std::string_view{});
+    text("key", auth_label_);
+    text("refused", client_ ? std::string_view{} : auth_result_);
     text("operation", classified_.op != nullptr ? classified_.op->name : std::string_view{});
     text("deployment", deployment_);
     text("route", route_ ? std::string_view(shared.route_names[*route_]) : std::string_view{});

@@ -58,6 +58,12 @@ net::task<outcome> exchange::attempt(const core::action& a) {
         }
         connection_ = std::move(opened.connection);
     }
+    if (snapshot_->shared->instances[b.instance].token && !passes_token_) {
+        if (a.renew_credential) co_await renew_token(b, a.first_byte_deadline);
+        if (!token_at_hand(b)) co_await await_token(b, a.first_byte_deadline);
+        if (session_.left().fired()) co_return failed(outcome_kind::client_left);
+        if (!token_at_hand(b)) co_return failed(outcome_kind::no_credential);
+    }
     compose_request(b);
     const net::io_result sent = co_await send_request(b, a.first_byte_deadline);
     if (sent.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
@@ -80,10 +86,12 @@ void exchange::compose_request(const backend& b) {
     core::append_upstream_target(s.target, classified_, i.path_prefix, b.deployment, query_, i.pinned_api_version);
     // Only what is known to be allowed goes out, so this is an upper bound: the client's head and our own fields.
     http::head_writer w(
-        s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + i.auth_value.size() + 512));
+        s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + auth_value(b, i).size() + 512));
     w.request_line(s.request.method, s.target);
     w.field(http::field_id::host, i.host_field);
-    if (!i.auth_name.empty()) w.field(i.auth_name, i.auth_value);
+    const std::size_t secret_begin = w.written().size();
+    w.field(auth_name(i), auth_value(b, i));
+    const std::size_t secret_end = w.written().size();
     core::outgoing_fields allowed;
     for (const auto& f : s.request.fields)
         if (allowed.admits(f.id, f.name) && !s.request.connection_names(f)) w.field(f.name, f.value);
@@ -95,6 +103,7 @@ void exchange::compose_request(const backend& b) {
     w.end();
     if (!w.ok()) throw std::runtime_error("request head does not fit");
     s.out.commit(w.written().size());
+    secret_in_out_ = {secret_begin, secret_end - secret_begin};
 }
 
 // The body with the backend's own name where the client's stood; every other byte as it came.
@@ -121,6 +130,10 @@ net::task<net::io_result> exchange::send_request(const backend& b, time_point de
     net::io_result r = co_await up.write_all(s.out.view(), deadline, &session_.left());
     for (; next < pieces.size() && r.ok(); ++next)
         if (!pieces[next].empty()) r = co_await up.write_all(pieces[next], deadline, &session_.left());
+    // The buffer goes back to be used for something else.
+    const auto sent = s.out.view();
+    const auto [at, size] = std::exchange(secret_in_out_, {});
+    if (at + size <= sent.size()) ::explicit_bzero(const_cast<char*>(sent.data()) + at, size);
     co_return r;
 }
 
@@ -220,6 +233,7 @@ net::task<void> exchange::read_refusal(outcome& o) {
         feed_answer();
     }
     const auto body = s.answer.view().substr(answer_head_bytes_);
+    if (o.status == 401) note_challenge();
     o.deployment_not_found = o.status == 404 && body.find("DeploymentNotFound") != std::string_view::npos;
 }
 

@@ -17,6 +17,7 @@ std::string_view outcome_name(const core::outcome& o) noexcept {
         case core::outcome_kind::first_byte_timeout: return "first_byte_timeout";
         case core::outcome_kind::bad_response: return "bad_response";
         case core::outcome_kind::stream_began_with_error: return "stream_began_with_error";
+        case core::outcome_kind::no_credential: return "no_credential";
         case core::outcome_kind::client_left: return "client_left";
     }
     return {};
@@ -28,6 +29,7 @@ core::request_facts exchange::facts() const {
     core::request_facts out;
     out.began = began_;
     out.repeatable = classified_.op->repeatable;
+    out.own_credential = !passes_token_;
     const auto& fields = scratch_->request.fields;
     if (const auto n = text::parse_unsigned(fields.value(http::field_id::x_stainless_retry_count)))
         out.client_repeats = static_cast<std::uint32_t>(std::min<std::uint64_t>(*n, 1000));

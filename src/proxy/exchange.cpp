@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
+#include <spillway/core/header_rules.hpp>
 #include <spillway/core/told_time.hpp>
 #include <spillway/http/target.hpp>
 
 namespace spillway::proxy {
 namespace {
-
-fault bad_request(std::string message) {
-    return {.code = "BadRequest", .who = origin::client, .status = 400, .message = std::move(message)};
-}
 
 bool usable_request_id(std::string_view id) noexcept {
     if (id.empty() || id.size() > 64) return false;
@@ -21,13 +18,27 @@ bool usable_request_id(std::string_view id) noexcept {
     return true;
 }
 
+// Some proxies add the port; the parser wants one.
+result<net::address> parse_forwarded(std::string_view one) {
+    const bool v6 = std::count(one.begin(), one.end(), ':') > 1 && one.front() != '[';
+    const bool has_port = !v6 && one.find(':') != std::string_view::npos;
+    return net::address::parse(has_port ? std::string(one)
+                               : v6     ? "[" + std::string(one) + "]:1"
+                                        : std::string(one) + ":1");
+}
+
 }  // namespace
+
+fault exchange::bad_request(std::string message) {
+    return {.code = "BadRequest", .who = origin::client, .status = 400, .message = std::move(message)};
+}
 
 void scratch::clear() noexcept {
     body.reset();
     out.reset();
     answer.reset();
     target.clear();
+    request.fields.clear();
 }
 
 exchange::exchange(session& s) : session_(s), worker_(s.owner()), snapshot_(worker_.current()) {}
@@ -60,6 +71,7 @@ net::task<bool> exchange::run() {
     settle_attempt();
     account();
     worker_.stats().requests_active.sub(1);
+    wipe_client_secrets();
     if (again) session_.input().consume(std::min(input_used_, session_.input().size()));
     co_return again;
 }
@@ -68,7 +80,13 @@ net::task<bool> exchange::serve() {
     maybe_fault f = understand();
     if (f) co_return co_await refuse(*f);
     if (is_local_path()) co_return co_await local_service();
-    f = identify();
+    f = check_door();
+    if (!f) {
+        f = identify();
+        if (f && waits_for_keys_) f = co_await identify_with_fresh_keys(std::move(*f));
+        count_authentication();
+        if (f && f->status == 401) co_await slow_down();
+    }
     if (!f) f = classify();
     if (f) co_return co_await refuse(*f);
     if (classified_.op->family == core::family::models) co_return co_await list_models();
@@ -169,18 +187,20 @@ void exchange::find_client_address() {
     };
     if (trusted.empty() || !is_trusted(session_.peer())) return;
     const auto& fields = scratch_->request.fields;
+    // Front Door always writes this one itself, so behind its lock nobody else can have made it up.
+    if (!session_.from().front_doors.empty() && fields.count(http::field_id::x_azure_clientip) == 1) {
+        if (const auto told = parse_forwarded(fields.value(http::field_id::x_azure_clientip))) {
+            client_address_ = told->ip();
+            return;
+        }
+    }
     for (std::size_t i = fields.size(); i-- > 0;) {
         if (fields[i].id != http::field_id::x_forwarded_for) continue;
         for (std::string_view rest = fields[i].value; !rest.empty();) {
             const auto comma = rest.rfind(',');
             auto one = text::trim(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
             rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(0, comma);
-            const bool v6 = std::count(one.begin(), one.end(), ':') > 1 && one.front() != '[';
-            // Some proxies add the port; the parser wants one.
-            const bool has_port = !v6 && one.find(':') != std::string_view::npos;
-            const auto parsed = net::address::parse(has_port ? std::string(one)
-                                                    : v6     ? "[" + std::string(one) + "]:1"
-                                                             : std::string(one) + ":1");
+            const auto parsed = parse_forwarded(one);
             if (!parsed) return;
             client_address_ = parsed->ip();
             if (!is_trusted(*parsed)) return;
@@ -201,27 +221,6 @@ void exchange::make_request_id() noexcept {
         for (int i = 0; i < 16; ++i, bits >>= 4) request_id_[n++] = digits[bits & 15];
     }
     request_id_size_ = 32;
-}
-
-exchange::maybe_fault exchange::identify() {
-    const auto key = core::find_key(scratch_->request.fields);
-    if (key.ambiguous)
-        return bad_request(
-            "The request carries different keys in several headers. Send one of api-key, "
-            "Authorization: Bearer and Ocp-Apim-Subscription-Key.");
-    fault refused{.code = "401", .who = origin::client, .status = 401};
-    if (key.value.empty()) {
-        refused.message =
-            "The request carries no key. Send the gateway key that you were given as `api-key` or as "
-            "`Authorization: Bearer`.";
-        return refused;
-    }
-    if (key.value.size() <= core::longest_key) client_ = snapshot_->shared->keys.find(worker_.sha256(key.value));
-    if (client_) return std::nullopt;
-    refused.message =
-        "This gateway does not know the key. Check that it is the gateway's key, not one of an Azure "
-        "resource, and that it has not been replaced.";
-    return refused;
 }
 
 exchange::maybe_fault exchange::classify() {
@@ -254,12 +253,55 @@ exchange::maybe_fault exchange::find_route() {
     q.operation = core::operation_index(*classified_.op);
     q.deployment = deployment_;
     const auto match = shared.router.find(q, scratch_->request.fields, worker_.random());
-    if (match) {
-        route_ = match->route;
-        pool_ = match->pool;
-        return std::nullopt;
+    if (!match) return no_route(deployment_);
+    if (auto f = check_other_names(q)) return f;
+    route_ = match->route;
+    pool_ = match->pool;
+    if (!shared.route_passes_token[*route_]) return std::nullopt;
+    passes_token_ = true;
+    if (auth_method_ == "token") return std::nullopt;
+    return fault{.code = "TokenRequired",
+                 .who = origin::client,
+                 .status = 403,
+                 .message =
+                     "This route passes the caller's own Entra token on, and the request carries none. Send "
+                     "one as Authorization: Bearer."};
+}
+
+// A deployment that is named beside the proper place, in a header or in the query, is asked for as well: it needs a
+// route like the one that serves. Backends never see such names; which deployment serves is the gateway's choice.
+exchange::maybe_fault exchange::check_other_names(core::route_query q) {
+    const auto& router = snapshot_->shared->router;
+    const auto& fields = scratch_->request.fields;
+    const auto allowed = [&](std::string_view name) {
+        q.deployment = name;
+        return router.find(q, fields, worker_.random()).has_value();
+    };
+    for (const auto& f : fields)
+        if (core::names_deployment(f.name) && !allowed(f.value)) return no_route(f.value);
+    if (query_.empty()) return std::nullopt;
+    http::query_param p;
+    bool found = false;
+    for (http::query_cursor c(query_); c.next(p);)
+        for (const auto name : core::deployment_params)
+            if (http::param_is(p, name)) {
+                found = true;
+                std::array<char, 256> memory;
+                const auto value =
+                    p.value.size() <= memory.size() ? http::decode_segment(p.value, memory) : std::nullopt;
+                if (!value || !allowed(*value)) return no_route(value.value_or("?"));
+            }
+    if (found) {
+        std::string rest = http::remove_params(query_, core::deployment_params);
+        query_kept_ = std::move(rest);
+        query_ = query_kept_;
     }
-    if (!shared.hide_existence && shared.router.knows(deployment_))
+    return std::nullopt;
+}
+
+fault exchange::no_route(std::string_view deployment) const {
+    const auto& shared = *snapshot_->shared;
+    if (!shared.hide_existence && shared.router.knows(deployment))
         return fault{.code = "DeploymentForbidden",
                      .who = origin::client,
                      .status = 403,
@@ -280,6 +322,7 @@ void exchange::release_scratch() noexcept {
 
 // An open stream holds nothing of its request: no view into it is used after the answer's head.
 void exchange::release_request() noexcept {
+    wipe_client_secrets();
     release_scratch();
     path_ = query_ = body_ = name_in_body_ = user_ = {};
     auto& in = session_.input();

@@ -15,6 +15,10 @@ public:
         const auto& state = *b.state;
         if (b.max_outstanding != 0 && state.outstanding.load(std::memory_order_relaxed) >= b.max_outstanding)
             return {core::breaker_mode::busy, false, false, now + seconds(1)};
+        // An instance whose first token is on its way is worth a wait; one whose token could not be had is not.
+        const auto& token = all_.instances[b.instance].token;
+        if (token && !token->usable(now) && !token->starting())
+            return {core::breaker_mode::misconfigured, false, false, now + seconds(1)};
         return core::both(state.breaker.view(now), instance_state(b).view(now));
     }
     std::uint32_t outstanding(std::size_t i) const override {
@@ -40,7 +44,9 @@ public:
         return false;
     }
     // API keys come from the configuration; asking again brings the same one.
-    bool can_renew(std::size_t) const override { return false; }
+    bool can_renew(std::size_t i) const override {
+        return all_.instances[pool_.backends[i].instance].token != nullptr;
+    }
 
     bool claimed_backend{false}, claimed_instance{false};  // by the last claim()
 

@@ -47,7 +47,10 @@ net::task<bool> exchange::send_local(int status, std::string_view content_type, 
     w.status_line(status);
     w.field(http::field_id::content_type, content_type);
     w.field(http::field_id::content_length, body.size());
-    if (status == 401) w.field(http::field_id::www_authenticate, "Bearer realm=\"spillway\", ApiKey");
+    if (status == 401)
+        w.field(http::field_id::www_authenticate, auth_method_ == "token"
+                                                      ? "Bearer realm=\"spillway\", error=\"invalid_token\""
+                                                      : "Bearer realm=\"spillway\", ApiKey");
     write_own_fields(w, false);
     out.commit(w.written().size());
     out.append(extra_fields);

@@ -63,6 +63,17 @@ net::task<bool> session::shake_hands() {
     co_return true;
 }
 
+const core::certificate_claims* session::certificate() {
+    if (certificate_read_ || !listener_->asks_certificates || client_.ssl() == nullptr) return certificate_.get();
+    certificate_read_ = true;
+    X509* shown = SSL_get0_peer_certificate(client_.ssl());
+    // A handshake with a certificate that no authority of ours signs has failed already; this looks all the same.
+    const bool vouched = SSL_get_verify_result(client_.ssl()) == X509_V_OK;
+    if (shown != nullptr && vouched)
+        certificate_ = std::make_unique<core::certificate_claims>(identity::read_certificate(shown, true));
+    return certificate_.get();
+}
+
 // Waits without a buffer until the next request begins to arrive. False: there will be none.
 net::task<bool> session::await_request() {
     if (!in_.empty()) co_return true;

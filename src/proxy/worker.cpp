@@ -94,6 +94,7 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
         }
         mine->upstreams.push_back(std::move(found));
     }
+    mine->bearers.resize(next->instances.size());
     for (const auto& p : next->pools) {
         mine->balancers.push_back(core::make_balancer_state(p.plan));
         mine->budgets.emplace_back(p.retry.budget);

@@ -1,13 +1,15 @@
 #include <spillway/server/compile.hpp>
 
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include <spillway/base/text.hpp>
 #include <spillway/core/operation.hpp>
+#include <spillway/http/endpoint_url.hpp>
 #include <spillway/http/json_scan.hpp>
-#include <spillway/server/endpoint_url.hpp>
 
 namespace spillway::server {
 namespace {
@@ -21,14 +23,15 @@ std::size_t place_of(const Map& all, const std::string& name) {
 class compilation {
 public:
     compilation(const config::checked& from, const proxy::snapshot* before, stats::label_table& labels,
-                tls_store& tls, compiled& out)
-        : tree_(from.tree), before_(before), labels_(labels), tls_(tls), out_(out) {
+                tls_store& tls, identity_service& identities, compiled& out)
+        : tree_(from.tree), before_(before), labels_(labels), tls_(tls), identities_(identities), out_(out) {
         next_->hash = from.hash;
     }
 
     std::shared_ptr<proxy::snapshot> run() {
         general();
         for (const auto& [name, l] : tree_.listeners) add_listener(name, l);
+        for (const auto& [name, p] : tree_.token_providers) add_provider(name, p);
         for (const auto& [name, i] : tree_.instances) add_instance(name, i);
         for (const auto& [name, p] : tree_.pools) add_pool(name, p);
         for (const auto& [name, c] : tree_.clients) add_client(name, c);
@@ -51,6 +54,8 @@ private:
         next_->hide_existence = tree_.gateway.hide_existence;
         next_->body_memory = tree_.gateway.body_memory;
         next_->throttled_is_ready = tree_.health.throttled_is_ready;
+        next_->slow_down = tree_.slow_down;
+        read_file(tree_.keys_file);
     }
 
     void add_listener(const std::string& name, const config::listener& from) {
@@ -62,14 +67,24 @@ private:
         if (from.tls) {
             read_file(from.tls->certificate);
             read_file(from.tls->key);
-            const auto made = tls_.for_listener(
-                {from.tls->certificate, from.tls->key, from.tls->min_version == config::tls_version::tls1_3});
+            read_file(from.tls->client_ca);
+            l->asks_certificates = !from.tls->client_ca.empty();
+            net::server_tls with{from.tls->certificate, from.tls->key};
+            with.tls13_only = from.tls->min_version == config::tls_version::tls1_3;
+            with.client_ca = from.tls->client_ca;
+            with.client_certificate_required = from.tls->client_auth == config::client_auth::required;
+            const auto made = tls_.for_listener(with);
             if (made) l->tls = *made;
             else error(path + ".tls", made.error());
         }
-        for (std::size_t i = 0; i < from.trusted_proxies.size(); ++i) {
-            if (const auto n = net::network::parse(from.trusted_proxies[i])) l->trusted_proxies.push_back(*n);
-            else error(path + ".trusted_proxies[" + std::to_string(i) + "]", n.error());
+        add_networks(path + ".trusted_proxies", from.trusted_proxies, l->trusted_proxies);
+        add_networks(path + ".allow", from.allow, l->allow);
+        l->front_doors = from.front_door.ids;
+        l->certificate_header = from.forwarded_certificate.header;
+        if (const auto& ca = from.forwarded_certificate.client_ca; !ca.empty()) {
+            read_file(ca);
+            if (auto trust = identity::load_trust(ca)) l->certificate_trust = std::move(*trust);
+            else error(path + ".forwarded_certificate.client_ca", trust.error());
         }
         const auto& m = from.limits;
         l->limits = {m.head,         m.headers,      m.body,         m.connections,
@@ -84,6 +99,20 @@ private:
         next_->listeners.push_back(std::move(l));
     }
 
+    void add_networks(const std::string& path, const std::vector<std::string>& from, std::vector<net::network>& to) {
+        for (std::size_t i = 0; i < from.size(); ++i) {
+            if (const auto n = net::network::parse(from[i])) to.push_back(*n);
+            else error(path + "[" + std::to_string(i) + "]", n.error());
+        }
+    }
+
+    void add_provider(const std::string& name, const config::token_provider& from) {
+        read_file(from.ca_file);
+        const auto tls = tls_.for_instances(from.ca_file);
+        if (!tls) return error("token_providers." + name + ".ca_file", tls.error());
+        next_->providers.push_back({identities_.provider(name, from, *tls), from.tenant, from.audiences, from.skew});
+    }
+
     void add_instance(const std::string& name, const config::instance& from) {
         const std::string path = "instances." + name;
         proxy::instance i;
@@ -93,7 +122,7 @@ private:
         i.identity = config::instance_identity(from);
         i.dns_refresh = from.dns_refresh;
         i.pinned_api_version = from.api_version.value_or("");
-        const auto url = parse_endpoint_url(from.endpoint);
+        const auto url = http::parse_endpoint_url(from.endpoint);
         if (!url) {
             error(path + ".endpoint", {.message = "is no URL of the form https://host[:port][/prefix]"});
             return;
@@ -103,7 +132,7 @@ private:
         i.to.host = url->host;
         i.to.port = url->port;
         if (!from.address.empty()) {
-            const auto at = parse_host_port(from.address, url->port);
+            const auto at = http::parse_host_port(from.address, url->port);
             if (!at) return error(path + ".address", {.message = "is not of the form host:port"});
             i.to.host = at->first;
             i.to.port = at->second;
@@ -118,24 +147,66 @@ private:
         i.connections.idle_timeout = from.connections.idle_timeout;
         i.connections.max_age = from.connections.max_age;
         i.connections.max_idle = from.connections.max_idle;
-        if (!from.credential.empty()) add_credential(i, from.credential);
+        if (!from.credential.empty()) add_credential(i, from.credential, from.scope);
         i.state = find_instance_state(i);
         next_->instances.push_back(std::move(i));
     }
 
-    void add_credential(proxy::instance& i, const std::string& name) {
+    void add_credential(proxy::instance& i, const std::string& name, const std::string& scope) {
         const auto& from = tree_.credentials.find(name)->second;
-        if (from.api_key.where() == config::secret_ref::kind::file) read_file(std::string(from.api_key.place()));
-        const auto secret = config::resolve(from.api_key);
-        if (!secret) {
-            // One bad credential is one mistake, however many instances use it.
-            if (told_.insert(name).second) error("credentials." + name + ".api_key", secret.error());
-            return;
-        }
+        const std::string path = "credentials." + name;
+        // One bad credential is one mistake, however many instances use it.
+        const auto fail = [&](const std::string& key, const fault& f) {
+            if (told_.insert(name).second) error(path + key, f);
+        };
+        if (from.api_key.empty()) return add_token(i, name, scope, fail);
+        const auto secret = resolve(from.api_key);
+        if (!secret) return fail(".api_key", secret.error());
+        if (secret->find_first_of("\r\n") != std::string::npos)
+            return fail(".api_key", {.message = "the key has line ends inside"});
         i.auth_name = "api-key";
-        i.auth_value = *secret;
-        if (i.auth_value.find_first_of("\r\n") != std::string::npos && told_.insert(name).second)
-            error("credentials." + name + ".api_key", {.message = "the key has line ends inside"});
+        i.auth_value = secret_text(*secret);
+    }
+
+    result<std::string> resolve(const config::secret_ref& ref) {
+        if (ref.where() == config::secret_ref::kind::file) read_file(std::string(ref.place()));
+        return config::resolve(ref);
+    }
+
+    template <class Fail>
+    void add_token(proxy::instance& i, const std::string& name, const std::string& scope, const Fail& fail) {
+        const auto env = config::process_environment();
+        const credentials::source_context with{env,
+                                               [this](const std::string& ca_file) {
+                                                   read_file(ca_file);
+                                                   return tls_.for_instances(ca_file);
+                                               },
+                                               [this](const std::string& link) -> const config::credential* {
+                                                   const auto at = tree_.credentials.find(link);
+                                                   return at == tree_.credentials.end() ? nullptr : &at->second;
+                                               }};
+        const auto& from = tree_.credentials.find(name)->second;
+        auto source = credentials::make_source(from, with);
+        if (!source) return fail("", source.error());
+        i.token = identities_.token({name, config::credential_identity(tree_, from), scope, proof_of(from)},
+                                    std::move(*source));
+    }
+
+    // Another digest, another secret. Sources that read files at each use need none.
+    std::string proof_of(const config::credential& from) {
+        std::string out;
+        if (from.client_secret) {
+            if (auto secret = resolve(from.client_secret->secret)) {
+                std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+                SHA256(reinterpret_cast<const unsigned char*>(secret->data()), secret->size(), digest.data());
+                out.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
+                cleanse(*secret);
+            }
+        }
+        for (const auto& link : from.chain)
+            if (const auto at = tree_.credentials.find(link); at != tree_.credentials.end())
+                out += proof_of(at->second);
+        return out;
     }
 
     // Another key is another chance: what was refused before says nothing about it.
@@ -202,8 +273,33 @@ private:
         c.name = name;
         c.label = labels_.intern(name);
         c.served_by_headers = from.expose_headers.value_or(tree_.gateway.expose_headers);
-        for (const auto& k : from.keys) next_->keys.add(k.bytes, index);
+        for (const auto& k : from.keys) {
+            next_->keys.add(k.hash.bytes, index,
+                            {k.not_before.value_or(wall_time::min()), k.expires.value_or(wall_time::max())});
+            next_->key_labels.push_back(k.label);
+        }
+        if (from.entra) add_entra(index, *from.entra);
+        if (from.openid) add_openid(index, *from.openid);
+        if (from.certificate) {
+            for (const auto& f : from.certificate->fingerprints) next_->certificates.add_fingerprint(f.bytes, index);
+            for (const auto& n : from.certificate->names) next_->certificates.add_name(n, index);
+        }
         next_->clients.push_back(std::move(c));
+    }
+
+    void add_entra(std::size_t client, const config::entra_match& m) {
+        for (std::size_t p = 0; p < next_->providers.size(); ++p)
+            if (next_->providers[p].tenant == m.tenant)
+                next_->token_rules.add({client, p, m.application, m.object, {}, m.roles, m.scopes, m.groups, {}});
+    }
+
+    void add_openid(std::size_t client, const config::openid_match& m) {
+        core::token_rule r;
+        r.client = client;
+        r.provider = place_of(tree_.token_providers, m.provider);
+        r.subject = m.subject;
+        r.claims.assign(m.claims.begin(), m.claims.end());
+        next_->token_rules.add(std::move(r));
     }
 
     void add_routes() {
@@ -211,6 +307,7 @@ private:
         for (std::size_t i = 0; i < tree_.routes.size(); ++i) {
             rules.push_back(make_rule(i));
             next_->route_names.push_back(rules.back().name);
+            next_->route_passes_token.push_back(tree_.routes[i].passthrough);
         }
         next_->router = core::router(std::move(rules), next_->clients.size());
     }
@@ -274,6 +371,7 @@ private:
     const proxy::snapshot* before_;
     stats::label_table& labels_;
     tls_store& tls_;
+    identity_service& identities_;
     compiled& out_;
     std::shared_ptr<proxy::snapshot> next_ = std::make_shared<proxy::snapshot>();
     std::map<std::string, std::shared_ptr<proxy::shared_backend>> backend_states_;
@@ -285,7 +383,8 @@ private:
 
 compiled compiler::compile(const config::checked& from, const proxy::snapshot* before) {
     compiled out;
-    compilation c(from, before, labels_, tls_, out);
+    identities_.begin();
+    compilation c(from, before, labels_, tls_, identities_, out);
     auto next = c.run();
     if (config::has_errors(out.issues)) return out;
     c.adopt_policies();

@@ -5,6 +5,8 @@
 namespace spillway::server {
 
 core::availability look(const proxy::snapshot& s, const proxy::backend& b, time_point now) {
+    const auto& token = s.instances[b.instance].token;
+    if (token && !token->usable(now)) return {core::breaker_mode::misconfigured, false, false, now + seconds(1)};
     const auto out = core::both(b.state->breaker.view(now), s.instances[b.instance].state->view(now));
     if (!out.usable) return out;
     if (b.max_outstanding != 0 && b.state->outstanding.load(std::memory_order_relaxed) >= b.max_outstanding)

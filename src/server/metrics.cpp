@@ -46,6 +46,32 @@ void add_backends(const proxy::snapshot& snap, time_point now, std::vector<stats
     for (auto* f : {&mode, &usable, &busy, &opened, &throttled}) out.push_back(std::move(*f));
 }
 
+void add_identities(const state& s, time_point now, std::vector<stats::gauge_family>& out) {
+    using labels = std::vector<std::pair<std::string, std::string>>;
+    stats::gauge_family left{
+        "spillway_credential_token_seconds_left", "Life that the gateway's token has left", false, {}};
+    stats::gauge_family got{
+        "spillway_credential_refreshes_total", "Tokens of the gateway asked for, by result", true, {}};
+    for (const auto& t : s.identities().tokens()) {
+        const labels who{{"credential", t.credential}, {"scope", t.scope}};
+        left.samples.push_back({who, std::max(0.0, seconds_between(now, t.expires))});
+        for (const auto& [result, n] : {std::pair("ok", t.refreshes), std::pair("failed", t.failures)}) {
+            auto with = who;
+            with.emplace_back("result", result);
+            got.samples.push_back({std::move(with), static_cast<double>(n)});
+        }
+    }
+    stats::gauge_family keys{"spillway_token_provider_keys", "Keys that the provider publishes", false, {}};
+    stats::gauge_family read{"spillway_token_provider_refreshes_total", "Readings of the keys, by result", true, {}};
+    for (const auto& p : s.identities().providers()) {
+        keys.samples.push_back({{{"provider", p.name}}, static_cast<double>(p.keys)});
+        for (const auto& [result, n] : {std::pair("ok", p.refreshes), std::pair("failed", p.failures)})
+            read.samples.push_back({{{"provider", p.name}, {"result", result}}, static_cast<double>(n)});
+    }
+    for (auto* f : {&left, &got, &keys, &read})
+        if (!f->samples.empty()) out.push_back(std::move(*f));
+}
+
 }  // namespace
 
 std::vector<stats::gauge_family> server_metrics(state& s, time_point now) {
@@ -62,6 +88,7 @@ std::vector<stats::gauge_family> server_metrics(state& s, time_point now) {
             pools.samples.push_back({{{"pool", p.name}, {"health", std::string(to_string(h))}},
                                      health_of(*snap, p, now) == h ? 1.0 : 0.0});
     out.push_back(std::move(pools));
+    add_identities(s, now, out);
     out.push_back(single("spillway_ready", "What /health/ready says", s.ready() ? 1 : 0));
     out.push_back(single("spillway_draining", "Whether the gateway is shutting down", s.draining() ? 1 : 0));
     out.push_back({"spillway_config_info", "The configuration that runs", false, {{{{"hash", snap->hash}}, 1.0}}});

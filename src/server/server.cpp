@@ -1,5 +1,6 @@
 #include <spillway/server/server.hpp>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,7 +34,9 @@ class server final : public state {
 public:
     explicit server(options with)
         : options_(std::move(with)),
-          compiler_(labels_),
+          identities_(
+              [this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); }),
+          compiler_(labels_, identities_),
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           tick_(io_),
           admin_(io_, *this),
@@ -57,6 +60,7 @@ public:
     }
     std::vector<std::unique_ptr<proxy::worker>>& workers() override { return workers_; }
     const stats::label_table& labels() const override { return labels_; }
+    const identity_service& identities() const override { return identities_; }
     bool ready() const override { return process_.ready.load(); }
     bool draining() const override { return process_.draining.load(); }
     wall_time started_at() const override { return started_; }
@@ -77,15 +81,16 @@ private:
     std::size_t open_sessions() const;
 
     options options_;
+    asio::io_context io_{1};
     wall_time started_{wall_clock::now()};
     stats::label_table labels_;
+    identity_service identities_;
     compiler compiler_;
     proxy::process_state process_;
     log_writer access_log_;
     std::vector<std::unique_ptr<stats::worker_stats>> stats_;
     std::vector<std::unique_ptr<proxy::worker>> workers_;
     std::vector<std::thread> threads_;
-    asio::io_context io_{1};
     asio::signal_set signals_;
     asio::steady_timer tick_;
     admin admin_;
@@ -193,6 +198,7 @@ bool server::open_listeners(const proxy::snapshot& next, const config::tree& tre
 }
 
 void server::publish() {
+    identities_.keep_round();
     set_up_log(configuration_->tree.log, options_.log_level);
     access_log_.direct_to(configuration_->tree.log.access.file);
     for (auto& w : workers_) w->post([w = w.get(), next = snapshot_] { w->adopt(next); });
@@ -340,11 +346,23 @@ void raise_descriptor_limit() {
     }
 }
 
+// Neither a core file nor another process of the same user shall read keys out of our memory. The leak checker of
+// test builds is such a process.
+void forbid_core_dumps() {
+#if !defined(__SANITIZE_ADDRESS__)
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 int server::run() {
     set_up_log({}, options_.log_level);
     raise_descriptor_limit();
     std::vector<config::issue> issues;
-    const bool good = load(issues) && start_workers(issues);
+    const bool loaded = load(issues);
+    if (loaded && !configuration_->tree.gateway.core_dumps) forbid_core_dumps();
+    const bool good = loaded && start_workers(issues);
     tell(issues);
     if (!good) {
         spdlog::error("not started: {} has errors", options_.config_path);

@@ -79,6 +79,38 @@ json route_of(const state& s, const proxy::snapshot& snap, std::size_t index) {
             {"pools", pools}};
 }
 
+json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+// Tokens that the gateway keeps; API keys have nothing to tell.
+json credentials_of(const state& s, time_point now) {
+    json out = json::array();
+    for (const auto& t : s.identities().tokens())
+        out.push_back({{"credential", t.credential},
+                       {"source", t.source},
+                       {"scope", t.scope},
+                       {"usable", t.usable},
+                       {"seconds_left", std::max(0.0, seconds_between(now, t.expires))},
+                       {"next_in_seconds", std::max(0.0, seconds_between(now, t.next))},
+                       {"refreshes", t.refreshes},
+                       {"failures", t.failures},
+                       {"failures_in_a_row", t.failures_in_a_row},
+                       {"last_error", text_or_null(t.last_error)}});
+    return out;
+}
+
+json providers_of(const state& s) {
+    json out = json::array();
+    for (const auto& p : s.identities().providers())
+        out.push_back({{"name", p.name},
+                       {"source", p.source},
+                       {"keys", p.keys},
+                       {"refreshes", p.refreshes},
+                       {"failures", p.failures},
+                       {"last_success", time_or_null(p.last_success)},
+                       {"last_error", text_or_null(p.last_error)}});
+    return out;
+}
+
 }  // namespace
 
 std::string config_text(const state& s) { return configuration_of(s).dump(1); }
@@ -101,6 +133,9 @@ std::string status_text(state& s, time_point now) {
                              {"endpoint", (i.to.tls ? "https://" : "http://") + i.host_field + i.path_prefix},
                              {"region", i.region},
                              {"geography", i.geography},
+                             {"credential", i.token                ? "token"
+                                            : i.auth_value.empty() ? "none"
+                                                                   : "api_key"},
                              {"breaker", breaker_of(i.state->view(now), now)}});
     const json out{{"gateway",
                     {{"name", s.configuration().tree.gateway.name},
@@ -113,7 +148,9 @@ std::string status_text(state& s, time_point now) {
                    {"listeners", listeners},
                    {"routes", routes},
                    {"pools", pools},
-                   {"instances", instances}};
+                   {"instances", instances},
+                   {"credentials", credentials_of(s, now)},
+                   {"token_providers", providers_of(s)}};
     return out.dump(1);
 }
 

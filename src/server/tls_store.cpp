@@ -24,8 +24,10 @@ std::string digest_of(const std::string& path) {
 }  // namespace
 
 result<net::ssl_ctx_ptr> tls_store::for_listener(const net::server_tls& from) {
-    auto& known = kept_["listener:" + from.certificate + ":" + from.key + (from.tls13_only ? ":1.3" : "")];
+    auto& known = kept_["listener:" + from.certificate + ":" + from.key + ":" + from.client_ca +
+                        (from.tls13_only ? ":1.3" : "") + (from.client_certificate_required ? ":mutual" : "")];
     std::string contents = digest_of(from.certificate) + digest_of(from.key);
+    if (!from.client_ca.empty()) contents += digest_of(from.client_ca);
     if (known.context && known.contents == contents) return known.context;
     auto made = net::make_server_context(from);
     if (made) known = {std::move(contents), *made};

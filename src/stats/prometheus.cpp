@@ -137,6 +137,8 @@ std::string expose(const label_table& labels, workers_span workers, std::span<co
     b.counters("spillway_spillovers_total", "Requests served below the highest priority", &s::spillovers, {"pool"});
     b.counters("spillway_local_replies_total", "Answers made by the gateway itself", &s::local_replies, {"code"});
     b.counters("spillway_limits_hit_total", "Times that a configured limit was hit", &s::limits, {"limit"});
+    b.counters("spillway_authentications_total", "Requests by how their client proved itself, and with what result",
+               &s::authentications, {"method", "result"});
     b.counters("spillway_broken_streams_total", "Answers that broke off after their head", &s::broken_streams,
                {"pool", "reason"});
     b.histogram_of_all("spillway_overhead_seconds", "Gateway's own time before the first attempt was sent",
@@ -160,6 +162,11 @@ std::string expose(const label_table& labels, workers_span workers, std::span<co
     b.total("spillway_upstream_connections_idle", "Warm connections to instances now", &s::upstream_idle, true);
     b.total("spillway_upstream_unexpected_bytes_total", "Idle connections closed for bytes that nobody asked for",
             &s::upstream_unexpected);
+    b.total("spillway_tokens_verified_total", "Signatures of clients' tokens checked; others were known already",
+            &s::tokens_verified);
+    b.total("spillway_slowed_down_total", "Refusals that were delayed because of repeated failures", &s::slowed_down);
+    b.total("spillway_credential_renewals_total", "Repeats with a renewed credential after a backend refused ours",
+            &s::credential_renewals);
     b.total("spillway_body_memory_bytes", "Memory held by request bodies now", &s::body_memory, true);
     b.total("spillway_log_dropped_total", "Access log lines dropped because the writer fell behind", &s::log_dropped);
     b.total("spillway_exceptions_total", "Sessions ended by an unexpected exception", &s::exceptions);

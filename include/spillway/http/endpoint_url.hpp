@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace spillway::server {
+namespace spillway::http {
 
 // https://host[:port][/prefix] in its parts.
 struct endpoint_url {
@@ -22,4 +22,4 @@ std::optional<endpoint_url> parse_endpoint_url(std::string_view url);
 // "host:port", "[::1]:8443", "host": the host and the port, `port` when none is named.
 std::optional<std::pair<std::string, std::uint16_t>> parse_host_port(std::string_view s, std::uint16_t port);
 
-}  // namespace spillway::server
+}  // namespace spillway::http

@@ -18,6 +18,8 @@ struct server_tls {
     std::string certificate;  // PEM file, the chain in order
     std::string key;          // PEM file
     bool tls13_only{false};
+    std::string client_ca;  // PEM file; empty: clients are not asked for a certificate
+    bool client_certificate_required{false};
 };
 
 // A context that accepts TLS 1.2 and 1.3 with ALPN http/1.1 and stateless session tickets (keys live as long as the

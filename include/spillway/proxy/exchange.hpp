@@ -61,17 +61,29 @@ private:
     enum class progress : std::uint8_t { nothing, head_sent, complete };
 
     // exchange.cpp
+    static fault bad_request(std::string message);
     net::task<bool> serve();
     net::task<head_state> read_head();
     maybe_fault understand();
-    maybe_fault identify();
     maybe_fault classify();
     maybe_fault find_route();
+    maybe_fault check_other_names(core::route_query q);
+    fault no_route(std::string_view deployment) const;
     void refuse_head(http::head_error error);
     void find_client_address();
     void set_request_id(std::string_view id) noexcept;
     void make_request_id() noexcept;
     void account();
+
+    // authenticate.cpp
+    maybe_fault check_door();
+    maybe_fault identify();
+    maybe_fault identify_by_token(std::string_view token);
+    fault token_refusal(core::token_error e);
+    net::task<maybe_fault> identify_with_fresh_keys(fault refusal);
+    bool identify_by_certificate(wall_time now);
+    void count_authentication();
+    net::task<void> slow_down();
 
     // local_service.cpp
     bool is_local_path() const noexcept;
@@ -111,6 +123,15 @@ private:
     void finish_refused() noexcept;
     void finish_upstream(bool in_step) noexcept;
     void drop_connection() noexcept;
+
+    // credential.cpp
+    std::string_view auth_name(const instance& i) const noexcept;
+    std::string_view auth_value(const backend& b, const instance& i) const noexcept;
+    bool token_at_hand(const backend& b);
+    net::task<void> await_token(const backend& b, time_point deadline);
+    net::task<void> renew_token(const backend& b, time_point deadline);
+    void note_challenge();
+    void wipe_client_secrets() noexcept;
 
     // relay.cpp
     net::task<bool> relay();
@@ -171,6 +192,9 @@ private:
     http::stream_family stream_family_{http::stream_family::chat};
     std::size_t held_memory_{0};
     std::optional<std::size_t> client_, route_, pool_;
+    std::optional<std::size_t> waits_for_keys_;  // provider whose fresh keys could make the token good
+    std::string_view auth_method_{"none"}, auth_result_{"none"}, auth_label_;
+    bool passes_token_{false};  // the client's own token goes to the instance
 
     // the attempts
     std::unique_ptr<net::upstream_connection> connection_;
@@ -179,6 +203,9 @@ private:
     bool counted_{false};                                // in serving_'s outstanding
     bool trial_backend_{false}, trial_instance_{false};  // claimed and not yet answered for
     std::uint32_t attempts_{0};
+    std::uint64_t token_version_{0};                       // of the token that the last attempt carried
+    std::string challenge_;                                // claims that the backend wants proven
+    std::pair<std::size_t, std::size_t> secret_in_out_{};  // where scratch_->out holds our credential
     time_point attempt_began_{}, first_byte_at_{};
 
     // the answer

@@ -6,6 +6,7 @@
 #include <spillway/net/slab.hpp>
 #include <spillway/net/stream.hpp>
 #include <spillway/net/task.hpp>
+#include <spillway/proxy/token_cache.hpp>
 #include <spillway/proxy/worker.hpp>
 
 namespace spillway::proxy {
@@ -35,6 +36,10 @@ public:
     net::buffer& input() noexcept { return in_; }
     net::interrupt& left() noexcept { return left_; }
     bool draining() const noexcept { return draining_; }
+    // The token that the last request brought, verified.
+    std::shared_ptr<const known_token>& last_token() noexcept { return last_token_; }
+    // What the certificate of the TLS handshake says; null when the client showed none.
+    const core::certificate_claims* certificate();
 
 private:
     friend class worker;
@@ -48,6 +53,9 @@ private:
     net::stream client_;
     net::buffer in_;
     net::interrupt left_;  // fired when the client went away or the session is cut
+    std::shared_ptr<const known_token> last_token_;
+    std::unique_ptr<core::certificate_claims> certificate_;
+    bool certificate_read_{false};
     bool in_exchange_{false};
     bool draining_{false};
     session* next_{nullptr};  // the worker's list of its sessions

@@ -4,12 +4,18 @@
 #include <string>
 #include <vector>
 
+#include <spillway/base/secret_text.hpp>
 #include <spillway/core/balancer.hpp>
+#include <spillway/core/certificate.hpp>
 #include <spillway/core/identity.hpp>
 #include <spillway/core/outcome.hpp>
 #include <spillway/core/retry_budget.hpp>
 #include <spillway/core/router.hpp>
 #include <spillway/core/selector.hpp>
+#include <spillway/core/token.hpp>
+#include <spillway/credentials/token.hpp>
+#include <spillway/identity/client_certificate.hpp>
+#include <spillway/identity/token_provider.hpp>
 #include <spillway/net/tls_context.hpp>
 #include <spillway/net/upstream.hpp>
 #include <spillway/proxy/backend_state.hpp>
@@ -23,8 +29,13 @@ namespace spillway::proxy {
 struct listener {
     std::string name;
     net::address at;
-    net::ssl_ctx_ptr tls;  // null: plain HTTP behind a TLS-terminating ingress
+    net::ssl_ctx_ptr tls;             // null: plain HTTP behind a TLS-terminating ingress
+    std::vector<net::network> allow;  // may connect; empty: everybody
     std::vector<net::network> trusted_proxies;
+    std::vector<std::string> front_doors;     // X-Azure-FDID has to be one of them; empty: no such lock
+    bool asks_certificates{false};            // of clients, in the TLS handshake
+    std::string certificate_header;           // in which a trusted proxy passes a client's certificate on
+    identity::trust_store certificate_trust;  // of those; null: only fingerprints count
     client_limits limits;
     std::string base_path;                      // taken off the front of every path
     duration sse_keep_alive{duration::zero()};  // zero: no comments during silence
@@ -38,7 +49,9 @@ struct instance {
     net::upstream_limits connections;
     std::string path_prefix;  // of the endpoint URL, without a slash at its end
     std::string host_field;   // value of the Host field
-    std::string auth_name, auth_value;
+    std::string auth_name;
+    secret_text auth_value;                          // an API key; empty with a token
+    std::shared_ptr<credentials::token_cell> token;  // null: an API key, or nothing
     std::string pinned_api_version;
     duration dns_refresh{seconds(30)};
     std::string identity;  // stable over reloads as long as the instance is the same
@@ -83,8 +96,14 @@ struct snapshot {
     std::vector<pool> pools;
     std::vector<client> clients;
     core::key_table keys;
+    std::vector<std::string> key_labels;  // by the key's number
+    identity::provider_list providers;
+    core::token_rules token_rules;
+    core::certificate_rules certificates;
+    config::slow_down slow_down;
     core::router router;
     std::vector<std::string> route_names;
+    std::vector<bool> route_passes_token;  // by route: the client's own token goes to the instance
     double access_log_sample{1.0};
     bool hide_existence{true};
     std::size_t body_memory{std::size_t{1} << 30};
@@ -96,9 +115,18 @@ struct snapshot {
 // What one worker adds: connections and the state of its balancers, which nobody else touches.
 struct worker_snapshot {
     std::shared_ptr<const snapshot> shared;
-    std::vector<std::shared_ptr<net::upstream>> upstreams;  // by instance
-    std::vector<core::balancer_state> balancers;            // by pool
-    std::vector<core::retry_budget> budgets;                // by pool
+    std::vector<std::shared_ptr<net::upstream>> upstreams;            // by instance
+    std::vector<core::balancer_state> balancers;                      // by pool
+    std::vector<core::retry_budget> budgets;                          // by pool
+    std::vector<std::shared_ptr<const credentials::bearer>> bearers;  // by instance, as far as they have tokens
+
+    // The instance's present token, read from its cell only after it has changed; null when there is none.
+    const credentials::bearer* bearer_of(std::size_t instance) {
+        const auto& cell = *shared->instances[instance].token;
+        auto& mine = bearers[instance];
+        if ((mine ? mine->version : 0) != cell.version()) mine = cell.get();
+        return mine.get();
+    }
 };
 
 }  // namespace spillway::proxy

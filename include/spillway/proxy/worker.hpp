@@ -12,11 +12,13 @@
 #include <vector>
 
 #include <spillway/base/random.hpp>
+#include <spillway/core/slow_down.hpp>
 #include <spillway/net/acceptor.hpp>
 #include <spillway/net/loop.hpp>
 #include <spillway/net/slab.hpp>
 #include <spillway/proxy/log_buffer.hpp>
 #include <spillway/proxy/snapshot.hpp>
+#include <spillway/proxy/token_cache.hpp>
 #include <spillway/stats/worker_stats.hpp>
 
 namespace spillway::proxy {
@@ -68,6 +70,8 @@ public:
     random_source& random() noexcept { return random_; }
     stats::worker_stats& stats() noexcept { return stats_; }
     log_buffer& log() noexcept { return log_; }
+    token_cache& tokens() noexcept { return tokens_; }
+    core::failure_table& failures() noexcept { return failures_; }
     process_state& process() noexcept { return process_; }
     const std::shared_ptr<worker_snapshot>& current() const noexcept { return current_; }
     // Something for the operators' log, at most a few a second: what floods tells nothing new.
@@ -109,6 +113,8 @@ private:
     std::span<const std::unique_ptr<worker>> peers_;
     session* sessions_{nullptr};
     std::atomic<std::size_t> session_count_{0};
+    token_cache tokens_;
+    core::failure_table failures_;
     EVP_MD_CTX* digest_context_;
     EVP_MD* digest_;
     std::uint32_t alarms_this_second_{0};

@@ -6,6 +6,7 @@
 
 #include <spillway/config/validate.hpp>
 #include <spillway/proxy/snapshot.hpp>
+#include <spillway/server/identity_service.hpp>
 #include <spillway/server/tls_store.hpp>
 #include <spillway/stats/cells.hpp>
 
@@ -22,11 +23,12 @@ struct compiled {
 // Faults become issues with the place of the key, so that a bad secret file reads like any other mistake.
 class compiler {
 public:
-    explicit compiler(stats::label_table& labels) : labels_(labels) {}
+    compiler(stats::label_table& labels, identity_service& identities) : labels_(labels), identities_(identities) {}
     compiled compile(const config::checked& from, const proxy::snapshot* before);
 
 private:
     stats::label_table& labels_;
+    identity_service& identities_;
     tls_store tls_;
     std::uint64_t generation_{0};
 };

@@ -9,6 +9,7 @@
 #include <spillway/config/validate.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/worker.hpp>
+#include <spillway/server/identity_service.hpp>
 #include <spillway/stats/worker_stats.hpp>
 
 namespace spillway::server {
@@ -35,6 +36,7 @@ public:
     virtual std::vector<const stats::worker_stats*> worker_stats() const = 0;
     virtual std::vector<std::unique_ptr<proxy::worker>>& workers() = 0;
     virtual const stats::label_table& labels() const = 0;
+    virtual const identity_service& identities() const = 0;
     virtual bool ready() const = 0;
     virtual bool draining() const = 0;
     virtual wall_time started_at() const = 0;

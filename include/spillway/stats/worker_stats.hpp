@@ -27,6 +27,8 @@ struct worker_stats {
     family<counter> local_replies;
     // labels: limit; times that a configured limit was hit
     family<counter> limits;
+    // labels: method (key, token, certificate, none), result (ok, or why not)
+    family<counter> authentications;
     // labels: pool, how it ended
     family<counter> broken_streams;
 
@@ -37,6 +39,7 @@ struct worker_stats {
     counter requests_active, streams_active, client_left;
     counter bytes_from_clients, bytes_to_clients;
     counter upstream_opened, upstream_reused, upstream_resumed, upstream_failed, upstream_idle, upstream_unexpected;
+    counter tokens_verified, slowed_down, credential_renewals;
     counter body_memory, log_dropped, exceptions;
 };
 

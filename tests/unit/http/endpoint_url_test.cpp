@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <spillway/server/endpoint_url.hpp>
+#include <spillway/http/endpoint_url.hpp>
 
-namespace spillway::server {
+namespace spillway::http {
 namespace {
 
 TEST(endpoint_url, the_usual_azure_endpoint) {
@@ -44,4 +44,4 @@ TEST(host_port, takes_names_with_and_without_port) {
 }
 
 }  // namespace
-}  // namespace spillway::server
+}  // namespace spillway::http

@@ -44,7 +44,8 @@ protected:
     void TearDown() override { ::unsetenv("KEY"); }
 
     stats::label_table labels;
-    compiler make{labels};
+    identity_service nobody{[](const std::string&) {}, true};
+    compiler make{labels, nobody};
     const time_point now = clock::now();
 };
 
@@ -52,7 +53,7 @@ TEST_F(compiled_snapshot, has_everything_by_index) {
     const auto c = make.compile(checked(), nullptr);
     ASSERT_TRUE(c.snapshot);
     const auto& s = *c.snapshot;
-    EXPECT_EQ(s.instances[0].auth_value, "secret");
+    EXPECT_EQ(s.instances[0].auth_value.view(), "secret");
     EXPECT_EQ(s.instances[1].path_prefix, "/prefix");
     EXPECT_EQ(s.instances[1].to.port, 3);
     EXPECT_EQ(s.instances[1].host_field, "127.0.0.1:2");

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <spillway/base/fault.hpp>
+#include <spillway/base/secret_text.hpp>
+#include <spillway/net/resolver.hpp>
+#include <spillway/net/upstream.hpp>
+
+namespace spillway::net {
+
+// One small request of the gateway itself: a token, a set of keys.
+struct fetch_request {
+    std::string method{"GET"};
+    std::string url;  // http:// or https://, with query
+    std::vector<std::pair<std::string, std::string>> fields;
+    std::string body;  // of a POST
+    ssl_ctx_ptr tls;   // for https://
+    duration timeout{seconds(10)};
+    std::size_t most_bytes{1024 * 1024};  // of the answer's body
+};
+
+struct fetched {
+    int status{0};
+    std::string body;
+    std::string retry_after;
+};
+
+// Asks other services on behalf of the gateway, on one loop, never blocking it. Names are resolved on a thread of
+// its own. Requests and answers may hold secrets, so their memory is overwritten afterwards. Belongs to its loop's
+// thread.
+class fetcher {
+public:
+    explicit fetcher(loop& l);
+    ~fetcher();
+    fetcher(const fetcher&) = delete;
+    fetcher& operator=(const fetcher&) = delete;
+
+    // Faults: `FetchUrl`, `FetchConnect`, `FetchFailed`, `FetchTimeout`, `FetchTooLarge`, `FetchInterrupted`.
+    // Redirections are not followed: nobody who answers with one is whom we asked.
+    task<result<fetched>> fetch(const fetch_request& asked, interrupt* by);
+    loop& owner() noexcept { return loop_; }
+
+private:
+    upstream& target_of(const std::string& host, std::uint16_t port, const ssl_ctx_ptr& tls);
+    task<result<fetched>> exchange(upstream_connection& c, const fetch_request& asked, const std::string& head,
+                                   time_point deadline, interrupt* by);
+
+    loop& loop_;
+    struct target {
+        std::string host;
+        std::unique_ptr<upstream> to;
+    };
+    std::map<std::string, target> targets_;
+    std::map<std::string, duration> hosts_;
+    resolver resolver_;  // last: its threads post to the loop
+};
+
+}  // namespace spillway::net

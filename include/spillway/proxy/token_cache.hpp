@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include <spillway/base/secret_text.hpp>
+#include <spillway/identity/token_provider.hpp>
+
+namespace spillway::proxy {
+
+// A token that was verified: whose it is, and until when that may be believed under which configuration and keys.
+struct known_token {
+    secret_text text;
+    std::size_t client{0};
+    std::uint64_t generation{0};  // of the configuration
+    std::shared_ptr<identity::token_provider> provider;
+    std::uint64_t version{0};  // of its keys
+    wall_time believed_until{};
+
+    bool holds(std::uint64_t now_generation, wall_time now) const noexcept {
+        return generation == now_generation && now < believed_until && version == provider->version();
+    }
+    // In a time that depends on the lengths alone.
+    bool is(std::string_view token) const noexcept;
+};
+
+// The tokens that one worker has verified, by their SHA-256. Bounded; what is full of tokens that still hold lets an
+// arbitrary one go.
+class token_cache {
+public:
+    static constexpr std::size_t capacity = 4096;
+    using digest = std::array<std::uint8_t, 32>;
+
+    std::shared_ptr<const known_token> find(const digest& d) const noexcept {
+        const auto at = known_.find(d);
+        return at == known_.end() ? nullptr : at->second;
+    }
+    void add(const digest& d, std::shared_ptr<const known_token> t, std::uint64_t generation, wall_time now);
+    void forget(const digest& d) { known_.erase(d); }
+
+private:
+    struct hash {
+        std::size_t operator()(const digest& d) const noexcept {
+            std::size_t h;
+            std::memcpy(&h, d.data(), sizeof h);
+            return h;
+        }
+    };
+    std::unordered_map<digest, std::shared_ptr<const known_token>, hash> known_;
+};
+
+}  // namespace spillway::proxy

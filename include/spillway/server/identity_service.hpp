@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <spillway/credentials/token_keeper.hpp>
+#include <spillway/identity/key_keeper.hpp>
+
+namespace spillway::server {
+
+// The thread that talks to identity providers, so that no worker ever does: reads keys, keeps the gateway's tokens
+// fresh. What it keeps outlives reloads. All calls come from the main thread.
+class identity_service {
+public:
+    using alarm = std::function<void(std::string)>;
+
+    // `dry`: nobody is asked for anything, as when a configuration is only checked.
+    explicit identity_service(alarm tell, bool dry = false);
+    ~identity_service();
+    identity_service(const identity_service&) = delete;
+    identity_service& operator=(const identity_service&) = delete;
+
+    // The provider of that name, the running one when it stands for the same keys.
+    std::shared_ptr<identity::token_provider> provider(const std::string& name, const config::token_provider& from,
+                                                       const net::ssl_ctx_ptr& tls);
+    // The token of an identity for a scope. `proof` is a digest of the secret: when it is another one than before,
+    // the source takes over, while the present token serves on.
+    struct wanted_token {
+        std::string credential;  // name, for people
+        std::string identity;    // config::credential_identity
+        std::string scope, proof;
+    };
+    std::shared_ptr<credentials::token_cell> token(const wanted_token& what,
+                                                   std::unique_ptr<credentials::token_source> source);
+    // Ends what no configuration uses any more: everything that was asked for before begin() and not after it.
+    void begin() { ++round_; }
+    void keep_round();
+
+    std::vector<identity::provider_report> providers() const;
+    std::vector<credentials::token_report> tokens() const;
+
+private:
+    struct provider_entry {
+        std::shared_ptr<identity::token_provider> provider;
+        std::shared_ptr<identity::key_keeper> keeper;
+        std::uint64_t round{0};
+    };
+    struct token_entry {
+        std::shared_ptr<credentials::token_cell> cell;
+        std::shared_ptr<credentials::token_keeper> keeper;
+        std::string proof;
+        std::uint64_t round{0};
+    };
+    void start();
+    template <class Keeper>
+    void run(std::shared_ptr<Keeper> keeper);
+    template <class Keeper>
+    void end(const std::shared_ptr<Keeper>& keeper);
+
+    alarm tell_;
+    bool dry_;
+    net::loop loop_;
+    std::unique_ptr<net::fetcher> fetcher_;  // made when something is to be fetched
+    std::uint64_t seed_, round_{1};
+    std::map<std::string, provider_entry> providers_;
+    std::map<std::string, token_entry> tokens_;
+    std::size_t running_{0};  // of the loop's thread
+    bool ending_{false};
+    std::thread thread_;
+};
+
+}  // namespace spillway::server

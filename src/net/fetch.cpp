@@ -1,0 +1,137 @@
+#include <spillway/net/fetch.hpp>
+
+#include <spillway/http/endpoint_url.hpp>
+#include <spillway/http/framing.hpp>
+#include <spillway/http/head.hpp>
+
+namespace spillway::net {
+namespace {
+
+fault failed(std::string_view code, std::string message) {
+    return {
+        .code = code, .who = origin::upstream, .status = 502, .repeat_is_safe = true, .message = std::move(message)};
+}
+
+fault failed(const io_result& r) {
+    switch (r.status) {
+        case io_status::timed_out: return failed("FetchTimeout", "no answer in time");
+        case io_status::interrupted: return failed("FetchInterrupted", "interrupted");
+        default: return failed("FetchFailed", "the connection broke before the answer was complete");
+    }
+}
+
+struct cleansed_at_end {
+    std::string& s;
+    ~cleansed_at_end() { cleanse(s); }
+};
+
+}  // namespace
+
+fetcher::fetcher(loop& l)
+    : loop_(l),
+      resolver_(
+          [this](const std::string& host, const address_list& found) {
+              loop_.post([this, host, found] {
+                  for (auto& [key, t] : targets_)
+                      if (t.host == host) t.to->set_addresses(found);
+              });
+          },
+          1) {}
+
+fetcher::~fetcher() = default;
+
+upstream& fetcher::target_of(const std::string& host, std::uint16_t port, const ssl_ctx_ptr& tls) {
+    const std::string key =
+        host + ":" + std::to_string(port) + ":" + std::to_string(reinterpret_cast<std::uintptr_t>(tls.get()));
+    auto& t = targets_[key];
+    if (!t.to) {
+        endpoint to;
+        to.host = t.host = host;
+        to.port = port;
+        to.tls = tls;
+        t.to = std::make_unique<upstream>(loop_, to, upstream_limits{});
+        hosts_[host] = seconds(30);
+        resolver_.watch(hosts_);
+    }
+    return *t.to;
+}
+
+task<result<fetched>> fetcher::fetch(const fetch_request& asked, interrupt* by) {
+    const auto url_end = asked.url.find('?');
+    const auto url = http::parse_endpoint_url(asked.url.substr(0, url_end));
+    if (!url || (url->tls && !asked.tls)) co_return failed("FetchUrl", "the address is no URL that can be asked");
+    const std::string query = url_end == std::string::npos ? std::string() : asked.url.substr(url_end);
+    std::string head;
+    head.reserve(8192);  // growing would leave copies of secrets behind
+    head += asked.method + " " + (url->prefix.empty() ? "/" : url->prefix) + query +
+            " HTTP/1.1\r\nHost: " + url->host_field +
+            "\r\nAccept: application/json\r\nUser-Agent: spillway/" SPILLWAY_VERSION "\r\n";
+    const cleansed_at_end wipe{head};
+    for (const auto& [name, value] : asked.fields) {
+        if (value.find_first_of("\r\n") != std::string::npos)
+            co_return failed("FetchUrl", "a header value has line ends inside");
+        head += name + ": " + value + "\r\n";
+    }
+    if (asked.method == "POST") head += "Content-Length: " + std::to_string(asked.body.size()) + "\r\n";
+    head += "\r\n";
+    const time_point deadline = clock::now() + asked.timeout;
+    auto& to = target_of(url->host, url->port, url->tls ? asked.tls : ssl_ctx_ptr{});
+    // A fresh connection each time: minutes lie between two requests, and a stale one would cost a failure.
+    auto opened = co_await to.acquire(true, asked.timeout, by);
+    if (opened.error == connect_error::interrupted) co_return failed("FetchInterrupted", "interrupted");
+    if (opened.error != connect_error::none) co_return failed("FetchConnect", opened.detail);
+    const auto connection = std::move(opened.connection);
+    auto answer = co_await exchange(*connection, asked, head, deadline, by);
+    connection->io.close(true);
+    co_return answer;
+}
+
+task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_request& asked, const std::string& head,
+                                        time_point deadline, interrupt* by) {
+    io_result r = co_await c.io.write_all(head, deadline, by);
+    if (r.ok() && !asked.body.empty()) r = co_await c.io.write_all(asked.body, deadline, by);
+    // A refusal may come before everything was taken; reading tells.
+    if (!r.ok() && r.status != io_status::closed && r.status != io_status::failed) co_return failed(r);
+    constexpr std::size_t most_head = 64 * 1024;
+    std::string got;
+    const cleansed_at_end wipe{got};
+    char room[8192];
+    http::response_head parsed;
+    std::size_t head_end = http::npos;
+    while (head_end == http::npos) {
+        r = co_await c.io.read_some(room, deadline, by);
+        if (!r.ok()) co_return failed(r);
+        got.append(room, r.bytes);
+        while ((head_end = http::find_head_end(got)) != http::npos) {
+            const auto error = http::parse_response(std::string_view(got).substr(0, head_end),
+                                                    {most_head, http::field_table::capacity}, false, parsed);
+            if (error != http::head_error::none) co_return failed("FetchFailed", "the answer is no HTTP");
+            if (parsed.status >= 200) break;
+            got.erase(0, head_end);
+        }
+        if (head_end == http::npos && got.size() > most_head)
+            co_return failed("FetchTooLarge", "the head is too long");
+    }
+    fetched out;
+    out.status = parsed.status;
+    out.retry_after = parsed.fields.value(http::field_id::retry_after);
+    http::body_scanner body(parsed);
+    const auto take = [&](std::string_view payload) { out.body.append(payload); };
+    body.feed(std::string_view(got).substr(head_end), take);
+    while (!body.done()) {
+        if (body.failed() || out.body.size() > asked.most_bytes)
+            co_return failed("FetchTooLarge", "the answer is broken or too long");
+        r = co_await c.io.read_some(room, deadline, by);
+        if (r.status == io_status::closed) {
+            if (!body.finish()) co_return failed(r);
+            break;
+        }
+        if (!r.ok()) co_return failed(r);
+        body.feed(std::string_view(room, r.bytes), take);
+    }
+    ::explicit_bzero(room, sizeof room);
+    if (body.failed()) co_return failed("FetchFailed", "the answer's framing is broken");
+    co_return result<fetched>(std::move(out));
+}
+
+}  // namespace spillway::net

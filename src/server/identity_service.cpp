@@ -1,0 +1,123 @@
+#include <spillway/server/identity_service.hpp>
+
+#include <csignal>
+#include <random>
+
+namespace spillway::server {
+
+identity_service::identity_service(alarm tell, bool dry)
+    : tell_(std::move(tell)), dry_(dry), seed_(std::random_device()()) {}
+
+identity_service::~identity_service() {
+    if (!thread_.joinable()) return;
+    loop_.post([this] {
+        ending_ = true;
+        for (auto& [name, p] : providers_) p.keeper->stop();
+        for (auto& [name, t] : tokens_) t.keeper->stop();
+        if (running_ == 0) loop_.stop();
+    });
+    thread_.join();
+    providers_.clear();
+    tokens_.clear();
+    fetcher_.reset();
+}
+
+// Most configurations with API keys alone need neither the thread nor the resolver's.
+void identity_service::start() {
+    if (dry_ || thread_.joinable()) return;
+    fetcher_ = std::make_unique<net::fetcher>(loop_);
+    thread_ = std::thread([this] {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        loop_.run();
+    });
+}
+
+template <class Keeper>
+void identity_service::run(std::shared_ptr<Keeper> keeper) {
+    loop_.post([this, keeper] {
+        ++running_;
+        net::spawn(keeper->run(), [this, keeper](const std::exception_ptr& failure) {
+            if (failure) tell_("the identity thread lost one of its tasks by an exception");
+            if (--running_ == 0 && ending_) loop_.stop();
+        });
+    });
+}
+
+template <class Keeper>
+void identity_service::end(const std::shared_ptr<Keeper>& keeper) {
+    loop_.post([keeper] { keeper->stop(); });
+}
+
+std::shared_ptr<identity::token_provider> identity_service::provider(const std::string& name,
+                                                                     const config::token_provider& from,
+                                                                     const net::ssl_ctx_ptr& tls) {
+    start();
+    // A refused configuration must not take the keys away from the running one, so both have their entry.
+    std::string key = name + "|" + std::to_string(reinterpret_cast<std::uintptr_t>(tls.get()));
+    for (const auto* part : {&from.tenant, &from.issuer, &from.authority}) key += "|" + *part;
+    for (const auto part : {from.refresh.count(), from.unknown_key.count(), duration::rep{from.insecure}})
+        key += "|" + std::to_string(part);
+    auto& entry = providers_[key];
+    if (!entry.provider) {
+        entry.provider = std::make_shared<identity::token_provider>(name, from, tls);
+        if (!dry_) {
+            entry.keeper = std::make_shared<identity::key_keeper>(*fetcher_, entry.provider, ++seed_);
+            run(entry.keeper);
+        }
+    }
+    entry.round = round_;
+    return entry.provider;
+}
+
+std::shared_ptr<credentials::token_cell> identity_service::token(const wanted_token& what,
+                                                                 std::unique_ptr<credentials::token_source> source) {
+    start();
+    auto& entry = tokens_[what.identity + "|" + what.scope];
+    if (!entry.cell) {
+        entry.cell = std::make_shared<credentials::token_cell>();
+        entry.cell->describe(what.credential, source->describe(), what.scope);
+        if (!dry_) {
+            entry.keeper = std::make_shared<credentials::token_keeper>(*fetcher_, entry.cell, std::move(source),
+                                                                       what.scope, ++seed_);
+            run(entry.keeper);
+        }
+    } else if (entry.keeper && entry.proof != what.proof) {
+        entry.cell->describe(what.credential, source->describe(), what.scope);
+        loop_.post([keeper = entry.keeper, next = std::make_shared<std::unique_ptr<credentials::token_source>>(
+                                               std::move(source))] { keeper->adopt(std::move(*next)); });
+    }
+    entry.proof = what.proof;
+    entry.round = round_;
+    return entry.cell;
+}
+
+void identity_service::keep_round() {
+    const auto drop = [this](auto& all) {
+        for (auto at = all.begin(); at != all.end();) {
+            if (at->second.round == round_) {
+                ++at;
+                continue;
+            }
+            end(at->second.keeper);
+            at = all.erase(at);
+        }
+    };
+    drop(providers_);
+    drop(tokens_);
+}
+
+std::vector<identity::provider_report> identity_service::providers() const {
+    std::vector<identity::provider_report> out;
+    for (const auto& [name, p] : providers_) out.push_back(p.provider->report());
+    return out;
+}
+
+std::vector<credentials::token_report> identity_service::tokens() const {
+    std::vector<credentials::token_report> out;
+    for (const auto& [name, t] : tokens_) out.push_back(t.cell->report());
+    return out;
+}
+
+}  // namespace spillway::server
