@@ -94,6 +94,28 @@ def flat_case(lab, rounds, length):
         for clients, backends in sizes}
 
 
+def identity_case(lab, rounds, length):
+    """What it costs to know who is calling: each way by itself, then whole requests in turns."""
+    import subprocess
+    said = subprocess.run(["taskset", "-c", lab.proxy_core, f"{lab.build}/bench/bench-identity"], check=True,
+                          capture_output=True, text=True).stdout
+    token, key = lab.start_identity(), lab.credential
+    lab.restart_spillway()
+    # A request with a token is longer, whoever looks at it: the second row tells the two costs apart.
+    filler = "x" * (len(token) + len("Bearer ") - len("api-key"))
+    ways = {"key": key, "key, and a field as long as the token": f"{key}\r\nx-filler: {filler}",
+            "token, verified before": f"authorization: Bearer {token}"}
+    rows = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, field in ways.items():
+            lab.credential = field
+            rows[way].append(CASES["json"].run(lab, ["spillway"], 1, length)["spillway"])
+    lab.credential = key
+    return {"alone": json.loads(said), "whole": {way: {
+        k: median(rows[way], k) for k in ("requests_per_second", "cpu_us_per_request", "p99_us", "failures")}
+        for way in ways}}
+
+
 def reload_case(lab, length):
     """Reloads the configuration ten times a second while requests run."""
     import threading

@@ -69,7 +69,17 @@ def free_port():
         return s.getsockname()[1]
 
 
-def spillway_config(folder, origin, port, admin, clients=1, backends=1):
+TENANT, APPLICATION = "72f988bf-0000-4000-8000-000000000001", "51aa0000-0000-4000-8000-000000000001"
+
+SIMULATOR = """
+control: {{ address: 127.0.0.1:{control} }}
+tls: {{ certificate: {folder}/server.pem, key: {folder}/server.key }}
+instances: {{ none: {{ address: 127.0.0.1:{instance}, deployments: {{ none: {{}} }} }} }}
+identity: {{ address: 127.0.0.1:{authority}, tls: true, tenants: [{tenant}], token_lifetime: 1h }}
+"""
+
+
+def spillway_config(folder, origin, port, admin, clients=1, backends=1, authority=None):
     lines = ["version: 1", "gateway: { workers: 1 }", "listeners:", "  bench:", f"    address: 127.0.0.1:{port}",
              f"    tls: {{ certificate: {folder}/server.pem, key: {folder}/server.key }}",
              f"admin: {{ address: 127.0.0.1:{admin} }}", 'credentials: { backend: { api_key: "backend-key" } }',
@@ -81,7 +91,12 @@ def spillway_config(folder, origin, port, admin, clients=1, backends=1):
     for i in range(backends - 1):
         lines += [f"  extra-{i}:", "    model: bench", '    version: "1"', "    backends:",
                   f"      - {{ instance: origin, deployment: extra-{i} }}"]
-    lines += ["clients:", f'  bench: {{ keys: ["sha256:{KEY_HASH}"] }}']
+    proof = f'keys: ["sha256:{KEY_HASH}"]'
+    if authority:
+        lines += [f"token_providers: {{ t: {{ tenant: {TENANT}, authority: 'https://127.0.0.1:{authority}', "
+                  f"ca_file: {folder}/ca.pem, audiences: ['api://spillway'] }} }}"]
+        proof += f", entra: {{ tenant: {TENANT}, application: {APPLICATION} }}"
+    lines += ["clients:", f"  bench: {{ {proof} }}"]
     for i in range(clients - 1):
         lines.append(f'  client-{i}: {{ keys: ["sha256:{i:064x}"] }}')
     lines.append("routes:")
@@ -102,6 +117,8 @@ class Lab:
     def __init__(self, build, folder):
         self.build, self.folder = os.path.abspath(build), folder
         self.ports, self.processes = {}, {}
+        self.authority = None
+        self.credential = f"api-key: {KEY}"
         cores = sorted(os.sched_getaffinity(0))
         self.proxy_core, self.other_cores = str(cores[0]), ",".join(map(str, cores[1:] or cores))
 
@@ -126,10 +143,27 @@ class Lab:
         for name in list(self.processes):
             self._stop(name)
 
+    def start_identity(self):
+        """A provider of tokens; the gateway trusts it from the next start on. Returns a token of the client."""
+        import json
+        import urllib.request
+        control, self.authority = free_port(), free_port()
+        self._write("sim.yaml", SIMULATOR, 0, control=control, authority=self.authority, instance=free_port(),
+                    tenant=TENANT)
+        self._start("identity", self.other_cores, [f"{self.build}/spillway-sim", "run", "--config",
+                    f"{self.folder}/sim.yaml"], self.authority)
+        # As long as Entra's usual tokens.
+        claims = {"azp": APPLICATION, "filler": "x" * 600}
+        asked = urllib.request.Request(f"http://127.0.0.1:{control}/identity/tokens", method="POST",
+                                       data=json.dumps({"claims": claims}).encode())
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            return json.load(answer)["token"]
+
     def restart_spillway(self, clients=1, backends=1):
         self._stop("spillway")
         self.ports["spillway"], self.admin = free_port(), free_port()
-        self.config = spillway_config(self.folder, self.origin, self.ports["spillway"], self.admin, clients, backends)
+        self.config = spillway_config(self.folder, self.origin, self.ports["spillway"], self.admin, clients, backends,
+                                      self.authority)
         self._start("spillway", self.proxy_core, [f"{self.build}/spillway", "run", "--config", self.config],
                     self.ports["spillway"])
 
@@ -144,7 +178,7 @@ class Lab:
         """Runs the generator against one of the proxies; returns what it measured."""
         url = f"https://127.0.0.1:{self.ports[name]}/openai/deployments/bench-{deployment}/chat/completions?api-version=2024-10-21"
         command = ["taskset", "-c", self.other_cores, f"{self.build}/bench/spillway-load", url, "--ca",
-                   f"{self.folder}/ca.pem", "--tls-name", "localhost", "-H", f"api-key: {KEY}", "-H",
+                   f"{self.folder}/ca.pem", "--tls-name", "localhost", "-H", self.credential, "-H",
                    "user-agent: OpenAI/Python 1.0", "-H", "accept: application/json", *map(str, arguments)]
         import json
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as p:
@@ -189,9 +223,9 @@ class Lab:
             raise SystemExit(f"bench: {name} is missing; apt-get install nginx-light haproxy")
         return found
 
-    def _write(self, name, text, port):
+    def _write(self, name, text, port, **more):
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as f:
-            f.write(text.format(folder=self.folder, origin=self.origin, port=port))
+            f.write(text.format(folder=self.folder, origin=self.origin, port=port, **more))
 
     def _certificates(self):
         f = self.folder

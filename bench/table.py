@@ -46,6 +46,21 @@ def print_tables(results):
         row("---", "--:", "--:", "--:")
         for what, r in flat.items():
             row(what, f"{r['requests_per_second']:.0f}", f"{r['cpu_us_per_request']:.1f}", f"{r['p99_us']:.0f}")
+    identity = results["cases"].get("identity")
+    if identity:
+        alone = identity["alone"]
+        print("\n### Who is calling\n")
+        row("the check alone", "ns")
+        row("---", "--:")
+        row("key", f"{alone['key']:.0f}")
+        row(f"token of {alone['token_bytes']} bytes, the last one of the connection", f"{alone['token_same_connection']:.0f}")
+        row("token that this worker has verified before", f"{alone['token_other_connection']:.0f}")
+        row("token, verified now", f"{alone['token_verified']:.0f}")
+        print()
+        row("whole requests (small JSON)", "requests/s", "CPU µs/request", "p99 µs", "failures")
+        row("---", "--:", "--:", "--:", "--:")
+        for way, r in identity["whole"].items():
+            row(way, f"{r['requests_per_second']:.0f}", f"{r['cpu_us_per_request']:.1f}", f"{r['p99_us']:.0f}", r["failures"])
     reload = results["cases"].get("reload")
     if reload:
         print(f"\n### {reload['reloads']} reloads under load ({reload['refused']} refused)\n")
