@@ -6,13 +6,8 @@ import time
 import pytest
 from support.config import KEY, merge
 from support.gateway import CHAT, QUESTION, STREAM
+from support.identity import APP, AUDIENCE, GATEWAY_APP, MANAGED, identity_settings, imds, trusting_config
 from support.simulator import IDENTITY_HEADER, TENANT
-
-APP = "51aa0000-0000-4000-8000-000000000001"
-GATEWAY_APP = "6a7e0000-0000-4000-8000-000000000002"
-MANAGED = "7d3c0000-0000-4000-8000-000000000003"
-AUDIENCE = "api://spillway"
-
 
 def until(holds, seconds=10, message="it never came true"):
     end = time.monotonic() + seconds
@@ -30,32 +25,12 @@ def trusting(gateway, simulator, certs):
     """A gateway that trusts the simulator's tenant and has identities of its own. `over` goes over the configuration."""
 
     def make(over=None, credential=None, identity=None, provider=None):
-        sim = simulator(identity={
-            "applications": [
-                {"tenant": TENANT, "client_id": APP, "secret": "of-the-app", "roles": ["Spillway.Use"]},
-                {"tenant": TENANT, "client_id": GATEWAY_APP, "secret": "of-the-gateway"}],
-            "managed_identities": [{"client_id": MANAGED, "system": True}], **(identity or {})})
-        config = merge(sim.gateway_config(), {
-            "token_providers": {"contoso": {"tenant": TENANT, "authority": sim.identity_url, "audiences": [AUDIENCE],
-                                            "ca_file": str(certs.ca), **(provider or {})}},
-            "credentials": {"azure": None, "own": credential(sim) if credential else secret_of(sim, certs)},
-            "instances": {i.name: {"credential": "own"} for i in sim.instances},
-            "clients": {"app": {"entra": {"tenant": TENANT, "application": APP}}},
-        })
-        g = gateway(sim.instances, merge(config, over or {}))
+        sim = simulator(identity=identity_settings(identity))
+        g = gateway(sim.instances, merge(trusting_config(sim, certs, credential, provider), over or {}))
         until(lambda: g.ask("GET", "/health/ready", key=None).status == 200)
         return g, sim
 
     return make
-
-
-def secret_of(sim, certs):
-    return {"client_secret": {"tenant": TENANT, "client_id": GATEWAY_APP, "secret": "of-the-gateway",
-                              "authority": sim.identity_url, "ca_file": str(certs.ca)}}
-
-
-def imds(sim):
-    return {"managed_identity": {"client_id": MANAGED, "endpoint": "imds", "url": sim.managed_identity_url}}
 
 
 def token_of(sim, claims=(), **wanted):
