@@ -2,6 +2,8 @@ import pytest
 
 from support import gateway as gateways
 from support.certs import Certificates
+from support.config import merge
+from support.identity import identity_settings, trusting_config, until
 from support.simulator import Simulator
 from support.upstream import Upstream
 
@@ -80,6 +82,19 @@ def simulator(certs, tmp_path):
     yield make
     for s in made:
         s.stop()
+
+
+@pytest.fixture
+def trusting(gateway, simulator, certs):
+    """A gateway that trusts the simulator's tenant and has identities of its own. `over` goes over the configuration."""
+
+    def make(over=None, credential=None, identity=None, provider=None):
+        sim = simulator(identity=identity_settings(identity))
+        g = gateway(sim.instances, merge(trusting_config(sim, certs, credential, provider), over or {}))
+        until(lambda: g.ask("GET", "/health/ready", key=None).status == 200)
+        return g, sim
+
+    return make
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,13 @@ private:
 
 made_source make_client_secret(const config::credential& from, const source_context& with) {
     if (!from.client_secret) return std::unique_ptr<token_source>();
-    const auto secret = config::resolve(from.client_secret->secret, with.env);
+    auto secret = config::resolve(from.client_secret->secret, with.env);
     if (!secret) return secret.error();
+    secret_text kept(*secret);
+    cleanse(*secret);
     auto at = make_endpoint(*from.client_secret, with);
     if (!at) return at.error();
-    return std::unique_ptr<token_source>(std::make_unique<client_secret>(std::move(*at), secret_text(*secret)));
+    return std::unique_ptr<token_source>(std::make_unique<client_secret>(std::move(*at), std::move(kept)));
 }
 
 }  // namespace spillway::credentials

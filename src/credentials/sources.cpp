@@ -137,9 +137,11 @@ token_answer failed_fetch(const fault& f, std::string_view who) {
 }
 
 result<secret_text> read_secret_file(const std::string& path) {
-    const auto text = config::resolve(config::secret_ref::file(path));
+    auto text = config::resolve(config::secret_ref::file(path));
     if (!text) return text.error();
-    return result<secret_text>(secret_text(*text));
+    secret_text kept(*text);
+    cleanse(*text);
+    return result<secret_text>(std::move(kept));
 }
 
 result<token_endpoint> make_endpoint(const config::application_source& from, const source_context& with) {

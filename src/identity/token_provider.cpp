@@ -63,14 +63,14 @@ verified_token verify_token(std::string_view token, const provider_list& provide
     out.error = read_head(token, head);
     if (out.error != core::token_error::none) return out;
     std::shared_ptr<const provider_keys> keys;
-    bool some_unread = false;
+    std::optional<std::size_t> unread;  // whoever has not published yet may be the one
     out.error = core::token_error::unknown_issuer;
     for (std::size_t i = 0; i < providers.size(); ++i) {
         out.version = providers[i].source->version();
         keys = providers[i].source->keys();
         out.provider = i;
         if (!keys) {
-            some_unread = true;
+            if (!unread) unread = i;
             continue;
         }
         if (std::find(keys->issuers.begin(), keys->issuers.end(), head.issuer) == keys->issuers.end()) {
@@ -80,8 +80,10 @@ verified_token verify_token(std::string_view token, const provider_list& provide
         break;
     }
     if (!keys) {
-        // Whoever has not published yet may be the one.
-        if (some_unread) out.error = core::token_error::keys_missing;
+        if (unread) {
+            out.provider = *unread;
+            out.error = core::token_error::keys_missing;
+        }
         return out;
     }
     std::string payload;

@@ -53,6 +53,13 @@ exchange::maybe_fault exchange::identify() {
         return bad_request(
             "The request carries different keys in several headers. Send one of api-key, "
             "Authorization: Bearer and Ocp-Apim-Subscription-Key.");
+    // A connection brings the same token again and again: comparing costs less than looking at it in any other way.
+    if (const auto& last = session_.last_token();
+        given.as_bearer && last && last->holds(shared.generation, wall_clock::now()) && last->is(given.value)) {
+        auth_method_ = "token";
+        client_ = last->client;
+        return std::nullopt;
+    }
     if (given.as_bearer && !shared.providers.empty() && core::looks_like_token(given.value))
         return identify_by_token(given.value);
     auth_method_ = given.value.empty() ? "none" : "key";
@@ -84,8 +91,7 @@ exchange::maybe_fault exchange::identify() {
               "Azure resource, and that it has not been replaced.");
 }
 
-// A connection brings the same token again and again, so it is compared with the last one first; then the worker's
-// cache is asked; only then the signature is checked.
+// The worker's cache is asked first; only then the signature is checked.
 exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
     const auto& shared = *snapshot_->shared;
     auth_method_ = "token";
@@ -95,7 +101,6 @@ exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
         return std::nullopt;
     };
     auto& last = session_.last_token();
-    if (last && last->holds(shared.generation, now) && last->is(token)) return take(*last);
     const auto digest = worker_.sha256(token);
     if (auto known = worker_.tokens().find(digest)) {
         if (known->holds(shared.generation, now)) {

@@ -160,12 +160,13 @@ private:
             if (told_.insert(name).second) error(path + key, f);
         };
         if (from.api_key.empty()) return add_token(i, name, scope, fail);
-        const auto secret = resolve(from.api_key);
+        auto secret = resolve(from.api_key);
         if (!secret) return fail(".api_key", secret.error());
         if (secret->find_first_of("\r\n") != std::string::npos)
             return fail(".api_key", {.message = "the key has line ends inside"});
         i.auth_name = "api-key";
         i.auth_value = secret_text(*secret);
+        cleanse(*secret);
     }
 
     result<std::string> resolve(const config::secret_ref& ref) {

@@ -1,5 +1,7 @@
 """A tenant of the simulator, and gateways that trust it and are trusted by it."""
 
+import time
+
 from .config import merge
 from .simulator import TENANT
 
@@ -34,3 +36,23 @@ def trusting_config(sim, certs, credential=None, provider=None):
         "instances": {i.name: {"credential": "own"} for i in sim.instances},
         "clients": {"app": {"entra": {"tenant": TENANT, "application": APP}}},
     })
+
+
+def until(holds, seconds=10, message="it never came true"):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, message
+        time.sleep(0.02)
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def token_of(sim, claims=(), **wanted):
+    return sim.mint(claims={"azp": APP, "appid": APP, **dict(claims)}, **wanted)
+
+
+def wait_for_refusal(g, why):
+    """The access log is written behind the requests."""
+    until(lambda: why in [line.get("refused") for line in g.access_log()], 5, f"nobody was refused for {why}")
