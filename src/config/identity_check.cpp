@@ -157,6 +157,8 @@ private:
         const std::string path = "credentials." + name;
         const int sources = !c.api_key.empty() + c.managed_identity.has_value() + c.workload_identity.has_value() +
                             c.client_secret.has_value() + c.client_certificate.has_value() + !c.chain.empty();
+        // A source that is written but could not be read has its own message.
+        if (sources == 0 && tree_.source.has(path + ".api_key")) return;
         if (sources != 1)
             error(path, sources == 0 ? "the credential has no source" : "the credential has several sources",
                   "write one of api_key, managed_identity, workload_identity, client_secret, client_certificate and "

@@ -25,8 +25,4 @@ duration retry_after(const token_refusal& r, std::uint32_t failures, double jitt
     return wait - std::chrono::duration_cast<duration>(wait * (0.2 * jitter));
 }
 
-bool is_final(int status) noexcept {
-    return status >= 400 && status < 500 && status != 404 && status != 408 && status != 410 && status != 429;
-}
-
 }  // namespace spillway::core

@@ -46,6 +46,7 @@ net::task<> token_keeper::run() {
         if (stopping_) break;
         time_point next;
         if (auto* got = std::get_if<got_token>(&answer)) {
+            if (failures > 0 && tell_) tell_("the gateway's token comes again: " + source_->describe());
             failures = 0;
             std::string value = "Bearer ";
             value.reserve(value.size() + got->token.view().size() + 1);
@@ -54,7 +55,7 @@ net::task<> token_keeper::run() {
             next = core::refresh_at(got->times, random_.unit());
         } else {
             const auto& refused = std::get<no_token>(answer);
-            ++failures;
+            if (++failures == 1 && tell_) tell_("no token for the gateway: " + refused.message);
             cell_->fail(refused.message);
             next = clock::now() + core::retry_after(refused.how, failures, random_.unit());
         }

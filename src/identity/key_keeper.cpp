@@ -50,12 +50,18 @@ void key_keeper::stop() noexcept {
 net::task<> key_keeper::run() {
     auto& l = fetcher_.owner();
     duration pause = first_pause;
+    bool failing = false;
     while (!stopping_) {
         provider_->begin_refresh();
         wake_.reset();  // what woke us is being done
         auto found = co_await read();
         if (stopping_) break;
         const bool good = found.has_value();
+        if (tell_ && good == failing) {
+            const std::string who = "token provider " + provider_->name();
+            tell_(good ? who + ": its keys can be read again" : who + ": " + found.error().message);
+        }
+        failing = !good;
         provider_->end_refresh(std::move(found));
         duration wait = pause;
         if (good) {

@@ -88,6 +88,7 @@ verified_token verify_token(std::string_view token, const provider_list& provide
     }
     std::string payload;
     out.error = verify_signature(token, keys->keys, head, payload);
+    out.signature_checked = out.error != core::token_error::unknown_key;
     if (out.error == core::token_error::none) out.error = read_claims(payload, out.claims);
     if (out.error != core::token_error::none) return out;
     const auto& trusted = providers[out.provider];

@@ -54,6 +54,12 @@ result<address> address::parse(std::string_view text) {
     return out;
 }
 
+result<address> address::parse_forwarded(std::string_view text) {
+    const bool v6 = std::count(text.begin(), text.end(), ':') > 1 && text.front() != '[';
+    const bool has_port = !v6 && text.find(':') != std::string_view::npos;
+    return parse(has_port ? std::string(text) : v6 ? "[" + std::string(text) + "]:1" : std::string(text) + ":1");
+}
+
 std::uint16_t address::port() const noexcept {
     return ntohs(family() == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage_).sin6_port
                                       : reinterpret_cast<const sockaddr_in&>(storage_).sin_port);

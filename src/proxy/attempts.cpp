@@ -44,7 +44,7 @@ net::task<bool> exchange::run_attempts() {
     const pool& p = the_pool();
     idle_timeout_ = p.idle_timeout;
     machine_.emplace(p.plan, p.retry, core::exchange_deadlines{p.first_byte_timeout, p.request_timeout}, facts());
-    live_pool view(*snapshot_->shared, p);
+    live_pool view(*snapshot_->shared, p, !passes_token_);
     const core::exchange_machine::world w{view, snapshot_->balancers[*pool_], snapshot_->budgets[*pool_],
                                           worker_.random()};
     core::action next = machine_->start(clock::now(), w);

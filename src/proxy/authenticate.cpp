@@ -82,7 +82,7 @@ exchange::maybe_fault exchange::identify() {
     }
     // SDKs send some key in any case; a certificate that we know outweighs a key that nobody knows.
     if (!shared.certificates.empty() && identify_by_certificate(now)) return std::nullopt;
-    auth_result_ = given.value.empty() ? "missing" : "key_unknown";
+    if (auth_result_.empty()) auth_result_ = given.value.empty() ? "missing" : "key_unknown";
     return unauthorized(
         given.value.empty()
             ? "The request carries no key. Send the gateway key that you were given as `api-key` or as "
@@ -110,7 +110,7 @@ exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
         worker_.tokens().forget(digest);
     }
     const auto verified = identity::verify_token(token, shared.providers, now);
-    worker_.stats().tokens_verified.add();
+    if (verified.signature_checked) worker_.stats().tokens_verified.add();
     using core::token_error;
     if (verified.error == token_error::unknown_key || verified.error == token_error::keys_missing) {
         waits_for_keys_ = verified.provider;
@@ -132,7 +132,7 @@ exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
     known->version = verified.version;
     known->believed_until = verified.believed_until;
     last = known;
-    worker_.tokens().add(digest, std::move(known), shared.generation, now);
+    worker_.tokens().add(digest, std::move(known));
     client_ = *client;
     return std::nullopt;
 }
@@ -189,8 +189,8 @@ void exchange::count_authentication() {
 // Guessing costs time: the address's failures make its refusals wait.
 net::task<void> exchange::slow_down() {
     const auto& how = snapshot_->shared->slow_down;
-    const auto told = client_address_.empty() ? std::nullopt : std::optional(client_address_);
-    const auto part = told ? std::string_view(*told) : core::customer_part(session_.peer().bytes());
+    const auto told = net::address::parse_forwarded(client_address_);
+    const auto part = core::customer_part(told ? told->bytes() : session_.peer().bytes());
     const duration wait = worker_.failures().on_failure(part, how, worker_.now());
     if (wait <= duration::zero()) co_return;
     worker_.stats().slowed_down.add();

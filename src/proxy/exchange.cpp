@@ -18,15 +18,6 @@ bool usable_request_id(std::string_view id) noexcept {
     return true;
 }
 
-// Some proxies add the port; the parser wants one.
-result<net::address> parse_forwarded(std::string_view one) {
-    const bool v6 = std::count(one.begin(), one.end(), ':') > 1 && one.front() != '[';
-    const bool has_port = !v6 && one.find(':') != std::string_view::npos;
-    return net::address::parse(has_port ? std::string(one)
-                               : v6     ? "[" + std::string(one) + "]:1"
-                                        : std::string(one) + ":1");
-}
-
 }  // namespace
 
 fault exchange::bad_request(std::string message) {
@@ -189,7 +180,7 @@ void exchange::find_client_address() {
     const auto& fields = scratch_->request.fields;
     // Front Door always writes this one itself, so behind its lock nobody else can have made it up.
     if (!session_.from().front_doors.empty() && fields.count(http::field_id::x_azure_clientip) == 1) {
-        if (const auto told = parse_forwarded(fields.value(http::field_id::x_azure_clientip))) {
+        if (const auto told = net::address::parse_forwarded(fields.value(http::field_id::x_azure_clientip))) {
             client_address_ = told->ip();
             return;
         }
@@ -200,7 +191,7 @@ void exchange::find_client_address() {
             const auto comma = rest.rfind(',');
             auto one = text::trim(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
             rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(0, comma);
-            const auto parsed = parse_forwarded(one);
+            const auto parsed = net::address::parse_forwarded(one);
             if (!parsed) return;
             client_address_ = parsed->ip();
             if (!is_trusted(*parsed)) return;

@@ -8,7 +8,9 @@ namespace spillway::proxy {
 // The backends of a pool as they are at this moment, over all workers: what the core's decisions look at.
 class live_pool final : public core::pool_view {
 public:
-    live_pool(const snapshot& all, const pool& of) : all_(all), pool_(of) {}
+    // `own_credential`: requests go out with the gateway's credential, not with the client's token.
+    live_pool(const snapshot& all, const pool& of, bool own_credential)
+        : all_(all), pool_(of), own_credential_(own_credential) {}
 
     core::availability look(std::size_t i, time_point now) const override {
         const backend& b = pool_.backends[i];
@@ -17,7 +19,7 @@ public:
             return {core::breaker_mode::busy, false, false, now + seconds(1)};
         // An instance whose first token is on its way is worth a wait; one whose token could not be had is not.
         const auto& token = all_.instances[b.instance].token;
-        if (token && !token->usable(now) && !token->starting())
+        if (own_credential_ && token && !token->usable(now) && !token->starting())
             return {core::breaker_mode::misconfigured, false, false, now + seconds(1)};
         return core::both(state.breaker.view(now), instance_state(b).view(now));
     }
@@ -55,6 +57,7 @@ private:
 
     const snapshot& all_;
     const pool& pool_;
+    bool own_credential_;
 };
 
 }  // namespace spillway::proxy

@@ -13,11 +13,12 @@ bool known_token::is(std::string_view token) const noexcept {
     return text::constant_time_equal(bytes(text.view()), bytes(token));
 }
 
-void token_cache::add(const digest& d, std::shared_ptr<const known_token> t, std::uint64_t generation,
-                      wall_time now) {
-    if (known_.size() >= capacity)
-        std::erase_if(known_, [&](const auto& entry) { return !entry.second->holds(generation, now); });
-    if (known_.size() >= capacity) known_.erase(known_.begin());
+void token_cache::add(const digest& d, std::shared_ptr<const known_token> t) {
+    if (order_.size() >= capacity) {
+        known_.erase(order_.front());
+        order_.pop_front();
+    }
+    order_.push_back(d);
     known_[d] = std::move(t);
 }
 

@@ -210,13 +210,13 @@ private:
         return out;
     }
 
-    // Another key is another chance: what was refused before says nothing about it.
+    // Another key or identity is another chance: what was refused before says nothing about it.
     std::shared_ptr<proxy::breaker_state> find_instance_state(const proxy::instance& i) {
         if (before_ != nullptr)
             for (const auto& old : before_->instances) {
                 if (old.identity != i.identity) continue;
                 const bool refused = old.state->view(clock::now()).mode == core::breaker_mode::misconfigured;
-                if (!refused || old.auth_value == i.auth_value) return old.state;
+                if (!refused || (old.auth_value == i.auth_value && old.token == i.token)) return old.state;
             }
         return std::make_shared<proxy::breaker_state>(config::breaker_policy{});
     }

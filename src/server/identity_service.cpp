@@ -36,6 +36,7 @@ void identity_service::start() {
 
 template <class Keeper>
 void identity_service::run(std::shared_ptr<Keeper> keeper) {
+    keeper->on_trouble(tell_);
     loop_.post([this, keeper] {
         ++running_;
         net::spawn(keeper->run(), [this, keeper](const std::exception_ptr& failure) {

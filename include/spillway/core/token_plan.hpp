@@ -28,7 +28,4 @@ struct token_refusal {
 // endpoint is being updated, which takes up to 70 seconds; other refusals back off from 2 to 60 seconds.
 duration retry_after(const token_refusal& r, std::uint32_t failures, double jitter) noexcept;
 
-// Whether asking again could ever help without a change of the configuration; a mere hint for the log.
-bool is_final(int status) noexcept;
-
 }  // namespace spillway::core

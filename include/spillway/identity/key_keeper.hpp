@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <spillway/base/random.hpp>
@@ -17,6 +18,8 @@ public:
     key_keeper& operator=(const key_keeper&) = delete;
     ~key_keeper();
 
+    // Who hears of trouble: the first failure of a row, and its end. Set before run().
+    void on_trouble(std::function<void(std::string)> tell) { tell_ = std::move(tell); }
     // Runs until stop().
     net::task<> run();
     void stop() noexcept;
@@ -35,6 +38,7 @@ private:
     net::interrupt wake_, stop_;
     std::shared_ptr<key_keeper*> self_;  // null once this object is gone, for what was posted before
     bool stopping_{false};
+    std::function<void(std::string)> tell_;
 };
 
 }  // namespace spillway::identity

@@ -80,6 +80,7 @@ struct verified_token {
     core::token_error error{core::token_error::malformed};
     std::size_t provider{0};   // whose it is; meaningful unless unknown_issuer or malformed
     std::uint64_t version{0};  // of the provider's keys
+    bool signature_checked{false};
     core::token_claims claims;
     wall_time believed_until{};
 };

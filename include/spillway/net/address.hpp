@@ -21,6 +21,10 @@ public:
     // "127.0.0.1:8443", "[::1]:8443"; numeric only, `:8443` and `*:8443` mean every IPv4 address.
     static result<address> parse(std::string_view text);
 
+    // "192.0.2.7", "2001:db8::1", "[2001:db8::1]:443", "192.0.2.7:443": what proxies write into header fields. The
+    // port is 1 when none is told.
+    static result<address> parse_forwarded(std::string_view text);
+
     const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
     socklen_t size() const noexcept { return size_; }
     int family() const noexcept { return storage_.ss_family; }

@@ -193,7 +193,7 @@ private:
     std::size_t held_memory_{0};
     std::optional<std::size_t> client_, route_, pool_;
     std::optional<std::size_t> waits_for_keys_;  // provider whose fresh keys could make the token good
-    std::string_view auth_method_{"none"}, auth_result_{"none"}, auth_label_;
+    std::string_view auth_method_{"none"}, auth_result_, auth_label_;
     bool passes_token_{false};  // the client's own token goes to the instance
 
     // the attempts

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -27,8 +29,7 @@ struct known_token {
     bool is(std::string_view token) const noexcept;
 };
 
-// The tokens that one worker has verified, by their SHA-256. Bounded; what is full of tokens that still hold lets an
-// arbitrary one go.
+// The tokens that one worker has verified, by their SHA-256. Bounded: the oldest gives way.
 class token_cache {
 public:
     static constexpr std::size_t capacity = 4096;
@@ -38,7 +39,8 @@ public:
         const auto at = known_.find(d);
         return at == known_.end() ? nullptr : at->second;
     }
-    void add(const digest& d, std::shared_ptr<const known_token> t, std::uint64_t generation, wall_time now);
+    void add(const digest& d, std::shared_ptr<const known_token> t);
+    std::size_t size() const noexcept { return known_.size(); }
     void forget(const digest& d) { known_.erase(d); }
 
 private:
@@ -50,6 +52,7 @@ private:
         }
     };
     std::unordered_map<digest, std::shared_ptr<const known_token>, hash> known_;
+    std::deque<digest> order_;  // of arrival; may name what was forgotten since
 };
 
 }  // namespace spillway::proxy
