@@ -28,10 +28,12 @@ struct signer {
         return text::to_base64url(bytes);
     }
     std::string jwks() const {
-        return R"({"keys":[{"kty":"RSA","use":"sig","kid":"k1","n":")" + number("n") + R"(","e":")" + number("e") + "\"}]}";
+        return R"({"keys":[{"kty":"RSA","use":"sig","kid":"k1","n":")" + number("n") + R"(","e":")" + number("e") +
+               "\"}]}";
     }
     std::string token(const std::string& claims) const {
-        std::string out = text::to_base64url(R"({"alg":"RS256","typ":"JWT","kid":"k1"})") + "." + text::to_base64url(claims);
+        std::string out =
+            text::to_base64url(R"({"alg":"RS256","typ":"JWT","kid":"k1"})") + "." + text::to_base64url(claims);
         std::string signature(256, '\0');
         std::size_t size = signature.size();
         EVP_MD_CTX* c = EVP_MD_CTX_new();
@@ -70,16 +72,17 @@ double nanoseconds_of(int rounds, Check check) {
 int main() {
     const signer s;
     // As long as Entra's usual tokens are.
-    const std::string claims = std::string(R"({"aud":"api://spillway","iss":")") + issuer +
-                               R"(","exp":4000000000,"azp":"51aa","oid":"0b1e","sub":"0b1e","tid":"72f9","filler":")" +
-                               std::string(750, 'x') + "\"}";
+    const std::string claims =
+        std::string(R"({"aud":"api://spillway","iss":")") + issuer +
+        R"(","exp":4000000000,"azp":"51aa","oid":"0b1e","sub":"0b1e","tid":"72f9","filler":")" +
+        std::string(750, 'x') + "\"}";
     const std::string token = s.token(claims), key = "spw_" + std::string(43, 'k');
     auto provider = std::make_shared<identity::token_provider>("p", config::token_provider{}, nullptr);
     identity::provider_keys keys;
     keys.issuers = {issuer};
     keys.keys = *identity::key_set::parse(s.jwks());
     provider->end_refresh(std::move(keys));
-    const identity::provider_list providers{{provider, "", {"api://spillway"}, minutes(2)}};
+    const identity::provider_list providers{{provider, "", {"api://spillway"}, {}, minutes(2)}};
     EVP_MD_CTX* c = EVP_MD_CTX_new();
     const EVP_MD* md = EVP_sha256();
     core::key_table table;
@@ -92,12 +95,12 @@ int main() {
     known->version = provider->version();
     known->believed_until = now + hours(1);
     proxy::token_cache cache;
-    cache.add(sha256(c, md, token), known, 1, now);
+    cache.add(sha256(c, md, token), known);
 
     const double by_key = nanoseconds_of(
         100'000, [&] { return table.find(sha256(c, md, key), wall_clock::now()).state == core::key_state::valid; });
-    const double same = nanoseconds_of(
-        100'000, [&] { return known->holds(1, wall_clock::now()) && known->is(token); });
+    const double same =
+        nanoseconds_of(100'000, [&] { return known->holds(1, wall_clock::now()) && known->is(token); });
     const double cached = nanoseconds_of(20'000, [&] {
         const auto found = cache.find(sha256(c, md, token));
         return found && found->holds(1, wall_clock::now());

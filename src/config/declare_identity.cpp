@@ -56,8 +56,10 @@ void declare(visitor& v, token_provider& x) {
     v.value({"tenant", "id of an Entra tenant"}, text_of(x.tenant));
     v.value({"issuer", "of another OpenID provider, exactly as its tokens spell it"}, text_of(x.issuer));
     v.value({"authority", "where the metadata of an Entra tenant is read"}, text_of(x.authority));
-    list_of(v, {"audiences", "a token's `aud` has to be one of them: the gateway's own app registration", true},
+    list_of(v, {"audiences", "a token's `aud` has to be one of them: the gateway's own app registration"},
             x.audiences);
+    list_of(v, {"passthrough_audiences", "likewise, but only on passthrough routes: Azure's own API"},
+            x.passthrough_audiences);
     v.value({"ca_file", "PEM bundle to trust there instead of the system's"}, text_of(x.ca_file));
     v.value({"insecure", "allow metadata over http://: whoever sits between could let anybody in"},
             flag_of(x.insecure));

@@ -61,8 +61,8 @@ private:
                   p.tenant.empty() ? "the provider has neither tenant nor issuer"
                                    : "the provider has a tenant and an issuer",
                   "write tenant for Entra, issuer for anybody else");
-        if (p.audiences.empty())
-            error(path + ".audiences", "tokens for anybody would be taken", "name the gateway's app registration");
+        if (p.audiences.empty() && p.passthrough_audiences.empty())
+            error(path + ".audiences", "no token would be taken", "name the gateway's app registration");
         const auto& where = p.tenant.empty() ? p.issuer : p.authority;
         const std::string key = path + (p.tenant.empty() ? ".issuer" : ".authority");
         if (!where.empty() && !text::istarts_with(where, "https://") &&
@@ -73,17 +73,14 @@ private:
                                                             "https://ai.azure.com"};
         for (std::size_t i = 0; i < p.audiences.size(); ++i)
             for (const auto known : of_microsoft)
-                if (p.audiences[i].starts_with(known) && !any_passthrough())
+                if (p.audiences[i].starts_with(known))
                     warn(child_path(path + ".audiences", i),
                          "such tokens are made for Microsoft's own API: whoever gets hold of one could use it here",
-                         "give the gateway an app registration of its own; keep this for passthrough routes");
+                         "give the gateway an app registration of its own; for passthrough routes write "
+                         "passthrough_audiences");
         for (const auto& [name, other] : tree_.token_providers)
             if (name < of && !p.tenant.empty() && other.tenant == p.tenant)
                 error(path + ".tenant", "provider " + name + " is for the same tenant", "join the two");
-    }
-
-    bool any_passthrough() const {
-        return std::any_of(tree_.routes.begin(), tree_.routes.end(), [](const route& r) { return r.passthrough; });
     }
 
     void check_client(const std::string& name, const client& c) {

@@ -56,9 +56,7 @@ exchange::maybe_fault exchange::identify() {
     // A connection brings the same token again and again: comparing costs less than looking at it in any other way.
     if (const auto& last = session_.last_token();
         given.as_bearer && last && last->holds(shared.generation, wall_clock::now()) && last->is(given.value)) {
-        auth_method_ = "token";
-        client_ = last->client;
-        return std::nullopt;
+        return take_token(*last);
     }
     if (given.as_bearer && !shared.providers.empty() && core::looks_like_token(given.value))
         return identify_by_token(given.value);
@@ -96,16 +94,12 @@ exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
     const auto& shared = *snapshot_->shared;
     auth_method_ = "token";
     const wall_time now = wall_clock::now();
-    const auto take = [&](const known_token& known) {
-        client_ = known.client;
-        return std::nullopt;
-    };
     auto& last = session_.last_token();
     const auto digest = worker_.sha256(token);
     if (auto known = worker_.tokens().find(digest)) {
         if (known->holds(shared.generation, now)) {
             last = std::move(known);
-            return take(*last);
+            return take_token(*last);
         }
         worker_.tokens().forget(digest);
     }
@@ -127,13 +121,20 @@ exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
     auto known = std::make_shared<known_token>();
     known->text = secret_text(std::string(token));
     known->client = *client;
+    known->passthrough_only = verified.passthrough_only;
     known->generation = shared.generation;
     known->provider = shared.providers[verified.provider].source;
     known->version = verified.version;
     known->believed_until = verified.believed_until;
     last = known;
     worker_.tokens().add(digest, std::move(known));
-    client_ = *client;
+    return take_token(*last);
+}
+
+exchange::maybe_fault exchange::take_token(const known_token& known) {
+    auth_method_ = "token";
+    client_ = known.client;
+    passthrough_only_ = known.passthrough_only;
     return std::nullopt;
 }
 

@@ -248,7 +248,15 @@ exchange::maybe_fault exchange::find_route() {
     if (auto f = check_other_names(q)) return f;
     route_ = match->route;
     pool_ = match->pool;
-    if (!shared.route_passes_token[*route_]) return std::nullopt;
+    if (!shared.route_passes_token[*route_]) {
+        if (!passthrough_only_) return std::nullopt;
+        return fault{.code = "TokenForAzure",
+                     .who = origin::client,
+                     .status = 403,
+                     .message =
+                         "The token was made for Azure itself, and this route passes no token on. Ask for one "
+                         "with the gateway's own scope."};
+    }
     passes_token_ = true;
     if (auth_method_ == "token") return std::nullopt;
     return fault{.code = "TokenRequired",

@@ -110,7 +110,8 @@ private:
         read_file(from.ca_file);
         const auto tls = tls_.for_instances(from.ca_file);
         if (!tls) return error("token_providers." + name + ".ca_file", tls.error());
-        next_->providers.push_back({identities_.provider(name, from, *tls), from.tenant, from.audiences, from.skew});
+        next_->providers.push_back({identities_.provider(name, from, *tls), from.tenant, from.audiences,
+                                    from.passthrough_audiences, from.skew});
     }
 
     void add_instance(const std::string& name, const config::instance& from) {

@@ -155,10 +155,15 @@ PASS = {"routes": [{"clients": ["app"], "deployment": "gpt-4o", "pool": "chat", 
 
 
 def test_a_checked_token_is_passed_on_where_the_route_says_so(trusting):
-    g, sim = trusting(PASS, provider={"audiences": [AUDIENCE, "https://cognitiveservices.azure.com"]})
+    routes = [*PASS["routes"], {"clients": ["app"], "deployment": "text-embedding-3-small", "pool": "embeddings"}]
+    g, sim = trusting({"routes": routes}, provider={"passthrough_audiences": ["https://cognitiveservices.azure.com"]})
     # A token that an instance takes: made by the token endpoint for Azure's own audience.
     token = own_token(g, sim)
     assert g.ask("POST", CHAT, bearer(token), QUESTION, key=None).status == 200
+    # It was made for Azure, so it opens nothing that the gateway would pay for with its own identity.
+    elsewhere = {"model": "text-embedding-3-small", "input": "x"}
+    refused = g.ask("POST", "/openai/v1/embeddings", bearer(token), elsewhere, key=None)
+    assert refused.status == 403 and refused.json()["error"]["code"] == "TokenForAzure"
     sim.revoke()
     refused = g.ask("POST", CHAT, bearer(token), QUESTION, key=None)
     # That is between the client and Azure: the client hears it, and no breaker opens.

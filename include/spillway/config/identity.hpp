@@ -16,6 +16,8 @@ struct token_provider {
     std::string issuer;                                          // of another provider, as its tokens spell it
     std::string authority{"https://login.microsoftonline.com"};  // where an Entra tenant's metadata is read
     std::vector<std::string> audiences;                          // `aud` has to be one of them
+    // Audiences of Azure's own API: such tokens count on passthrough routes and nowhere else.
+    std::vector<std::string> passthrough_audiences;
     std::string ca_file;               // PEM bundle to trust instead of the system's; empty: the system's
     bool insecure{false};              // allow metadata over http://: whoever sits between may let anybody in
     duration skew{minutes(2)};         // by which clocks may differ

@@ -70,7 +70,7 @@ private:
 struct trusted_provider {
     std::shared_ptr<token_provider> source;
     std::string tenant;  // empty: no Entra tenant
-    std::vector<std::string> audiences;
+    std::vector<std::string> audiences, passthrough_audiences;
     duration skew{minutes(2)};
 };
 using provider_list = std::vector<trusted_provider>;
@@ -81,6 +81,7 @@ struct verified_token {
     std::size_t provider{0};   // whose it is; meaningful unless unknown_issuer or malformed
     std::uint64_t version{0};  // of the provider's keys
     bool signature_checked{false};
+    bool passthrough_only{false};  // made for Azure's own API: may be passed on, and opens nothing else
     core::token_claims claims;
     wall_time believed_until{};
 };

@@ -79,6 +79,7 @@ private:
     maybe_fault check_door();
     maybe_fault identify();
     maybe_fault identify_by_token(std::string_view token);
+    maybe_fault take_token(const known_token& known);
     fault token_refusal(core::token_error e);
     net::task<maybe_fault> identify_with_fresh_keys(fault refusal);
     bool identify_by_certificate(wall_time now);
@@ -194,7 +195,8 @@ private:
     std::optional<std::size_t> client_, route_, pool_;
     std::optional<std::size_t> waits_for_keys_;  // provider whose fresh keys could make the token good
     std::string_view auth_method_{"none"}, auth_result_, auth_label_;
-    bool passes_token_{false};  // the client's own token goes to the instance
+    bool passthrough_only_{false};  // the client's token was made for Azure itself
+    bool passes_token_{false};      // the client's own token goes to the instance
 
     // the attempts
     std::unique_ptr<net::upstream_connection> connection_;

@@ -17,6 +17,7 @@ namespace spillway::proxy {
 struct known_token {
     secret_text text;
     std::size_t client{0};
+    bool passthrough_only{false};
     std::uint64_t generation{0};  // of the configuration
     std::shared_ptr<identity::token_provider> provider;
     std::uint64_t version{0};  // of its keys
