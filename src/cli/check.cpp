@@ -32,7 +32,7 @@ int check(const check_options& o) {
     std::vector<config::issue> issues = checked ? checked->warnings : checked.error();
     if (checked && o.files) {
         stats::label_table labels;
-        server::identity_service nobody([](const std::string&) {}, true);
+        server::identity_service nobody([](const std::string&) {}, {}, true);
         const auto made = server::compiler(labels, nobody).compile(*checked, nullptr);
         issues.insert(issues.end(), made.issues.begin(), made.issues.end());
     }

@@ -60,6 +60,7 @@ net::task<> token_keeper::run() {
             next = clock::now() + core::retry_after(refused.how, failures, random_.unit());
         }
         cell_->finish(next);
+        if (answered_) answered_();
         co_await net::sleep_until(fetcher_.owner(), next, &wake_);
     }
 }

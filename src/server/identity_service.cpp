@@ -5,8 +5,8 @@
 
 namespace spillway::server {
 
-identity_service::identity_service(alarm tell, bool dry)
-    : tell_(std::move(tell)), dry_(dry), seed_(std::random_device()()) {}
+identity_service::identity_service(alarm tell, std::function<void()> tokens_changed, bool dry)
+    : tell_(std::move(tell)), tokens_changed_(std::move(tokens_changed)), dry_(dry), seed_(std::random_device()()) {}
 
 identity_service::~identity_service() {
     if (!thread_.joinable()) return;
@@ -82,6 +82,7 @@ std::shared_ptr<credentials::token_cell> identity_service::token(const wanted_to
         if (!dry_) {
             entry.keeper = std::make_shared<credentials::token_keeper>(*fetcher_, entry.cell, std::move(source),
                                                                        what.scope, ++seed_);
+            entry.keeper->on_answer(tokens_changed_);
             run(entry.keeper);
         }
     } else if (entry.keeper && entry.proof != what.proof) {

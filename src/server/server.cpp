@@ -34,8 +34,8 @@ class server final : public state {
 public:
     explicit server(options with)
         : options_(std::move(with)),
-          identities_(
-              [this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); }),
+          identities_([this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); },
+                      [this] { asio::post(io_, [this] { look_whether_ready(); }); }),
           compiler_(labels_, identities_),
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           tick_(io_),
@@ -75,6 +75,7 @@ private:
     void tell_addresses(const std::string& host, const net::address_list& found);
     void on_tick();
     void on_signal();
+    void look_whether_ready();
     void begin_drain();
     void continue_drain();
     void finish();
@@ -228,8 +229,10 @@ void server::publish() {
         if (!fresh) at->second = std::min(at->second, i.dns_refresh);
     }
     resolver_.watch(hosts);
-    process_.ready = is_ready(*snapshot_, clock::now()) && !draining();
+    look_whether_ready();
 }
+
+void server::look_whether_ready() { process_.ready = snapshot_ && is_ready(*snapshot_, clock::now()) && !draining(); }
 
 void server::tell_addresses(const std::string& host, const net::address_list& found) {
     if (found.empty()) spdlog::warn("{} does not resolve", host);
@@ -265,12 +268,11 @@ std::size_t server::open_sessions() const {
 }
 
 void server::on_tick() {
-    const time_point now = clock::now();
     if (draining()) {
         continue_drain();
     } else {
         if (!files_.changed().empty()) reload("a file changed");
-        process_.ready = is_ready(*snapshot_, now);
+        look_whether_ready();
     }
     tick_.expires_after(draining() ? milliseconds(50) : milliseconds(500));
     tick_.async_wait([this](const boost::system::error_code& ec) {

@@ -21,6 +21,8 @@ public:
 
     // Who hears of trouble: the first failure of a row, and its end. Set before run().
     void on_trouble(std::function<void(std::string)> tell) { tell_ = std::move(tell); }
+    // Who wants to know that a token came or did not. Set before run().
+    void on_answer(std::function<void()> tell) { answered_ = std::move(tell); }
     // Runs until stop().
     net::task<> run();
     void stop() noexcept;
@@ -37,6 +39,7 @@ private:
     std::shared_ptr<token_keeper*> self_;  // null once this object is gone, for what was posted before
     bool stopping_{false};
     std::function<void(std::string)> tell_;
+    std::function<void()> answered_;
 };
 
 }  // namespace spillway::credentials

@@ -18,8 +18,9 @@ class identity_service {
 public:
     using alarm = std::function<void(std::string)>;
 
-    // `dry`: nobody is asked for anything, as when a configuration is only checked.
-    explicit identity_service(alarm tell, bool dry = false);
+    // `tokens_changed` is called on the service's own thread. `dry`: nobody is asked for anything, as when a
+    // configuration is only checked.
+    explicit identity_service(alarm tell, std::function<void()> tokens_changed = {}, bool dry = false);
     ~identity_service();
     identity_service(const identity_service&) = delete;
     identity_service& operator=(const identity_service&) = delete;
@@ -62,6 +63,7 @@ private:
     void end(const std::shared_ptr<Keeper>& keeper);
 
     alarm tell_;
+    std::function<void()> tokens_changed_;
     bool dry_;
     net::loop loop_;
     std::unique_ptr<net::fetcher> fetcher_;  // made when something is to be fetched

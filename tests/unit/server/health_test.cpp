@@ -44,7 +44,7 @@ protected:
     void TearDown() override { ::unsetenv("KEY"); }
 
     stats::label_table labels;
-    identity_service nobody{[](const std::string&) {}, true};
+    identity_service nobody{[](const std::string&) {}, {}, true};
     compiler make{labels, nobody};
     const time_point now = clock::now();
 };
