@@ -1,0 +1,149 @@
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "support.hpp"
+
+namespace spillway::config {
+namespace {
+
+// `more` goes behind a good configuration, as sections of their own.
+std::string told_with(const std::string& more) { return told(check(good() + more, usual())); }
+
+std::string told_of_client(const std::string& more) {
+    return told(check(with(good(), "  shop:", "  extra: { " + more + " }\n  shop:"), usual()));
+}
+
+::testing::AssertionResult has(const std::string& all, const std::string& part) {
+    if (all.find(part) != std::string::npos) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "not told: " << part << "\ntold:\n" << all;
+}
+
+const std::string a_hash = "sha256:" + std::string(64, 'a'), b_hash = "sha256:" + std::string(64, 'b');
+
+TEST(identity_config, keys_are_hashes_or_maps_with_a_life) {
+    const auto text = with(good(), "  shop:",
+                           "  extra: { keys: [\"" + a_hash + "\", { hash: \"" + b_hash +
+                               "\", label: ci, not_before: 2026-01-01, expires: "
+                               "2026-12-31T18:00:00+01:00 }] }\n  shop:");
+    const auto r = check(text, usual());
+    ASSERT_TRUE(r) << told(r);
+    const auto& keys = r->tree.clients.at("extra").keys;
+    ASSERT_EQ(keys.size(), 2U);
+    EXPECT_FALSE(keys[0].expires);
+    EXPECT_EQ(keys[1].label, "ci");
+    EXPECT_EQ(*keys[1].expires, std::chrono::sys_days(std::chrono::year(2026) / 12 / 31) + hours(17));
+    EXPECT_EQ(*keys[1].not_before, std::chrono::sys_days(std::chrono::year(2026) / 1 / 1));
+}
+
+TEST(identity_config, keys_that_make_no_sense_are_told) {
+    EXPECT_TRUE(has(told_of_client("keys: [{ hash: \"" + a_hash + "\", expires: tomorrow }]"),
+                    "clients.extra.keys[0].expires: 'tomorrow' is neither a date nor a time"));
+    for (const auto* bad : {"2026-02-30", "2026-1-1", "2026-01-01T25:00:00Z", "2026-01-01T10:00", "20260101"})
+        EXPECT_TRUE(has(told_of_client("keys: [{ hash: \"" + a_hash + "\", expires: \"" + bad + "\" }]"), "neither"))
+            << bad;
+    EXPECT_TRUE(
+        has(told_of_client("keys: [{ hash: \"" + a_hash + "\", not_before: 2026-02-01, expires: 2026-01-01 }]"),
+            "the key ends before it begins"));
+    EXPECT_TRUE(has(told_of_client("keys: [{ label: x }]"), "clients.extra.keys[0].hash: the key is missing"));
+    EXPECT_TRUE(has(told_of_client("keys: [{ hash: \"" + a_hash + "\" }, \"" + a_hash + "\"]"),
+                    "the key belongs to client extra already"));
+    EXPECT_TRUE(has(told_of_client("keys: []"), "the client has no way to prove itself"));
+}
+
+TEST(identity_config, providers_and_those_who_rely_on_them) {
+    const std::string provider = "token_providers:\n  t: { tenant: t1, audiences: [api://x] }\n";
+    EXPECT_EQ(told_with(provider), "");
+    EXPECT_TRUE(has(told_with("token_providers:\n  t: { audiences: [x] }\n"), "neither tenant nor issuer"));
+    EXPECT_TRUE(has(told_with("token_providers:\n  t: { tenant: t, issuer: \"https://i\", audiences: [x] }\n"),
+                    "a tenant and an issuer"));
+    EXPECT_TRUE(has(told_with("token_providers:\n  t: { tenant: t }\n"), "no token would be taken"));
+    EXPECT_TRUE(has(told_with("token_providers:\n  t: { issuer: \"http://i\", audiences: [x] }\n"),
+                    "token_providers.t.issuer: the keys' source is not protected by TLS"));
+    EXPECT_EQ(told_with("token_providers:\n  t: { issuer: \"http://i\", insecure: true, audiences: [x] }\n"), "");
+    EXPECT_TRUE(has(told_with("token_providers:\n  t: { tenant: t, audiences: [\"https://ai.azure.com\"] }\n"),
+                    "made for Microsoft's own API"));
+    EXPECT_TRUE(has(told_with(provider + "  u: { tenant: t1, audiences: [x] }\n"),
+                    "token_providers.u.tenant: provider t is for the same tenant"));
+    EXPECT_TRUE(has(told_of_client("entra: { tenant: t9, application: a }"),
+                    "clients.extra.entra.tenant: no token provider is configured for this tenant"));
+    EXPECT_TRUE(has(told_of_client("openid: { provider: tt, subject: s }"),
+                    "clients.extra.openid.provider: there is no token provider called 'tt'"));
+    const auto everybody = with(good() + provider, "  shop:", "  extra: { entra: { tenant: t1 } }\n  shop:");
+    EXPECT_TRUE(has(told(check(everybody, usual())), "every application and user of the tenant"));
+}
+
+TEST(identity_config, certificates) {
+    EXPECT_TRUE(has(told_of_client("certificate: {}"), "nothing says which certificate it is"));
+    EXPECT_TRUE(has(told_of_client("certificate: { names: [shop.example] }"),
+                    "clients.extra.certificate.names[0]: the name's kind is missing"));
+    EXPECT_TRUE(has(told_of_client("certificate: { fingerprints: [\"12:34\"] }"), "a fingerprint is a SHA-256"));
+    EXPECT_TRUE(has(told_of_client("certificate: { names: [\"dns:shop\"] }"), "no listener asks for certificates"));
+    const auto listener = [](const std::string& more) {
+        return told(
+            check(with(good(), "address: 127.0.0.1:8443 }", "address: 127.0.0.1:8443, " + more + " }"), usual()));
+    };
+    EXPECT_TRUE(has(listener("tls: { certificate: c, key: k, client_auth: required }"), "nobody may sign them"));
+    EXPECT_TRUE(has(listener("forwarded_certificate: { header: X-Client-Cert }"), "anybody could send this header"));
+    EXPECT_TRUE(has(listener("forwarded_certificate: { client_ca: c }"), "no header is named"));
+    EXPECT_TRUE(has(listener("front_door: { ids: [x] }"), "the id is no secret"));
+}
+
+TEST(identity_config, credentials_have_one_source) {
+    const auto credential = [](const std::string& c) {
+        return told(check(with(good(), "key: { api_key: \"${KEY}\" }", "key: { " + c + " }"), usual()));
+    };
+    for (const auto* good_one :
+         {"managed_identity: {}", "managed_identity: { client_id: a }", "workload_identity: {}",
+          "client_secret: { tenant: t, client_id: c, secret: \"file:/s\" }",
+          "client_certificate: { tenant: t, client_id: c, certificate: a, key: b }"})
+        EXPECT_EQ(credential(good_one), "") << good_one;
+    EXPECT_TRUE(has(credential(""), "credentials.key: the credential has no source"));
+    EXPECT_TRUE(has(credential("api_key: \"${KEY}\", managed_identity: {}"), "several sources"));
+    EXPECT_TRUE(has(credential("managed_identity: { client_id: a, object_id: b }"), "the identity is named twice"));
+    EXPECT_TRUE(
+        has(credential("client_secret: { tenant: t, client_id: c }"), "client_secret.secret: the key is missing"));
+    EXPECT_TRUE(has(credential("workload_identity: { authority: \"http://x\" }"), "the authority is not protected"));
+    EXPECT_TRUE(
+        has(credential("chain: [nobody]"), "credentials.key.chain[0]: there is no credential called 'nobody'"));
+    EXPECT_TRUE(has(credential("chain: [key]"), "a chain holds credentials that give tokens"));
+}
+
+TEST(identity_config, passthrough_needs_tokens) {
+    const auto text = with(good(), "pool: p }", "pool: p, passthrough: true }");
+    EXPECT_TRUE(has(told(check(text, usual())), "no token provider is configured"));
+    EXPECT_TRUE(has(told(check(text + "token_providers:\n  t: { tenant: t1, audiences: [x] }\n", usual())),
+                    "client shop brings no token"));
+}
+
+class keys_file : public ::testing::Test {
+protected:
+    void TearDown() override { std::remove(path.c_str()); }
+    check_result with_file(const std::string& text) {
+        std::ofstream(path) << text;
+        return check(good() + "keys_file: " + path + "\n", usual());
+    }
+    const std::string path = ::testing::TempDir() + "spillway_keys.yaml";
+};
+
+TEST_F(keys_file, adds_to_the_clients_keys) {
+    const auto r = with_file("shop:\n  - " + a_hash + "\n  - { hash: \"" + b_hash + "\", label: ci }\n");
+    ASSERT_TRUE(r) << told(r);
+    EXPECT_EQ(r->tree.clients.at("shop").keys.back().label, "ci");
+    EXPECT_NE(r->hash, with_file("shop: []\n")->hash) << "replicas with other keys run another configuration";
+}
+
+TEST_F(keys_file, its_mistakes_are_told_with_their_place_in_it) {
+    EXPECT_TRUE(has(told(with_file("nobody: [\"" + a_hash + "\"]\n")),
+                    path + ":1:1: error: nobody: there is no client called 'nobody'"));
+    EXPECT_TRUE(has(told(with_file("shop:\n  - mykey\n")), path + ":2:5: error: shop[0]: client keys are stored as"));
+    EXPECT_TRUE(has(told(with_file("shop: [\"" + a_hash + "\", \"" + a_hash + "\"]\n")),
+                    "the key belongs to client shop already"));
+    EXPECT_TRUE(has(told(with_file("- x\n")), "the file holds no map"));
+    EXPECT_TRUE(
+        has(told(check(good() + "keys_file: /nowhere/keys\n", usual())), "/nowhere/keys: error: the file cannot"));
+}
+
+}  // namespace
+}  // namespace spillway::config
