@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -124,7 +125,7 @@ protected:
         std::ofstream(path) << text;
         return check(good() + "keys_file: " + path + "\n", usual());
     }
-    const std::string path = ::testing::TempDir() + "spillway_keys.yaml";
+    const std::string path = ::testing::TempDir() + "spillway_keys_" + std::to_string(::getpid()) + ".yaml";
 };
 
 TEST_F(keys_file, adds_to_the_clients_keys) {
