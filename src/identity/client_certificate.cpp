@@ -83,29 +83,57 @@ std::optional<std::string> percent_decoded(std::string_view s) {
     return out;
 }
 
-// The value of `Cert=` in the last element of an X-Forwarded-Client-Cert; empty when there is none.
-std::string_view forwarded_certificate_text(std::string_view value) {
-    std::string_view found;
-    std::size_t at = 0;
-    while (at < value.size()) {
-        const std::size_t begin = at;
-        bool quoted = false;
-        while (at < value.size() && (quoted || (value[at] != ';' && value[at] != ','))) {
-            if (value[at] == '\\' && quoted) ++at;
-            else if (value[at] == '"') quoted = !quoted;
-            ++at;
+// Reads an X-Forwarded-Client-Cert: elements by comma, pairs by semicolon, values plain or in quotes. A client may
+// have sent the beginning of it, hoping that the proxy's own element is read as a part of a text; so whatever is not
+// exactly of that form makes the whole worthless.
+class forwarded_list {
+public:
+    explicit forwarded_list(std::string_view text) : rest_(text) {}
+
+    // The value of `Cert` in the last element; empty when there is none, or when the form is broken.
+    std::string_view last_certificate() {
+        std::string_view found;
+        for (;;) {
+            std::string_view name, value;
+            if (!read_pair(name, value)) return {};
+            if (text::iequals(name, "Cert")) found = value;
+            if (rest_.empty()) return found;
+            const char separator = rest_.front();
+            if (separator != ';' && separator != ',') return {};
+            rest_.remove_prefix(1);
+            if (separator == ',') found = {};
         }
-        auto pair = text::trim(value.substr(begin, std::min(at, value.size()) - begin));
-        if (text::istarts_with(pair, "Cert=")) {
-            pair.remove_prefix(5);
-            if (pair.size() >= 2 && pair.front() == '"' && pair.back() == '"') pair = pair.substr(1, pair.size() - 2);
-            found = pair;
-        }
-        if (at < value.size() && value[at] == ',') found = {};
-        ++at;
     }
-    return found;
-}
+
+private:
+    bool read_pair(std::string_view& name, std::string_view& value) {
+        while (!rest_.empty() && rest_.front() == ' ') rest_.remove_prefix(1);
+        const auto equals = rest_.find_first_of("=,;\"");
+        if (equals == std::string_view::npos || equals == 0 || rest_[equals] != '=') return false;
+        name = rest_.substr(0, equals);
+        rest_.remove_prefix(equals + 1);
+        return !rest_.empty() && rest_.front() == '"' ? read_quoted(value) : read_plain(value);
+    }
+    bool read_quoted(std::string_view& value) {
+        for (std::size_t i = 1; i < rest_.size(); ++i) {
+            if (rest_[i] == '\\') {
+                ++i;
+            } else if (rest_[i] == '"') {
+                value = rest_.substr(1, i - 1);
+                rest_.remove_prefix(i + 1);
+                return true;
+            }
+        }
+        return false;
+    }
+    bool read_plain(std::string_view& value) {
+        value = rest_.substr(0, rest_.find_first_of(",;"));
+        rest_.remove_prefix(value.size());
+        return value.find('"') == std::string_view::npos;
+    }
+
+    std::string_view rest_;
+};
 
 cert_ptr parse_certificate(const std::string& text) {
     constexpr std::string_view mark = "-----BEGIN CERTIFICATE-----";
@@ -145,9 +173,9 @@ core::certificate_claims read_certificate(X509* certificate, bool vouched) {
 std::optional<core::certificate_claims> read_forwarded_certificate(std::string_view value, const trust_store& trust) {
     constexpr std::size_t longest = 16 * 1024;
     if (value.empty() || value.size() > longest) return std::nullopt;
-    const bool structured = text::istarts_with(value, "Hash=") || text::istarts_with(value, "By=") ||
-                            text::istarts_with(value, "Cert=") || text::istarts_with(value, "Subject=");
-    if (structured) value = forwarded_certificate_text(value);
+    // Neither base64 nor percent-encoding has any of these.
+    if (value.find_first_of("\",;") != std::string_view::npos || text::istarts_with(value, "Cert="))
+        value = forwarded_list(value).last_certificate();
     const auto text = percent_decoded(value);
     if (!text || text->empty()) return std::nullopt;
     const auto certificate = parse_certificate(*text);

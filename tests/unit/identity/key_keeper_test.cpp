@@ -45,25 +45,13 @@ protected:
         });
         const auto work = [&]() -> net::task<> {
             for (std::uint64_t n = 1; n <= readings; ++n) {
-                co_await until([&] { return done() == n; });
+                co_await net::eventually(l, [&] { return done() == n; });
                 if (between) between(n);
             }
             keeper.stop();
-            co_await until([&] { return ended; });
+            co_await net::eventually(l, [&] { return ended; });
         };
         server.run(work());
-    }
-
-    template <class Condition>
-    net::task<> until(Condition c) {
-        const time_point deadline = clock::now() + seconds(20);
-        while (!c()) {
-            if (clock::now() > deadline) {
-                ADD_FAILURE() << "it never came";
-                co_return;
-            }
-            co_await net::sleep_until(l, clock::now() + milliseconds(1));
-        }
     }
 
     std::uint64_t done() const {
@@ -211,9 +199,9 @@ TEST_F(keeping, stops_in_the_middle_of_a_reading) {
     const auto work = [&]() -> net::task<> {
         bool ended = false;
         net::spawn(keeper->run(), [&](std::exception_ptr) { ended = true; });
-        co_await until([&] { return server.requests().size() == 3; });
+        co_await net::eventually(l, [&] { return server.requests().size() == 3; });
         keeper->stop();
-        co_await until([&] { return ended; });
+        co_await net::eventually(l, [&] { return ended; });
         keeper.reset();
         provider->end_refresh(fault{.code = "x"});
         EXPECT_TRUE(provider->ask_for_keys(clock::now())) << "nobody is there to hear it, which does no harm";

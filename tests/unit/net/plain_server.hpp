@@ -12,10 +12,23 @@
 #include <spillway/net/loop.hpp>
 #include <spillway/net/stream.hpp>
 
-// A server without TLS on the loop of the test itself. It gives each connection one answer, as the test spells it out
-// byte by byte, and keeps the requests.
 namespace spillway::net {
 
+// Lets the loop go on until the condition holds, which it does soon.
+template <class Condition>
+task<> eventually(loop& l, Condition holds) {
+    const time_point deadline = clock::now() + seconds(20);
+    while (!holds()) {
+        if (clock::now() > deadline) {
+            ADD_FAILURE() << "it never came";
+            co_return;
+        }
+        co_await sleep_until(l, clock::now() + milliseconds(1));
+    }
+}
+
+// A server without TLS on the loop of the test itself. It gives each connection one answer, as the test spells it out
+// byte by byte, and keeps the requests.
 class plain_server {
 public:
     // What is sent for a request; empty: nothing at all, until the client leaves.
