@@ -19,7 +19,8 @@ const std::string good = plain_server::ok(R"({"access_token":"t","expires_in":36
 class asking : public ::testing::Test {
 protected:
     std::unique_ptr<token_source> make(const config::credential& from) {
-        const source_context with{env, [](const std::string&) { return result<net::ssl_ctx_ptr>(nullptr); },
+        const source_context with{env,
+                                  [](const std::string&) { return result<net::ssl_ctx_ptr>(net::ssl_ctx_ptr()); },
                                   [this](const std::string& name) { return &others.at(name); }};
         auto made = make_source(from, with);
         EXPECT_TRUE(made) << made.error().message;
@@ -65,7 +66,7 @@ protected:
     std::map<std::string, std::string> pages, later = {};  // by path; `later` goes first in round "later"
     net::loop l;
     plain_server server{l, [this](std::string_view request) {
-                            const auto path = std::string(request.substr(0, request.find_first_of("?", 5)));
+                            const auto path = std::string(request.substr(0, request.find_first_of("? ", 5)));
                             const auto page = path.substr(path.find('/'));
                             const auto& from = now == "later" && later.contains(page) ? later : pages;
                             return from.contains(page) ? from.at(page) : plain_server::ok("", "", 404);
@@ -180,7 +181,7 @@ TEST_F(asking, a_chain_that_fails_says_why_for_each) {
     EXPECT_EQ(ask(*source, {""}), std::vector<std::string>{"IMDS refused: status 500; IMDS refused: status 400"});
 }
 
-TEST_F(asking, a_pods_token_is_read_anew_each_time) {
+TEST_F(asking, without_its_file_a_pod_asks_nobody) {
     const std::string path = ::testing::TempDir() + "spillway_pod_" + std::to_string(::getpid());
     variables = {{"AZURE_FEDERATED_TOKEN_FILE", path},
                  {"AZURE_TENANT_ID", "t"},
@@ -190,7 +191,6 @@ TEST_F(asking, a_pods_token_is_read_anew_each_time) {
     c.workload_identity.emplace();
     const auto source = make(c);
     std::remove(path.c_str());
-    // Without a file nobody is asked; the next one of a chain may do better.
     const auto told = ask(*source, {""});
     EXPECT_NE(told.at(0).find(path), std::string::npos) << told.at(0);
     EXPECT_TRUE(server.requests().empty());
