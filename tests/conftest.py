@@ -92,6 +92,7 @@ def trusting(gateway, simulator, certs):
         sim = simulator(identity=identity_settings(identity))
         g = gateway(sim.instances, merge(trusting_config(sim, certs, credential, provider), over or {}))
         until(lambda: g.ask("GET", "/health/ready", key=None).status == 200)
+        until(lambda: all(p["keys"] for p in g.status()["token_providers"]))
         return g, sim
 
     return make

@@ -26,6 +26,7 @@ class House:
                             {"clients": ["other"], "deployment": "secret-model", "pool": "chat"}]
         self.gateway = gateways.build(folder, certs, self.sim.instances, merge(config, over or {})).start()
         until(lambda: self.gateway.ask("GET", "/health/ready", key=None).status == 200)
+        until(lambda: all(p["keys"] for p in self.gateway.status()["token_providers"]))
         self.seen = set()  # what must not turn up in any log
         self.good = self.mint()
 
