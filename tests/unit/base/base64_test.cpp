@@ -29,6 +29,30 @@ TEST(base64, the_usual_form_may_have_padding_and_lines) {
     EXPECT_FALSE(text::from_base64("aGVs-G8="));
 }
 
+TEST(base64, spells_as_the_standard_says) {
+    // RFC 4648, section 10, without its padding.
+    const char* const vectors[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
+    for (const auto& [bytes, spelt] : vectors) {
+        EXPECT_EQ(text::to_base64url(bytes), spelt);
+        EXPECT_EQ(text::from_base64url(spelt), bytes);
+        EXPECT_EQ(text::from_base64(spelt), bytes);
+    }
+    EXPECT_EQ(text::from_base64("+/+/"), text::from_base64url("-_-_"));
+    EXPECT_FALSE(text::from_base64url("+/+/"));
+    EXPECT_FALSE(text::from_base64("-_-_"));
+    EXPECT_FALSE(text::from_base64(std::string_view("AA\0A", 4)));
+}
+
+TEST(base64, of_texts_that_differ_none_means_the_same) {
+    // The last character of a text of three has two bits that belong to nothing.
+    int good = 0;
+    for (const char c : std::string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
+        good += text::from_base64url(std::string("AA") + c).has_value() ? 1 : 0;
+    EXPECT_EQ(good, 16);
+}
+
 TEST(secret_text, leaves_nothing_where_it_was) {
     std::string s(40, 's');
     const char* at = s.data();

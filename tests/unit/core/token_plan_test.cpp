@@ -80,6 +80,29 @@ TEST(failure_table, can_be_turned_off_and_survives_any_number_of_addresses) {
     for (int i = 0; i < 10'000; ++i) t.on_failure(std::to_string(i), {1, minutes(1), seconds(1)}, start);
 }
 
+TEST(failure_table, in_a_full_set_the_oldest_gives_way) {
+    failure_table t(4);
+    const config::slow_down how{1, hours(1), seconds(1)};
+    for (int i = 0; i < 4; ++i) {
+        const std::string address(1, static_cast<char>('a' + i));
+        EXPECT_EQ(t.on_failure(address, how, start + seconds(i)), duration::zero());
+        EXPECT_EQ(t.on_failure(address, how, start + seconds(i)), milliseconds(100));
+    }
+    EXPECT_EQ(t.on_failure("e", how, start + seconds(9)), duration::zero());
+    EXPECT_EQ(t.on_failure("a", how, start + seconds(9)), duration::zero()) << "forgotten for the fifth";
+    EXPECT_EQ(t.on_failure("c", how, start + seconds(9)), milliseconds(200)) << "still known";
+}
+
+TEST(failure_table, all_of_one_customers_addresses_count_together) {
+    failure_table t;
+    const config::slow_down how{1, minutes(1), seconds(1)};
+    for (int i = 0; i < 3; ++i) {
+        const auto wait = t.on_failure(customer_part("network!host000" + std::to_string(i)), how, start);
+        EXPECT_EQ(wait, i == 0 ? duration::zero() : i == 1 ? milliseconds(100) : milliseconds(200));
+    }
+    EXPECT_EQ(t.on_failure(customer_part("another!host0000"), how, start), duration::zero());
+}
+
 TEST(customer_part, is_half_of_an_ipv6_address) {
     EXPECT_EQ(customer_part("1234"), "1234");
     EXPECT_EQ(customer_part("0123456789abcdef"), "01234567");
@@ -118,6 +141,9 @@ TEST(judge, a_refused_credential_is_renewed_once_unless_it_is_the_clients) {
         EXPECT_EQ(theirs.verdict, verdict::commit);
         EXPECT_EQ(theirs.instance, instance_signal::reachable);
     }
+    // Nothing was worked on, so it may be repeated even where a repeat would be felt.
+    EXPECT_EQ(judge(o, {false, false, true, false, true}, {}).verdict, verdict::repeat_renewed);
+    EXPECT_FALSE(judge(o, {false, false, true, false, true}, {}).spends_budget);
     o.kind = outcome_kind::no_credential;
     const auto none = judge(o, {}, {});
     EXPECT_EQ(none.verdict, verdict::elsewhere);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <spillway/core/identity.hpp>
+#include <spillway/http/head.hpp>
 
 namespace spillway::core {
 namespace {
@@ -166,6 +167,96 @@ TEST(key_table, keys_have_a_life) {
     EXPECT_EQ(t.find(d, noon).client, 7U);
     EXPECT_EQ(t.find(d, noon + hours(1) - seconds(1)).state, key_state::valid);
     EXPECT_EQ(t.find(d, noon + hours(1)).state, key_state::expired);
+}
+
+TEST(key_table, without_times_a_key_counts_for_ever) {
+    key_table t;
+    EXPECT_EQ(t.find({}, noon).state, key_state::unknown);
+    t.add({}, 1);
+    for (const auto when : {wall_time{}, noon, wall_time(hours(2'000'000))})
+        EXPECT_EQ(t.find({}, when).state, key_state::valid);
+}
+
+TEST(key_table, tells_which_of_a_clients_keys_it_was) {
+    key_table t;
+    key_digest d{};
+    for (std::uint8_t i = 0; i < 40; ++i) {
+        d[31] = i;  // all in the same slot
+        t.add(d, i / 2, {noon, i % 2 == 0 ? noon : noon + hours(1)});
+    }
+    for (std::uint8_t i = 0; i < 40; ++i) {
+        d[31] = i;
+        const auto found = t.find(d, noon);
+        EXPECT_EQ(found.key, i);
+        EXPECT_EQ(found.client, i / 2U);
+        EXPECT_EQ(found.state, i % 2 == 0 ? key_state::expired : key_state::valid);
+    }
+}
+
+http::field_table fields_of(std::string_view text) {
+    http::request_head head;
+    EXPECT_EQ(http::parse_request(text, {}, head), http::head_error::none);
+    return head.fields;
+}
+
+TEST(find_key, tells_where_it_came) {
+    const auto found = [](const std::string& fields) {
+        const std::string text = "GET / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
+        const auto table = fields_of(text);
+        const auto k = find_key(table);
+        return std::string(k.value) + (k.as_bearer ? " as bearer" : "") + (k.ambiguous ? " ambiguous" : "");
+    };
+    EXPECT_EQ(found(""), "");
+    EXPECT_EQ(found("api-key: k\r\n"), "k");
+    EXPECT_EQ(found("Authorization: bEARER   k \r\n"), "k as bearer");
+    EXPECT_EQ(found("Authorization: Bearer\r\n"), "");
+    EXPECT_EQ(found("Authorization: Bearerk\r\n"), "");
+    EXPECT_EQ(found("api-key: k\r\nAuthorization: Bearer k\r\n"), "k as bearer");
+    EXPECT_EQ(found("Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"), "a as bearer ambiguous");
+    EXPECT_EQ(found("Authorization: Basic a\r\nOcp-Apim-Subscription-Key: k\r\n"), "k");
+}
+
+TEST(looks_like_token, each_way_to_begin_an_object_counts) {
+    EXPECT_TRUE(looks_like_token("ew0.b.c"));
+    EXPECT_TRUE(looks_like_token("eyJ.b.c=="));
+    EXPECT_FALSE(looks_like_token("EyJ.b.c"));
+    EXPECT_FALSE(looks_like_token("eyJ.b.c\n"));
+}
+
+TEST(judge_claims, a_token_at_the_ends_of_time) {
+    auto c = good_claims();
+    c.not_before = wall_time{};
+    EXPECT_EQ(judge_claims(c, expected(), noon), token_error::none);
+    auto exact = expected();
+    exact.skew = duration::zero();
+    c.expires = noon;
+    c.not_before = noon;
+    EXPECT_EQ(judge_claims(c, exact, noon), token_error::expired);
+    EXPECT_EQ(judge_claims(c, exact, noon - seconds(1)), token_error::not_yet);
+    c.expires.reset();
+    EXPECT_EQ(believed_until(c, exact), wall_time::min());
+}
+
+TEST(token_rules, a_subject_weighs_like_an_object_and_more_than_all_the_rest) {
+    token_rules all;
+    EXPECT_TRUE(all.empty());
+    auto much = rule(1);
+    much.application = "App";
+    much.roles = {"Use"};
+    much.scopes = {"use"};
+    much.groups = {"g1"};
+    for (int i = 0; i < 30; ++i) much.claims.emplace_back("team", "shop");
+    all.add(much);
+    auto by_subject = rule(2);
+    by_subject.subject = "sub";
+    all.add(by_subject);
+    EXPECT_FALSE(all.empty());
+    EXPECT_EQ(all.find(good_claims(), 0), 2U);
+    auto stranger = good_claims();
+    stranger.subject = "SUB";
+    EXPECT_EQ(all.find(stranger, 0), 1U);
+    stranger.others.clear();
+    EXPECT_EQ(all.find(stranger, 0), std::nullopt);
 }
 
 }  // namespace
