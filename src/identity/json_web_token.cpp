@@ -128,8 +128,12 @@ result<key_set> key_set::parse(std::string_view jwks) {
         if (!one.is_object() || text_of(one, "kty") != "RSA" || out.keys_.size() >= most_keys) continue;
         const auto use = text_of(one, "use"), algorithm = text_of(one, "alg"), id = text_of(one, "kid");
         if ((!use.empty() && use != "sig") || (!algorithm.empty() && algorithm != "RS256") || id.empty()) continue;
+        const auto modulus = text_of(one, "n"), exponent = text_of(one, "e");
+        // The library ends the process over numbers that are no base64.
+        if (text::from_base64url(modulus).value_or("").empty() || text::from_base64url(exponent).value_or("").empty())
+            continue;
         // Only the public half, whatever else the document holds.
-        const json bare{{"kty", "RSA"}, {"kid", id}, {"n", text_of(one, "n")}, {"e", text_of(one, "e")}};
+        const json bare{{"kty", "RSA"}, {"kid", id}, {"n", modulus}, {"e", exponent}};
         const std::string text = bare.dump();
         cjose_jwk_t* jwk = cjose_jwk_import(text.data(), text.size(), nullptr);
         if (jwk == nullptr) continue;

@@ -92,7 +92,10 @@ TEST(key_set, without_a_usable_key_is_none) {
     const signer small(1024);
     for (const auto& bad : {std::string(), std::string("{}"), std::string("[]"), std::string(R"({"keys":{}})"),
                             std::string(R"({"keys":[]})"), signer::jwks(small.jwk("k")),
-                            signer::jwks(R"({"kty":"RSA","kid":"k","n":"!","e":"AQAB"})")})
+                            signer::jwks(R"({"kty":"RSA","kid":"k","n":"!","e":"AQAB"})"),
+                            signer::jwks(R"({"kty":"RSA","kid":"k","n":"AAAAA","e":"AQAB"})"),
+                            signer::jwks(R"({"kty":"RSA","kid":"k","n":"AQAB","e":"A"})"),
+                            signer::jwks(R"({"kty":"RSA","kid":"k","n":"","e":""})")})
         EXPECT_EQ(key_set::parse(bad).error().code, "JwksInvalid") << bad.substr(0, 40);
 }
 
