@@ -29,6 +29,8 @@ void add_keys_file(loaded& to, const environment& env, std::vector<issue>& issue
         }
         for (std::size_t i = 0; i < keys.size(); ++i) {
             const auto [at, is_new] = owners.emplace(keys[i].hash, name);
+            if (ends_before_it_begins(keys[i]))
+                error(child_path(name, i), "the key ends before it begins", "put expires after not_before");
             if (!is_new)
                 error(child_path(name, i), "the key belongs to client " + at->second + " already",
                       "give each client its own key");

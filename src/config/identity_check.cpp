@@ -93,7 +93,7 @@ private:
             const auto [owner, is_new] = owners_.emplace(c.keys[i].hash, name);
             if (!is_new)
                 error(at, "the key belongs to client " + owner->second + " already", "give each client its own key");
-            if (c.keys[i].not_before && c.keys[i].expires && *c.keys[i].not_before >= *c.keys[i].expires)
+            if (ends_before_it_begins(c.keys[i]))
                 error(at, "the key ends before it begins", "put expires after not_before");
         }
         if (c.entra) check_entra(path + ".entra", *c.entra);

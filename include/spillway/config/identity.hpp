@@ -55,6 +55,10 @@ struct client_key {
     std::optional<wall_time> not_before, expires;
 };
 
+inline bool ends_before_it_begins(const client_key& k) noexcept {
+    return k.not_before && k.expires && *k.not_before >= *k.expires;
+}
+
 // What too many failures from one address cost.
 struct slow_down {
     std::uint32_t failures{10};  // inside `window` that cost nothing
