@@ -99,6 +99,35 @@ TEST(key_set, without_a_usable_key_is_none) {
         EXPECT_EQ(key_set::parse(bad).error().code, "JwksInvalid") << bad.substr(0, 40);
 }
 
+TEST(key_set, passes_over_numbers_that_are_no_base64) {
+    const std::string n(342, 'x');
+    const auto jwk = [](const std::string& modulus, const std::string& exponent) {
+        return R"({"kty":"RSA","kid":"odd","n":")" + modulus + R"(","e":")" + exponent + "\"}";
+    };
+    for (const auto& odd :
+         {jwk("0=x" + n, "AQAB"), jwk("=" + n, "AQAB"), jwk("x!" + n, "AQAB"), jwk(n + "==", "AQAB"), jwk(n, "AQ=B"),
+          jwk(n, "A==="), jwk(n, "="), jwk(n, "A"), jwk(n, ""), jwk("", "AQAB"), jwk("+/" + n, "AQAB")}) {
+        const auto set = key_set::parse(signer::jwks(odd + "," + ours().jwk("k1")));
+        ASSERT_TRUE(set) << odd;
+        EXPECT_EQ(set->size(), 1U) << odd;
+        EXPECT_TRUE(set->has("k1")) << odd;
+    }
+}
+
+TEST(verify_signature, the_whole_signature_counts_and_nothing_else) {
+    const auto keys = *key_set::parse(signer::jwks(ours().jwk("k1")));
+    const std::string token = ours().sign(usual_header, usual_payload);
+    const auto dot = token.rfind('.');
+    std::string payload;
+    for (const auto& changed :
+         {token.substr(0, dot) + ".AAAA", token.substr(0, dot) + "." + std::string(342, 'A'),
+          token.substr(0, token.size() - 4), token + "AAAA",
+          // What another token was signed with, over this one's claims.
+          token.substr(0, dot) + ours().sign(usual_header, "{}").substr(ours().sign(usual_header, "{}").rfind('.'))})
+        EXPECT_NE(verify_signature(changed, keys, {"k1", ""}, payload), token_error::none) << changed.substr(dot);
+    EXPECT_TRUE(payload.empty());
+}
+
 TEST(verify_signature, only_by_the_key_that_the_head_names) {
     const auto keys = *key_set::parse(signer::jwks(ours().jwk("k1") + "," + theirs().jwk("k2")));
     const std::string token = ours().sign(usual_header, usual_payload);
