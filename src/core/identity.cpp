@@ -50,8 +50,9 @@ key_match key_table::find(const key_digest& digest, wall_time now) const noexcep
 }
 
 bool looks_like_token(std::string_view s) noexcept {
-    // {" begins every JSON object with a member; {<space> and {<newline> are possible, too.
-    if (!s.starts_with("eyJ") && !s.starts_with("ewo") && !s.starts_with("eyA") && !s.starts_with("ew0"))
+    // {" begins every JSON object with a member; { and any white space are possible, too.
+    if (!s.starts_with("eyJ") && !s.starts_with("ewo") && !s.starts_with("eyA") && !s.starts_with("ew0") &&
+        !s.starts_with("ewk"))
         return false;
     std::size_t dots = 0;
     for (const char c : s) {

@@ -7,9 +7,11 @@ namespace spillway::core {
 time_point refresh_at(const token_times& t, double jitter) noexcept {
     const duration life = t.expires - t.got;
     if (life <= duration::zero()) return t.got;
+    const duration latest = life > minutes(10) ? life - minutes(5) : life * 3 / 4;
+    const duration soonest = std::min<duration>(life / 4, seconds(30));
     duration wait = life / 2;
-    if (t.refresh_in && *t.refresh_in > duration::zero()) wait = std::min(*t.refresh_in, life);
-    if (life > minutes(10)) wait = std::min<duration>(wait, life - minutes(5));
+    if (t.refresh_in && *t.refresh_in > duration::zero()) wait = *t.refresh_in;
+    wait = std::clamp(wait, soonest, latest);
     // Up to a tenth earlier, never later.
     return t.got + wait - std::chrono::duration_cast<duration>(wait * (0.1 * jitter));
 }

@@ -17,13 +17,12 @@ public:
             auto answer = co_await links_[i]->get(by, asked, stop);
             if (std::holds_alternative<got_token>(answer)) {
                 serving_ = i;
-                served_ = true;
                 co_return answer;
             }
             last = std::get<no_token>(std::move(answer));
             all += (all.empty() ? "" : "; ") + last.message;
             // One that exists and is in trouble is waited for: another identity may have other rights.
-            if (served_ && !last.unavailable && n == 0) break;
+            if (!last.unavailable) break;
         }
         last.message = std::move(all);
         co_return token_answer(std::move(last));
@@ -37,7 +36,6 @@ public:
 private:
     std::vector<std::unique_ptr<token_source>> links_;
     std::size_t serving_{0};
-    bool served_{false};
 };
 
 }  // namespace

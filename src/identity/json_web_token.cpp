@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include <spillway/base/base64.hpp>
 #include <spillway/base/text.hpp>
@@ -25,15 +26,13 @@ fault invalid(std::string message) {
 
 // Nothing for what is no object, also for one that names a member twice: two readers could see two tokens.
 json read_object(std::string_view text) {
-    std::vector<std::vector<std::string>> seen;
+    std::vector<std::set<std::string>> seen;  // an attacker may send many members
     bool twice = false;
     const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
         if (event == json::parse_event_t::object_start) seen.emplace_back();
         if (event == json::parse_event_t::object_end && !seen.empty()) seen.pop_back();
         if (event == json::parse_event_t::key && !seen.empty()) {
-            const auto& name = parsed.get_ref<const std::string&>();
-            if (std::find(seen.back().begin(), seen.back().end(), name) != seen.back().end()) twice = true;
-            seen.back().push_back(name);
+            twice |= !seen.back().insert(parsed.get_ref<const std::string&>()).second;
         }
         return true;
     };

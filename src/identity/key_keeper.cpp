@@ -10,6 +10,8 @@ namespace {
 
 constexpr duration first_pause = seconds(2), longest_pause = minutes(1);
 
+constexpr std::string_view no_document = "ProviderHasNoDocument";
+
 fault unusable(std::string message) {
     return {.code = "ProviderUnusable", .who = origin::upstream, .message = std::move(message)};
 }
@@ -89,6 +91,7 @@ net::task<result<provider_keys>> key_keeper::read() {
         if (old && old->issuer != main->issuer) out.issuers.push_back(old->issuer);
         const auto known = provider_->keys();
         if (!old && known) out.issuers = known->issuers;
+        else if (!old && old.error().code != no_document) co_return old.error();
     }
     const auto keys = co_await document(main->keys_url);
     if (!keys) co_return keys.error();
@@ -123,7 +126,11 @@ net::task<result<std::string>> key_keeper::document(std::string url) {
     asked.tls = provider_->tls();
     auto got = co_await fetcher_.fetch(asked, &stop_);
     if (!got) co_return unusable(url + ": " + got.error().message);
-    if (got->status != 200) co_return unusable(url + " answered " + std::to_string(got->status));
+    if (got->status != 200) {
+        fault f = unusable(url + " answered " + std::to_string(got->status));
+        if (got->status == 404) f.code = no_document;
+        co_return f;
+    }
     co_return result<std::string>(boost::system::in_place_value, std::move(got->body));
 }
 

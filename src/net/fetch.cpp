@@ -119,8 +119,7 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
     const auto take = [&](std::string_view payload) { out.body.append(payload); };
     body.feed(std::string_view(got).substr(head_end), take);
     while (!body.done()) {
-        if (body.failed() || out.body.size() > asked.most_bytes)
-            co_return failed("FetchTooLarge", "the answer is broken or too long");
+        if (body.failed() || out.body.size() > asked.most_bytes) break;
         r = co_await c.io.read_some(room, deadline, by);
         if (r.status == io_status::closed) {
             if (!body.finish()) co_return failed(r);
@@ -131,6 +130,7 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
     }
     ::explicit_bzero(room, sizeof room);
     if (body.failed()) co_return failed("FetchFailed", "the answer's framing is broken");
+    if (out.body.size() > asked.most_bytes) co_return failed("FetchTooLarge", "the answer is too long");
     co_return result<fetched>(std::move(out));
 }
 

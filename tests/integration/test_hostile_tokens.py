@@ -12,10 +12,8 @@ NOW = int(time.time())
 
 @pytest.fixture(scope="module")
 def house(certs, tmp_path_factory):
-    h = House(certs, tmp_path_factory.mktemp("hostile"))
+    h = House(certs, tmp_path_factory.mktemp("hostile"), with_issuer=True)
     yield h
-    h.still_serves()
-    assert not h.leaks()
     h.close()
 
 
@@ -23,9 +21,9 @@ def ask(token, scheme="Bearer "):
     return lambda g: g.ask("POST", CHAT, {"Authorization": f"{scheme}{token}"}, QUESTION, key=None)
 
 
-def check(house, token, status=401):
+def check(house, token, why=None, status=401):
     house.seen.add(token)
-    house.refused(ask(token), status)
+    house.refused(ask(token), status, why=why)
 
 
 def test_the_token_that_all_others_are_made_from_is_good(house):
@@ -41,13 +39,13 @@ def test_the_token_that_all_others_are_made_from_is_good(house):
                                  "EdDSA", "dir", "RSA-OAEP", "rs256", "RS256 ", " RS256", "RS2567", "",
                                  "A" * 200])
 def test_no_other_algorithm(house, alg):
-    check(house, house.mint(header={"alg": alg}))
+    check(house, house.mint(header={"alg": alg}), "token_algorithm")
 
 
 @pytest.mark.parametrize("alg", [None, 1, True, ["RS256"], {"RS256": 1}, [], 256.0])
 def test_algorithms_that_are_no_text(house, alg):
     h, _, _ = parts(house.good)
-    check(house, rewritten(house.good, header=json.dumps({**decoded(h), "alg": alg})))
+    check(house, rewritten(house.good, header=json.dumps({**decoded(h), "alg": alg})), "token_algorithm")
 
 
 @pytest.mark.parametrize("signature", ["", "AA", "A" * 342, "A" * 10, None])
@@ -96,7 +94,7 @@ def test_heads_that_two_readers_could_read_in_two_ways(house, text):
     lambda t: t + t, lambda t: t[: len(t) // 2], lambda t: t.swapcase(), lambda t: t[::-1], lambda t: t + "A" * 16,
     lambda t: t.replace("e", "e=", 1), lambda t: "eyJ" + t, lambda t: t.upper(), lambda t: t + "\u00e9"])
 def test_forms(house, change):
-    check(house, change(house.good), (400, 401))
+    check(house, change(house.good))
 
 
 @pytest.mark.parametrize("at", [5, 40, 100, 200, 300, -1, -2, -100, -300])
@@ -106,20 +104,21 @@ def test_one_letter_changed(house, at):
     check(house, "".join(letters))
 
 
-@pytest.mark.parametrize("size", [16 * 1024 + 1, 20_000, 30_000])
-def test_sizes(house, size):
-    check(house, rewritten(house.good, payload=json.dumps({"iss": "x", "filler": "x" * size})), (401, 431))
+@pytest.mark.parametrize("size, status, why", [(16 * 1024 + 1, 401, "token_malformed"), (20_000, 401, "token_malformed"),
+                                               (30_000, 431, None)])
+def test_sizes(house, size, status, why):
+    check(house, rewritten(house.good, payload=json.dumps({"iss": "x", "filler": "x" * size})), why, status)
 
 
 def test_a_large_token_that_is_good_but_too_large(house):
-    check(house, house.mint({"groups": [f"{n:036}" for n in range(400)]}), (401, 431))
+    check(house, house.mint({"groups": [f"{n:036}" for n in range(400)]}), "token_malformed")
 
 
 def test_parts_of_two_good_tokens(house):
     second = house.mint({"roles": ["Admin"]})
     (h1, p1, s1), (h2, p2, s2) = parts(house.good), parts(second)
     for mixed in (f"{h1}.{p2}.{s1}", f"{h1}.{p1}.{s2}", f"{h2}.{p2}.{s1}"):
-        check(house, mixed)
+        check(house, mixed, "token_signature")
 
 
 # Claims, properly signed
@@ -158,14 +157,14 @@ def test_payloads_that_are_no_claims(house, payload):
 
 
 def test_a_withdrawn_key_signs_for_nobody(house):
-    check(house, house.mint(key="unknown"))
+    check(house, house.mint(key="unknown"), "token_unknown_key")
 
 
 # How it is brought
 
 
 @pytest.mark.parametrize("scheme, status", [
-    ("bearer  ", 200), ("BEARER ", 200), ("Bearer\t", (400, 401)), ("Bearer", 401), ("Basic ", 401), ("Negotiate ", 401),
+    ("bearer  ", 200), ("BEARER ", 200), ("Bearer\t", 401), ("Bearer", 401), ("Basic ", 401), ("Negotiate ", 401),
     ("Token ", 401), ("", 401), ("Bearer,", 401), ("DPoP ", 401), ("Bearer Bearer ", 401), ("Bearer a, Bearer ", 401),
     ("Bearer=", 401), ("\"Bearer\" ", 401)])
 def test_schemes(house, scheme, status):

@@ -27,6 +27,9 @@ TEST(refresh_at, the_issuers_advice_counts_up_to_five_minutes_before_the_end) {
     EXPECT_EQ(refresh_at(lives(hours(1), hours(1)), 0), start + minutes(55));
     EXPECT_EQ(refresh_at(lives(hours(1), hours(9)), 0), start + minutes(55));
     EXPECT_EQ(refresh_at(lives(hours(1), duration::zero()), 0), start + minutes(30));
+    EXPECT_EQ(refresh_at(lives(minutes(8), minutes(8)), 0), start + minutes(6));
+    EXPECT_EQ(refresh_at(lives(hours(1), milliseconds(1)), 0), start + seconds(30));
+    EXPECT_EQ(refresh_at(lives(seconds(8), milliseconds(1)), 0), start + seconds(2));
 }
 
 TEST(refresh_at, jitter_is_a_tenth_at_most_and_never_late) {

@@ -151,7 +151,7 @@ TEST(token_rules, who_asks_the_most_decides_and_of_equals_the_first) {
 }
 
 TEST(looks_like_token, tells_tokens_from_keys) {
-    for (const auto* token : {"eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "eyJ..", "eyA.b.c", "ewo.b.c.d.e"})
+    for (const auto* token : {"eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "eyJ..", "eyA.b.c", "ewo.b.c.d.e", "ewk.b.c"})
         EXPECT_TRUE(looks_like_token(token)) << token;
     for (const auto* key : {"", "eyJ", "eyJ.b", "spw_abc", "a.b.c", "eyJ.b.c d", "eyJ.b.c/", "sk-eyJ.b.c"})
         EXPECT_FALSE(looks_like_token(key)) << key;

@@ -174,11 +174,21 @@ TEST_F(asking, who_has_served_and_is_gone_is_replaced) {
 
 TEST_F(asking, a_chain_that_fails_says_why_for_each) {
     others = {{"a", machine("/a")}, {"b", machine("/b")}};
-    pages = {{"/a" + imds_page, plain_server::ok("", "", 500)}, {"/b" + imds_page, plain_server::ok("", "", 400)}};
+    pages = {{"/a" + imds_page, plain_server::ok("", "", 400)}, {"/b" + imds_page, plain_server::ok("", "", 500)}};
     config::credential c;
     c.chain = {"a", "b"};
     const auto source = make(c);
-    EXPECT_EQ(ask(*source, {""}), std::vector<std::string>{"IMDS refused: status 500; IMDS refused: status 400"});
+    EXPECT_EQ(ask(*source, {""}), std::vector<std::string>{"IMDS refused: status 400; IMDS refused: status 500"});
+}
+
+TEST_F(asking, a_chain_waits_for_whoever_exists_and_is_in_trouble) {
+    others = {{"a", machine("/a")}, {"b", machine("/b")}};
+    pages = {{"/a" + imds_page, plain_server::ok("", "", 500)}, {"/b" + imds_page, good}};
+    config::credential c;
+    c.chain = {"a", "b"};
+    const auto source = make(c);
+    EXPECT_EQ(ask(*source, {""}), std::vector<std::string>{"IMDS refused: status 500"});
+    EXPECT_EQ(server.requests().size(), 1U);
 }
 
 TEST_F(asking, without_its_file_a_pod_asks_nobody) {
