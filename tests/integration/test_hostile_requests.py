@@ -78,8 +78,10 @@ def test_injected_lines(house, line):
 
 
 @pytest.mark.parametrize("name", [
-    "secret-model", "secret%2Dmodel", "%73ecret-model", "gpt-4o-b", "gpt-4o%00", "gpt-4o%00secret-model", "gpt-4o%0d%0a",
-    "gpt-4o%20", "%20gpt-4o", "gpt-4o.", "gpt-4o%2e", "GPT-4O", "Gpt-4o", "gpt-4%6F%20", "gpt%E2%80%914o", "gpt-4%D0%BE",
+    "secret-model", "secret%2Dmodel", "%73ecret-model", "gpt-4o-b", "gpt-4o%00", "gpt-4o%00secret-model",
+    "gpt-4o%0d%0a",
+    "gpt-4o%20", "%20gpt-4o", "gpt-4o.", "gpt-4o%2e", "GPT-4O", "Gpt-4o", "gpt-4%6F%20", "gpt%E2%80%914o",
+    "gpt-4%D0%BE",
     "%EF%BD%87pt-4o", "gpt-4o%E2%80%8B", "gpt-4o%CC%81", "gpt-4o%C0%AE", "gpt-4o%ff", "*", "%2a", "gpt-*", "gpt-4?", "",
     "gpt-4o%2fchat%2fcompletions%2f..%2f..%2fsecret-model", "gpt-4o%252f..%252fsecret-model", "gpt-4o/../secret-model",
     "../deployments/secret-model", "%2e%2e/deployments/secret-model", "%2e%2e%2fdeployments%2fsecret-model",
@@ -95,10 +97,13 @@ def test_names_in_the_path(house, name):
     "/openai/deployments/gpt-4o/chat//completions", "/openai/deployments/gpt-4o/chat/completions/",
     "/openai/deployments/gpt-4o/chat%2fcompletions", "/OpenAI/deployments/gpt-4o/chat/completions",
     "/openai/Deployments/gpt-4o/chat/completions", "/openai/deployments/gpt-4o/Chat/completions",
-    "/openai/deployments/gpt-4o/chat/completions;v=1", "/openai/deployments/gpt-4o/chat/completions/../../../secret-model",
-    "/openai/v1/../deployments/secret-model/chat/completions", "/openai/v2/chat/completions", "/openai/v1/v1/chat/completions",
+    "/openai/deployments/gpt-4o/chat/completions;v=1",
+    "/openai/deployments/gpt-4o/chat/completions/../../../secret-model",
+    "/openai/v1/../deployments/secret-model/chat/completions", "/openai/v2/chat/completions",
+    "/openai/v1/v1/chat/completions",
     "/chat/completions", "/openai/v1/chat/completions/x", "/openai/v1/assistants",
-    "/openai/v1/fine_tuning/jobs", "/openai/v1/files", "/openai/deployments", "/openai/management", "/status", "/metrics",
+    "/openai/v1/fine_tuning/jobs", "/openai/v1/files", "/openai/deployments", "/openai/management", "/status",
+    "/metrics",
     "/config", "/config/reload", "/admin", "/health", "/health/live/../../metrics", "/health/ready%2f..%2fmetrics",
     "/.env", "/openai/v1/chat/completions%00", "/openai/realtime?deployment=secret-model",
     "/openai/v1/realtime?model=secret-model", "/\\openai/v1/chat/completions"])
@@ -148,13 +153,17 @@ def test_names_in_the_query(house, query):
     '{"model":"gpt-4o","mod\\u0065l":"secret-model"}', '{"model":["gpt-4o"]}', '{"model":{"name":"gpt-4o"}}',
     '{"model":null}', '{"model":1}', '{"model":true}', '{"model":""}', '{"model":" gpt-4o"}', '{"model":"gpt-4o "}',
     '{"model":"gpt-4o\\u0000"}', '{"model":"GPT-4O"}', '{"Model":"gpt-4o"}', '{"nested":{"model":"gpt-4o"}}',
-    '[{"model":"gpt-4o"}]', '"gpt-4o"', "model=gpt-4o", '{"model":"gpt-4o"', '{"model":"gpt-4o"}}', '{"model":"gpt-4o"}{}',
-    '{"model":"gpt-4o",}', "{'model':'gpt-4o'}", '{model:"gpt-4o"}', '// x\n{"model":"gpt-4o"}', '{"model":"gpt-4o"/*x*/}',
+    '[{"model":"gpt-4o"}]', '"gpt-4o"', "model=gpt-4o", '{"model":"gpt-4o"', '{"model":"gpt-4o"}}',
+    '{"model":"gpt-4o"}{}',
+    '{"model":"gpt-4o",}', "{'model':'gpt-4o'}", '{model:"gpt-4o"}', '// x\n{"model":"gpt-4o"}',
+    '{"model":"gpt-4o"/*x*/}',
     '\ufeff{"model":"gpt-4o"}', '{"model":"gpt-4\ud83d"}', "", "{}", "null",
-    '{"pad":"' + "x" * 1_100_000 + '","model":"secret-model"}', '{"a":' + "[" * 3000 + "]" * 3000 + ',"model":"secret-model"}',
+    '{"pad":"' + "x" * 1_100_000 + '","model":"secret-model"}',
+    '{"a":' + "[" * 3000 + "]" * 3000 + ',"model":"secret-model"}',
     '{"model":"gpt-4o\n"}', '{"model":"gpt-4o\\ud800"}', '{"model":"gpt-4о"}'])
 def test_names_in_the_body(house, body):
-    house.refused(post(V1, {"Content-Type": "application/json"}, body.encode("utf-8", "surrogatepass")), (400, 404, 413))
+    house.refused(post(V1, {"Content-Type": "application/json"}, body.encode("utf-8", "surrogatepass")), (400, 404,
+    413))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7", "cp037"])
@@ -197,7 +206,8 @@ def test_a_forged_address_stays_out_of_the_log(house):
 
 
 @pytest.mark.parametrize("target, body", [
-    (DEPLOYMENTS.format("gpt%2D4o"), None), (DEPLOYMENTS.format("%67pt-4o"), None), (DEPLOYMENTS.format("gpt-4%6f"), None),
+    (DEPLOYMENTS.format("gpt%2D4o"), None), (DEPLOYMENTS.format("%67pt-4o"), None), (DEPLOYMENTS.format("gpt-4%6f"),
+    None),
     (V1, '{"model":"gpt\\u002d4o","messages":[{"role":"user","content":"x"}]}'),
     (V1, '{"mod\\u0065l":"gpt-4o","messages":[{"role":"user","content":"x"}]}'),
     (f"{CHAT}&deployment=gpt-4o", None), (f"{CHAT}&{urllib.parse.quote('deployment')}=gpt%2d4o", None)])

@@ -33,7 +33,8 @@ class Issuer:
         if r.target == "/.well-known/openid-configuration":
             return c.answer(200, {"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
         return c.answer(200, {"keys": [
-            self.published(self.stranger, "of-encryption", use="enc"), self.published(self.stranger, "of-PS256", alg="PS256"),
+            self.published(self.stranger, "of-encryption", use="enc"),
+            self.published(self.stranger, "of-PS256", alg="PS256"),
             self.published(self.short, "short"), {"kty": "oct", "kid": "shared", "k": b64(b"x" * 32), "alg": "HS256"},
             {**self.published(self.stranger, ""), "kid": None}, self.published(self.key, "main", use="sig")]})
 
@@ -74,7 +75,8 @@ class House:
             "clients": {"other": {"keys": ["sha256:" + "0" * 64]}}})
         if self.issuer:
             config = merge(config, {
-                "token_providers": {"own": {"issuer": self.issuer.url, "audiences": [AUDIENCE], "ca_file": str(certs.ca),
+                "token_providers": {"own": {"issuer": self.issuer.url, "audiences": [AUDIENCE],
+                "ca_file": str(certs.ca),
                                             "unknown_key": "24h"}},
                 "clients": {"partner": {"openid": {"provider": "own", "subject": "partner"}}}})
         allowed = ["app", "partner"] if self.issuer else ["app"]
