@@ -26,6 +26,8 @@ fault invalid(std::string message) {
 
 // Nothing for what is no object, also for one that names a member twice: two readers could see two tokens.
 json read_object(std::string_view text) {
+    // The parser takes a zero for the end and would not look at what follows.
+    if (text.find('\0') != std::string_view::npos) return nullptr;
     std::vector<std::set<std::string>> seen;  // an attacker may send many members
     bool twice = false;
     const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
