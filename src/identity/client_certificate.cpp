@@ -167,6 +167,7 @@ core::certificate_claims read_certificate(X509* certificate, bool vouched) {
     out.not_before = time_of(X509_get0_notBefore(certificate));
     out.expires = time_of(X509_get0_notAfter(certificate));
     if (vouched) add_names(certificate, out.names);
+    ERR_clear_error();  // an error that is left behind would be taken for one of the next TLS connection
     return out;
 }
 

@@ -3,6 +3,7 @@
 #include <cjose/header.h>
 #include <cjose/jwk.h>
 #include <cjose/jws.h>
+#include <openssl/err.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -80,6 +81,12 @@ std::vector<std::string> words_of(const std::string& text) {
     return out;
 }
 
+// OpenSSL keeps errors for the thread. One that is left behind would be taken for a failure of the next TLS
+// connection that this thread serves, whoever's that is.
+struct no_error_left {
+    ~no_error_left() { ERR_clear_error(); }
+};
+
 struct jws_release {
     void operator()(cjose_jws_t* p) const noexcept { cjose_jws_release(p); }
 };
@@ -121,6 +128,7 @@ token_error read_head(std::string_view token, token_head& out) {
 
 result<key_set> key_set::parse(std::string_view jwks) {
     constexpr std::size_t most_keys = 64;
+    const no_error_left at_end;
     const json all = json::parse(jwks, nullptr, false);
     if (!all.is_object() || !all.contains("keys") || !all["keys"].is_array())
         return invalid("the document has no list of keys");
@@ -163,6 +171,7 @@ std::vector<std::string> key_set::ids() const {
 
 token_error verify_signature(std::string_view token, const key_set& keys, const token_head& head,
                              std::string& payload) {
+    const no_error_left at_end;
     const auto* key = keys.find(head.key_id);
     if (key == nullptr) return token_error::unknown_key;
     const std::unique_ptr<cjose_jws_t, jws_release> jws(cjose_jws_import(token.data(), token.size(), nullptr));

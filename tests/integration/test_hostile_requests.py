@@ -6,10 +6,8 @@ import urllib.parse
 
 import pytest
 from support.config import KEY
-from support.gateway import QUESTION
-from support.hostile import CHAT, House
+from support.hostile import CHAT, V1, House, post, raw
 
-V1 = "/openai/v1/chat/completions"
 DEPLOYMENTS = "/openai/deployments/{}/chat/completions?api-version=2024-10-21"
 
 
@@ -18,19 +16,6 @@ def house(certs, tmp_path_factory):
     h = House(certs, tmp_path_factory.mktemp("hostile"), {"listeners": {"public": {"limits": {"body": "2MiB"}}}})
     yield h
     h.close()
-
-
-def post(target, fields=(), body=None, key=KEY, method="POST"):
-    return lambda g: g.ask(method, target, fields, QUESTION if body is None else body, key=key)
-
-
-def raw(head, body=b""):
-    """The very bytes, with a key where one belongs."""
-    def send(g):
-        with g.connect() as wire:
-            wire.send(head.replace(b"KEY", KEY.encode()) + body)
-            return wire.read_answer()
-    return send
 
 
 def cases(groups):

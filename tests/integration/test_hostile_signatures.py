@@ -7,7 +7,8 @@ import json
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from support.gateway import QUESTION
+from support.config import KEY
+from support.gateway import QUESTION, STREAM
 from support.hostile import APP, CHAT, TENANT, House, b64, decoded, parts
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -216,3 +217,50 @@ def test_both_alphabets_of_base64_spell_different_tokens(house):
             break
     house.accepted(ask(token))
     check(house, token.replace("-", "+").replace("_", "/"), "key_unknown")
+
+
+# Whose fault is it? The stranger's alone. The gateway has one worker here, so all of this happens in one thread.
+
+
+@pytest.fixture
+def fresh(certs, tmp_path):
+    h = House(certs, tmp_path)
+    yield h
+    h.close()
+
+
+WRONG = {"bits": lambda s: s[:-1] + bytes([s[-1] ^ 1]), "zeros": lambda s: b"\0" * 256, "ones": lambda s: b"\xff" * 256,
+         "short": lambda s: s[:-1], "long": lambda s: s + b"\0"}
+
+
+def strange(house, wrong):
+    """The fields of a request whose token has a wrong signature."""
+    text, _, signature = house.good.rpartition(".")
+    bad = f"{text}.{b64(WRONG[wrong](raw(signature)))}"
+    house.seen.add(bad)
+    return {"Authorization": f"Bearer {bad}"}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_bad_signature_breaks_nobody_elses_stream(fresh, wrong):
+    fields = strange(fresh, wrong)
+    with fresh.gateway.connect() as stranger:
+        for _ in range(3):
+            with fresh.gateway.connect() as stream:
+                stream.request("POST", CHAT, {"api-key": KEY}, {**STREAM, "max_tokens": 100})
+                answer = stream.read_head()
+                assert answer.status == 200
+                # The stranger stays: to end a connection would tidy up behind it.
+                assert [stranger.ask("POST", CHAT, fields, QUESTION).status for _ in range(3)] == [401] * 3
+                stream.read_body(answer)
+            assert answer.end == "whole" and b"[DONE]" in answer.body, answer.body[-300:]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_bad_signature_costs_the_next_request_nothing(fresh, wrong):
+    fields = strange(fresh, wrong)
+    with fresh.gateway.connect() as stranger, fresh.gateway.connect() as friend:
+        for n in range(1, 6):
+            assert stranger.ask("POST", CHAT, fields, QUESTION).status == 401
+            assert friend.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200
+            assert fresh.asked() == n

@@ -1,12 +1,14 @@
 """Tokens that are made to be mistaken for good ones. None gets past the gateway, none reaches an instance."""
 
 import json
+import re
 import time
 
 import pytest
 from support.config import KEY
 from support.gateway import QUESTION
 from support.hostile import APP, AUDIENCE, CHAT, OTHER_TENANT, TENANT, House, b64, decoded, parts, rewritten
+from support.wire import compose
 
 NOW = int(time.time())
 
@@ -250,3 +252,45 @@ def test_it_is_the_signature_that_counts_not_the_cache(house):
     h, p, s = parts(house.good)
     for signature in (f"{s[:-8]}{'AAAAAAAA' if s[-8:] != 'AAAAAAAA' else 'BBBBBBBB'}", b64(b"x" * 256)):
         check(house, f"{h}.{p}.{signature}", "token_signature")
+
+
+# A connection that was somebody's a moment ago
+
+
+def on_one_connection(house, requests):
+    """Statuses of requests that share a connection, each with these fields."""
+    with house.gateway.connect() as wire:
+        return [wire.ask("POST", CHAT, fields, QUESTION).status for fields in requests]
+
+
+@pytest.mark.parametrize("fields, status", [
+    ([], 401), ([("Authorization", "Bearer ")], 401), ([("Authorization", "Bearer x")], 401), ([("api-key", "x")], 401),
+    ([("api-key", "TOKEN")], 401), ([("api-key", "TOKEN"), ("Authorization", "Bearer ")], 401),
+    ([("Ocp-Apim-Subscription-Key", "TOKEN")], 401), ([("Authorization", "Basic TOKEN")], 401),
+    ([("Authorization", "Bearer LONGER")], 401), ([("Authorization", "Bearer SHORTER")], 401),
+    ([("Authorization", "Bearer HEAD.PAYLOAD.")], 401), ([("Authorization", "Bearer HEAD.PAYLOAD")], 401),
+    ([("Authorization", "Bearer TOKEN"), ("api-key", KEY)], 400), ([("Cookie", "TOKEN")], 401),
+    ([("Authorization", "Bearer TOKEN"), ("Authorization", "Bearer TOKEN")], 400),
+    ([("Authorization", "Bearer LAST")], 401), ([("Authorization", "Bearer EXPIRED")], 401),
+    ([("Authorization", "Bearer OTHER")], 401)])
+def test_a_connection_lends_its_identity_to_nobody(house, fields, status):
+    h, p, s = parts(house.good)
+    words = {"TOKEN": house.good, "HEAD": h, "PAYLOAD": p, "LAST": f"{h}.{p}.{s[:-2]}AA",
+             "EXPIRED": house.mint({"exp": NOW - 3600}), "OTHER": house.mint(tenant=OTHER_TENANT),
+             "LONGER": house.good + "AAAA", "SHORTER": house.good[:-4]}
+    filled = [(name, re.sub("[A-Z]{4,}", lambda m: words[m[0]], value) if value != KEY else value)
+              for name, value in fields]
+    good = {"Authorization": f"Bearer {house.good}"}
+    before = house.asked()
+    assert on_one_connection(house, [good, filled, good]) == [200, status, 200]
+    assert house.asked() == before + 2
+
+
+def test_requests_sent_at_once_are_each_their_own(house):
+    good = compose("POST", CHAT, {"Authorization": f"Bearer {house.good}"}, QUESTION)
+    nobody, key = compose("POST", CHAT, {}, QUESTION), compose("POST", CHAT, {"api-key": "x" * 20}, QUESTION)
+    before = house.asked()
+    with house.gateway.connect() as wire:
+        wire.send(good + nobody + good + key + nobody)
+        assert [wire.read_answer().status for _ in range(5)] == [200, 401, 200, 401, 401]
+    assert house.asked() == before + 2

@@ -160,6 +160,19 @@ class House:
         return [s[:40] for s in (KEY, self.good) if s in text]
 
 
+def post(target, fields=(), body=None, key=KEY):
+    return lambda g: g.ask("POST", target, fields, QUESTION if body is None else body, key=key)
+
+
+def raw(head, body=b""):
+    """The very bytes, with a key where one belongs."""
+    def send(g):
+        with g.connect() as wire:
+            wire.send(head.replace(b"KEY", KEY.encode()) + body)
+            return wire.read_answer()
+    return send
+
+
 def at(listener, fields=(), target=None, key=None, body=None):
     """A question to another listener."""
     def send(g):
@@ -170,6 +183,7 @@ def at(listener, fields=(), target=None, key=None, body=None):
 
 
 CHAT = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"
+V1 = "/openai/v1/chat/completions"
 
 
 def count(tree):
@@ -203,5 +217,5 @@ def decoded(part):
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-__all__ = ["APP", "AUDIENCE", "CHAT", "FRONT_DOOR", "House", "Issuer", "OTHER_TENANT", "TENANT", "at", "b64", "decoded",
-           "parts", "rewritten"]
+__all__ = ["APP", "AUDIENCE", "CHAT", "FRONT_DOOR", "House", "Issuer", "OTHER_TENANT", "TENANT", "V1", "at", "b64",
+           "decoded", "parts", "post", "raw", "rewritten"]
