@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import os
+import socket
 import ssl
 import urllib.parse
 
 import pytest
 from support.config import KEY, free_port
+from support.gateway import QUESTION
 from support.hostile import CHAT, FRONT_DOOR, House, at
 from support.identity import until
+from support.wire import Wire
 
 XFCC, ARR = "X-Forwarded-Client-Cert", "X-ARR-ClientCert"
 
@@ -238,3 +242,50 @@ def test_a_forged_address_stays_out_of_the_log(house, listener, name):
     "127.0.0.1")])
 def test_a_trusted_proxy_is_believed_for_what_it_wrote_itself(house, case, said, peer):
     assert peer_of(house, f"chain-{case}", "proxied", [("X-Forwarded-For", s) for s in said])[0] == peer
+
+
+# What a stranger gets wrong is the stranger's alone: one worker serves all of these connections in one thread
+
+
+def requests_of_friends_stay_single(house, disturb):
+    with house.gateway.connect() as friend:
+        for _ in range(3):
+            before = house.asked()
+            disturb()
+            assert friend.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200
+            assert house.asked() == before + 1
+
+
+@pytest.mark.parametrize("value", ["{forger}", "{stranger}", 'Cert="{forger}"', "MIIB", "MIIBAAAA", "{shop64}%00",
+    "{forger64}AAAA",
+                                   "-----BEGIN CERTIFICATE-----%0AAAAA%0A-----END CERTIFICATE-----", "{forger}{shop}"])
+def test_a_bad_certificate_costs_the_next_request_nothing(house, value):
+    with Wire(house.gateway.port_of("proxied"), house.gateway.tls) as stranger:
+        requests_of_friends_stay_single(house, lambda: stranger.ask(
+            "POST", CHAT, [(XFCC, house.people.fill(value))], QUESTION))
+
+
+@pytest.mark.parametrize("hello", [
+    b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"\0" * 400,
+    b"\x15\x03\x03\x00\x02\x02\x28",
+    b"\x80\x2e\x01\x00\x02", b"\0" * 64, b"\x16\x03\x01\x00\x04\x01\x00\x00\x00"])
+def test_a_bad_handshake_costs_the_next_request_nothing(house, hello):
+    def disturb():
+        with Wire(house.gateway.port, timeout=5) as stranger:
+            stranger.send(hello)
+            stranger.half_close()
+            while stranger.recv():
+                pass
+    requests_of_friends_stay_single(house, disturb)
+
+
+def test_a_session_that_ends_in_garbage_costs_the_next_request_nothing(house):
+    """Bytes that are no record, behind a handshake that was good."""
+    def disturb():
+        with Wire(house.gateway.port, house.gateway.tls) as stranger:
+            assert stranger.ask("GET", "/health/live").status == 200
+            with socket.socket(fileno=os.dup(stranger.sock.fileno())) as tcp:
+                tcp.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+                while tcp.recv(4096):
+                    pass
+    requests_of_friends_stay_single(house, disturb)
