@@ -89,6 +89,7 @@ io_result stream::try_read(std::span<char> into) noexcept {
     if (ssl_ != nullptr) {
         std::size_t got = 0;
         errno = 0;
+        ERR_clear_error();  // what others left behind is no failure of this connection
         const int code = SSL_read_ex(ssl_, into.data(), into.size(), &got);
         if (code == 1) return {io_status::ok, got};
         return ssl_result(code);
@@ -114,6 +115,7 @@ io_result stream::try_write(std::string_view from) noexcept {
     if (ssl_ != nullptr) {
         std::size_t put = 0;
         errno = 0;
+        ERR_clear_error();
         const int code = SSL_write_ex(ssl_, from.data(), from.size(), &put);
         if (code == 1) return {io_status::ok, put};
         const io_result r = ssl_result(code);
