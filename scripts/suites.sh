@@ -80,8 +80,9 @@ run_ctest() {
     rm -f "$LOGS/$name.xml"
     "${WRAP[@]}" ctest --test-dir "build/$preset" -j "$(nproc)" --timeout 300 --output-on-failure --no-tests=error \
         --output-junit "$PWD/$LOGS/$name.xml" "$@" >"$log" 2>&1 </dev/null || code=$?
-    sanitizer_reports "$name" || code=1
+    ! sanitizer_found "$name" || code=1
     record_junit "$name" "$LOGS/$name.xml" "$code" "$start" "$log"
+    sanitizer_reports "$name"
 }
 
 # run_pytest NAME PRESET-OF-THE-GATEWAY PRESET-OF-THE-SIMULATOR ARGUMENT...
@@ -95,8 +96,9 @@ run_pytest() {
                 SPILLWAY_PRESET=$gateway PYTHONDONTWRITEBYTECODE=1 \
                 "${WRAP[@]}" "$ROOT/$VENV/bin/python" -m pytest -q --junitxml="$ROOT/$LOGS/$name.xml" "$@"
     ) >"$log" 2>&1 </dev/null || code=$?
-    sanitizer_reports "$name" || code=1
+    ! sanitizer_found "$name" || code=1
     record_junit "$name" "$LOGS/$name.xml" "$code" "$start" "$log"
+    sanitizer_reports "$name"
 }
 
 # What the sanitizers found goes to files, so that no test can swallow it; any such file is a failure.
@@ -110,13 +112,17 @@ wrap_sanitizer() {
     # GCC 12's ThreadSanitizer cannot live with addresses as random as newer kernels make them.
     ! setarch "$(uname -m)" -R true 2>/dev/null || WRAP=(setarch "$(uname -m)" -R "${WRAP[@]}")
 }
+sanitizer_found() { [ -n "$(find "$LOGS" -name "$1.report.*" -size +0 -print -quit)" ]; }
+
+# Shown last, under the failed tests: an excerpt of the end of the log then holds the cause.
 sanitizer_reports() {
     local report
     for report in "$LOGS/$1".report.*; do
         [ -s "$report" ] || continue
         printf '\nsanitizer report %s:\n' "$report" >&2
         head -n 40 "$report" >&2
-        return 1
+        grep '^SUMMARY' "$report" | sort | uniq -c >&2
+        return 0
     done
 }
 

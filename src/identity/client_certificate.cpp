@@ -9,6 +9,7 @@
 
 #include <spillway/base/base64.hpp>
 #include <spillway/base/text.hpp>
+#include <spillway/net/tls_context.hpp>
 
 namespace spillway::identity {
 namespace {
@@ -157,6 +158,7 @@ result<trust_store> load_trust(const std::string& ca_file) {
         ERR_clear_error();
         return fault{.code = "TlsFile", .message = "cannot read the client authorities " + ca_file};
     }
+    net::settle_certificates(out.get());
     return out;
 }
 

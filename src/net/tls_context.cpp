@@ -1,6 +1,7 @@
 #include <spillway/net/tls_context.hpp>
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <cstring>
 
@@ -52,6 +53,16 @@ std::string tls_error_text() {
     return out;
 }
 
+void settle_certificates(X509_STORE* store) noexcept {
+    const STACK_OF(X509_OBJECT)* objects = X509_STORE_get0_objects(store);
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+        X509* certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+        // -1 asks for no purpose: the answer is what it leaves in the certificate.
+        if (certificate != nullptr) X509_check_purpose(certificate, -1, 0);
+    }
+    ERR_clear_error();
+}
+
 result<ssl_ctx_ptr> make_server_context(const server_tls& from) {
     ERR_clear_error();
     ssl_ctx_ptr ctx(SSL_CTX_new(TLS_server_method()), ssl_ctx_free{});
@@ -76,6 +87,7 @@ result<ssl_ctx_ptr> make_server_context(const server_tls& from) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
         return tls_fault("cannot read the client authorities " + from.client_ca);
     }
+    settle_certificates(SSL_CTX_get_cert_store(ctx.get()));
     SSL_CTX_set_client_CA_list(ctx.get(), names);
     SSL_CTX_set_verify(ctx.get(),
                        SSL_VERIFY_PEER | (from.client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
@@ -96,6 +108,7 @@ result<ssl_ctx_ptr> make_client_context(const std::string& ca_file) {
                                    : SSL_CTX_load_verify_locations(ctx.get(), ca_file.c_str(), nullptr);
     if (ok != 1)
         return tls_fault("cannot read the certificate authorities " + (ca_file.empty() ? "of the system" : ca_file));
+    settle_certificates(SSL_CTX_get_cert_store(ctx.get()));
     static constexpr unsigned char alpn[] = "\x08http/1.1";
     SSL_CTX_set_alpn_protos(ctx.get(), alpn, sizeof alpn - 1);
     // Sessions are kept by the endpoint that they belong to (net/upstream), never in a cache of the context.

@@ -30,6 +30,10 @@ result<ssl_ctx_ptr> make_server_context(const server_tls& from);
 // when it is empty. Name checks and SNI are set for each connection.
 result<ssl_ctx_ptr> make_client_context(const std::string& ca_file);
 
+// Works out what OpenSSL derives from each certificate of `store` and keeps inside it (purpose, key ids) before
+// another thread sees the store: no worker's first handshake takes the certificate's write lock for it.
+void settle_certificates(X509_STORE* store) noexcept;
+
 // The last OpenSSL error of this thread in words; empties the queue.
 std::string tls_error_text();
 
