@@ -76,6 +76,8 @@ void declare(visitor& v, log& x) {
                  share_of(x.access.sample));
         in.value({"file", "where lines go; empty: standard output"}, text_of(x.access.file));
     });
+    v.object({"capture", "prompts and answers of the routes that say so"},
+             [&x](visitor& in) { declare(in, x.capture); });
 }
 
 }  // namespace
@@ -132,6 +134,9 @@ void declare(visitor& v, tree& t) {
           [&t](visitor& in, const std::string& name) { declare(in, t.pools[name]); });
     v.map({"clients", "callers with a name", true}, "client",
           [&t](visitor& in, const std::string& name) { declare(in, t.clients[name]); });
+    v.map({"groups", "quotas that the clients of a group share"}, "group", [&t](visitor& in, const std::string& name) {
+        in.object({"quota", "of all its clients together"}, [&t, &name](visitor& q) { declare(q, t.groups[name].quota); });
+    });
     v.list({"routes", "who may use what; the first that matches wins", true},
            [&t](visitor& in) { declare(in, t.routes.emplace_back()); });
     v.object({"health", "what /health/ready says"}, [&t](visitor& in) {
@@ -145,8 +150,11 @@ void declare(visitor& v, tree& t) {
     });
     v.object({"log", "the daemon's own log and the access log"}, [&t](visitor& in) { declare(in, t.log); });
     v.later("affinity", "stateful requests come with a later version; take the section out");
-    v.later("usage", "the usage ledger comes with a later version; take the section out");
-    v.later("quotas", "quotas come with a later version; take the section out");
+    v.object({"usage", "the ledger: one record for each request"},
+             [&t](visitor& in) { declare(in, t.usage.emplace()); });
+    v.object({"prices", "what tokens cost, for records and budgets"}, [&t](visitor& in) { declare(in, t.prices); });
+    v.object({"quotas", "where the counts of quotas live"}, [&t](visitor& in) { declare(in, t.quotas); });
+    v.object({"tracing", "spans of requests and attempts"}, [&t](visitor& in) { declare(in, t.tracing); });
 }
 
 }  // namespace spillway::config

@@ -6,6 +6,8 @@ namespace {
 
 constexpr std::array<std::string_view, 2> preferences{"none", "region"};
 constexpr std::array<std::string_view, 3> stickinesses{"none", "client", "user"};
+constexpr std::array<std::string_view, 3> priority_classes{"low", "normal", "high"};
+constexpr std::array<std::string_view, 4> captures{"none", "prompts", "answers", "both"};
 
 void declare(visitor& v, backend& x) {
     v.value({"instance", "name under instances", true}, text_of(x.instance));
@@ -18,6 +20,8 @@ void declare(visitor& v, backend& x) {
     v.object({"limits", "caps of this backend"}, [&x](visitor& in) {
         in.value({"max_outstanding", "requests in flight over all workers"},
                  count_of(x.limits.max_outstanding, 1, 1'000'000));
+        in.value({"tokens_per_minute", "what the deployment was assigned, so that shed knows how much is left"},
+                 count_of(x.limits.tokens_per_minute, 1, 1'000'000'000'000));
     });
 }
 
@@ -92,6 +96,8 @@ void declare(visitor& v, pool& x) {
     v.object({"retry", "when a backend refuses"}, [&x](visitor& in) { declare(in, x.retry); });
     v.object({"timeouts", "each its own"}, [&x](visitor& in) { declare(in, x.timeouts); });
     v.object({"breaker", "when a backend is left alone"}, [&x](visitor& in) { declare(in, x.breaker); });
+    v.object({"shed", "who is refused first when the pool runs short"},
+             [&x](visitor& in) { declare(in, x.shed.emplace()); });
     v.list({"backends", "deployments on instances", true},
            [&x](visitor& in) { declare(in, x.backends.emplace_back()); });
 }
@@ -113,8 +119,11 @@ void declare(visitor& v, client& x) {
     });
     v.value({"geography", "its requests may not be processed outside"}, text_of(x.geography));
     v.value({"expose_headers", "overrides gateway.expose_headers"}, flag_of(x.expose_headers));
-    v.later("quota", "quotas come with a later version; take the key out");
-    v.later("priority", "priority classes come with a later version; take the key out");
+    v.object({"quota", "what it may use"}, [&x](visitor& in) { declare(in, x.quota); });
+    v.map({"pool_quotas", "what it may use of single pools"}, "pool",
+          [&x](visitor& in, const std::string& name) { declare(in, x.pool_quotas[name]); });
+    v.value({"priority", "who is refused first when a pool with shed runs short"},
+            choice_of(x.priority, priority_classes));
 }
 
 void declare(visitor& v, route& x) {
@@ -136,6 +145,7 @@ void declare(visitor& v, route& x) {
     v.object({"split", "shares of several pools"}, [&x](visitor& in) { declare(in, x.split.emplace()); });
     v.value({"passthrough", "send the client's own token, once checked, instead of the gateway's credential"},
             flag_of(x.passthrough));
+    v.value({"capture", "write prompts, answers or both into log.capture.file"}, choice_of(x.capture, captures));
 }
 
 }  // namespace spillway::config

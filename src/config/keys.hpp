@@ -89,6 +89,13 @@ void declare(visitor& v, entra_match& x);
 void declare(visitor& v, openid_match& x);
 void declare(visitor& v, certificate_match& x);
 void declare(visitor& v, slow_down& x);
+void declare(visitor& v, quota& x);
+void declare(visitor& v, usage& x);
+void declare(visitor& v, prices& x);
+void declare(visitor& v, quotas& x);
+void declare(visitor& v, shed& x);
+void declare(visitor& v, tracing& x);
+void declare(visitor& v, capture& x);
 // The keys of one client: hashes, or maps with hash, label and times.
 void declare_keys(visitor& v, const key& k, std::vector<client_key>& x);
 
@@ -99,6 +106,11 @@ scalar flag_of(bool& out);
 scalar flag_of(std::optional<bool>& out);
 scalar count_of(std::uint32_t& out, std::uint32_t least, std::uint32_t most);
 scalar count_of(std::optional<std::uint32_t>& out, std::uint32_t least, std::uint32_t most);
+scalar count_of(std::optional<std::uint64_t>& out, std::uint64_t least, std::uint64_t most);
+// Amounts of money: picounits for one token from a price for a million of them; nanounits from whole amounts.
+scalar price_of(std::int64_t& out);
+scalar price_of(std::optional<std::int64_t>& out);
+scalar money_of(std::optional<std::int64_t>& out);
 scalar size_of(std::uint64_t& out, std::uint64_t least, std::uint64_t most);
 scalar time_of(duration& out, duration least, duration most);
 scalar time_of(std::optional<duration>& out, duration least, duration most);

@@ -51,7 +51,7 @@ scalar count_with(std::uint32_t least, std::uint32_t most, Set set) {
 template <class Set>
 scalar time_with(duration least, duration most, Set set) {
     return ranged<duration>(scalar::shape::time, "duration", least, most, parse_duration, print_duration, set,
-                            "a whole number with ms, s, m or h, such as 250ms or 5m");
+                            "a whole number with ms, s, m, h or d, such as 250ms or 5m");
 }
 
 template <class Set>
@@ -116,6 +116,42 @@ scalar count_of(std::uint32_t& out, std::uint32_t least, std::uint32_t most) {
 
 scalar count_of(std::optional<std::uint32_t>& out, std::uint32_t least, std::uint32_t most) {
     return count_with(least, most, [&out](std::uint32_t v) { out = v; });
+}
+
+scalar count_of(std::optional<std::uint64_t>& out, std::uint64_t least, std::uint64_t most) {
+    auto s = ranged<std::uint64_t>(
+        scalar::shape::count, "number", least, most, parse_count, [](std::uint64_t v) { return std::to_string(v); },
+        [&out](std::uint64_t v) { out = v; }, "a whole number, such as 600, 120k or 50M");
+    s.range = {least, most};
+    return s;
+}
+
+namespace {
+
+scalar decimal_with(int places, std::string_view what, std::function<void(std::int64_t)> set) {
+    scalar s;
+    s.words = "amount, such as 2.50";
+    s.read = [places, what, set = std::move(set)](const scalar_text& t) -> outcome {
+        const auto v = parse_decimal(t.value, places);
+        if (!v) return problem{quoted(t.value) + " is no " + std::string(what), "write a number such as 2.50"};
+        set(*v);
+        return std::nullopt;
+    };
+    return s;
+}
+
+}  // namespace
+
+scalar price_of(std::int64_t& out) {
+    return decimal_with(6, "price for a million tokens", [&out](std::int64_t v) { out = v; });
+}
+
+scalar price_of(std::optional<std::int64_t>& out) {
+    return decimal_with(6, "price for a million tokens", [&out](std::int64_t v) { out = v; });
+}
+
+scalar money_of(std::optional<std::int64_t>& out) {
+    return decimal_with(9, "amount of money", [&out](std::int64_t v) { out = v; });
 }
 
 scalar size_of(std::uint64_t& out, std::uint64_t least, std::uint64_t most) {

@@ -17,7 +17,8 @@ struct unit {
     std::uint64_t factor;
 };
 
-constexpr std::array time_units{unit{"ms", 1}, unit{"s", 1000}, unit{"m", 60'000}, unit{"h", 3'600'000}};
+constexpr std::array time_units{unit{"ms", 1}, unit{"s", 1000}, unit{"m", 60'000}, unit{"h", 3'600'000},
+                                unit{"d", 86'400'000}};
 constexpr std::array size_units{unit{"KiB", 1ULL << 10}, unit{"MiB", 1ULL << 20}, unit{"GiB", 1ULL << 30}};
 constexpr std::array count_units{unit{"k", 1000}, unit{"M", 1'000'000}};
 
@@ -58,6 +59,27 @@ std::optional<duration> parse_duration(std::string_view s) noexcept {
 std::optional<std::uint64_t> parse_size(std::string_view s) noexcept { return scaled(s, size_units, true); }
 
 std::optional<std::uint64_t> parse_count(std::string_view s) noexcept { return scaled(s, count_units, true); }
+
+std::optional<std::int64_t> parse_decimal(std::string_view s, int places) noexcept {
+    const auto dot = std::min(s.find('.'), s.size());
+    const auto whole = text::parse_unsigned(s.substr(0, dot));
+    auto fraction = dot < s.size() ? s.substr(dot + 1) : std::string_view{};
+    if (!whole || *whole > 1'000'000'000'000ULL || (dot < s.size() && fraction.empty())) return std::nullopt;
+    while (fraction.size() > static_cast<std::size_t>(places) && fraction.back() == '0') fraction.remove_suffix(1);
+    if (fraction.size() > static_cast<std::size_t>(places)) return std::nullopt;
+    std::uint64_t value = *whole;
+    for (int i = 0; i < places; ++i) {
+        unsigned digit = 0;
+        if (static_cast<std::size_t>(i) < fraction.size()) {
+            const char c = fraction[static_cast<std::size_t>(i)];
+            if (c < '0' || c > '9') return std::nullopt;
+            digit = static_cast<unsigned>(c - '0');
+        }
+        if (value > (static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) - digit) / 10) return std::nullopt;
+        value = value * 10 + digit;
+    }
+    return static_cast<std::int64_t>(value);
+}
 
 std::optional<double> parse_share(std::string_view s) noexcept {
     const bool percent = !s.empty() && s.back() == '%';

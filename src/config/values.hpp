@@ -10,9 +10,11 @@
 // The words of single values: 250ms, 8MiB, 20%, 50M. Each parser takes the whole text or nothing.
 namespace spillway::config {
 
-std::optional<duration> parse_duration(std::string_view s) noexcept;    // 250ms, 30s, 5m, 2h, 0
+std::optional<duration> parse_duration(std::string_view s) noexcept;    // 250ms, 30s, 5m, 2h, 400d, 0
 std::optional<std::uint64_t> parse_size(std::string_view s) noexcept;   // 512, 16KiB, 8MiB, 1GiB
 std::optional<std::uint64_t> parse_count(std::string_view s) noexcept;  // 100, 600k, 50M
+// 2.50 with six places is 2,500,000: no sign, at most a million million, no digit beyond the places but zeros.
+std::optional<std::int64_t> parse_decimal(std::string_view s, int places) noexcept;
 std::optional<double> parse_share(std::string_view s) noexcept;         // 20%, 0.2
 
 // 2026-12-31 (its beginning, UTC), or RFC 3339 such as 2026-12-31T18:00:00Z and 2026-12-31T18:00:00+01:00.

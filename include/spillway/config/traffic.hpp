@@ -9,6 +9,7 @@
 #include <spillway/config/basics.hpp>
 #include <spillway/config/credential.hpp>
 #include <spillway/config/identity.hpp>
+#include <spillway/config/usage.hpp>
 
 // The part of the tree that says who may send what to where: credentials, instances, pools, clients, routes.
 namespace spillway::config {
@@ -56,6 +57,7 @@ std::string_view to_string(deployment_type t) noexcept;
 
 struct backend_limits {
     std::optional<std::uint32_t> max_outstanding;  // requests in flight over all workers; unset: no cap
+    std::optional<std::uint64_t> tokens_per_minute;  // what the deployment was assigned; for `shed`; unset: unknown
 };
 
 // One deployment on one instance.
@@ -106,6 +108,7 @@ struct pool {
     retry_policy retry;
     pool_timeouts timeouts;
     breaker_policy breaker;
+    std::optional<config::shed> shed;  // unset: no class is refused before the others
     std::vector<backend> backends;
 };
 
@@ -119,6 +122,9 @@ struct client {
     named<std::string> labels;           // carried into usage records
     std::string geography;               // its requests may not be processed outside; empty: no boundary of its own
     std::optional<bool> expose_headers;  // overrides gateway.expose_headers
+    config::quota quota;
+    named<config::quota> pool_quotas;  // by pool, beside `quota`
+    priority_class priority{priority_class::normal};
 };
 
 enum class stickiness : std::uint8_t { none, client, user };
@@ -139,6 +145,7 @@ struct route {
     std::string pool;                     // empty when `split` is set
     std::optional<traffic_split> split;
     bool passthrough{false};  // the client's own Entra token goes to the instance, once it has been checked
+    capture_what capture{capture_what::none};  // into log.capture.file
 };
 
 }  // namespace spillway::config

@@ -8,6 +8,7 @@
 #include <spillway/base/time.hpp>
 #include <spillway/config/issue.hpp>
 #include <spillway/config/traffic.hpp>
+#include <spillway/config/usage.hpp>
 
 // The one typed tree of the configuration: plain structs, defaults beside the fields. Sizes are bytes, shares are
 // 0 to 1, an empty string means "not set". The YAML keys have the names of the fields; docs/configuration.md lists
@@ -114,6 +115,7 @@ struct log {
     log_level level{log_level::info};
     log_format format{log_format::text};
     access_log access;
+    config::capture capture;
 };
 
 struct tree {
@@ -128,7 +130,12 @@ struct tree {
     named<instance> instances;
     named<pool> pools;
     named<client> clients;
+    named<group> groups;  // only those that have a quota need an entry
     std::vector<route> routes;
+    std::optional<config::usage> usage;  // unset: no ledger
+    config::prices prices;
+    config::quotas quotas;
+    config::tracing tracing;
     config::health health;
     config::shutdown shutdown;
     config::log log;

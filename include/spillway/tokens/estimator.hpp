@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+// Counts tokens with the vocabularies of OpenAI's models, for answers that do not tell their usage.
+namespace spillway::tokens {
+
+enum class encoding : std::uint8_t { o200k, cl100k };
+
+// By the model's name: gpt-4o and everything newer is o200k; gpt-4, gpt-4-turbo, gpt-35-turbo, text-embedding-* are
+// cl100k. Unknown: o200k.
+encoding encoding_of(std::string_view model) noexcept;
+
+// Tokens of plain text (special tokens are text). Exact: the same as OpenAI's tiktoken. The first call for an encoding
+// loads its vocabulary (some ten milliseconds); thread safe; not for a worker's thread: 10 MB/s at best.
+std::size_t count(std::string_view text, encoding e);
+
+// Prompt tokens of a request body as OpenAI documents counting for chat (three tokens a message and three for the
+// answer's beginning, names, tools by their JSON text, images by a flat figure), for completions, embeddings and
+// Responses. `body` is the JSON that was sent; anything unexpected counts by its text.
+std::size_t count_prompt(std::string_view body, encoding e);
+
+// `raw` is the inside of JSON strings as they passed by, still escaped and joined; decoded and counted.
+std::size_t count_escaped(std::string_view raw, encoding e);
+
+// Without a vocabulary, in nanoseconds: about four bytes a token. For the worker's thread.
+constexpr std::uint64_t guess(std::uint64_t bytes) noexcept { return (bytes + 3) / 4; }
+
+}  // namespace spillway::tokens
