@@ -134,9 +134,11 @@ void declare(visitor& v, tree& t) {
           [&t](visitor& in, const std::string& name) { declare(in, t.pools[name]); });
     v.map({"clients", "callers with a name", true}, "client",
           [&t](visitor& in, const std::string& name) { declare(in, t.clients[name]); });
-    v.map({"groups", "quotas that the clients of a group share"}, "group", [&t](visitor& in, const std::string& name) {
-        in.object({"quota", "of all its clients together"}, [&t, &name](visitor& q) { declare(q, t.groups[name].quota); });
-    });
+    v.map({"groups", "quotas that the clients of a group share"}, "group",
+          [&t](visitor& in, const std::string& name) {
+              in.object({"quota", "of all its clients together"},
+                        [&t, &name](visitor& q) { declare(q, t.groups[name].quota); });
+          });
     v.list({"routes", "who may use what; the first that matches wins", true},
            [&t](visitor& in) { declare(in, t.routes.emplace_back()); });
     v.object({"health", "what /health/ready says"}, [&t](visitor& in) {

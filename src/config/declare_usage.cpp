@@ -39,8 +39,9 @@ void declare(visitor& v, usage& x) {
             size_of(x.spool_limit, 16ULL << 20, 1ULL << 40));
     v.value({"store", "sqlite:/path or postgresql://user@host[:port]/database"}, text_of(x.store));
     v.value({"password", "of the database"}, secret_of(x.password));
-    v.value({"streams", "tokens of streams that bring none: ask the backend for them and take the extra chunk out "
-                        "again, or estimate with a tokenizer"},
+    v.value({"streams",
+             "tokens of streams that bring none: ask the backend for them and take the extra chunk out "
+             "again, or estimate with a tokenizer"},
             choice_of(x.streams, stream_usages));
     v.value({"end_users", "keep what a request gave as user"}, flag_of(x.end_users));
     v.object({"retention", "how long what is kept"}, [&x](visitor& in) {
@@ -52,8 +53,8 @@ void declare(visitor& v, usage& x) {
 
 void declare(visitor& v, prices& x) {
     v.value({"currency", "of all prices and budgets"}, text_of(x.currency, "[A-Z]{3}", "three letters, such as USD"));
-    v.map({"models", "by the pools' model, or model/type for one deployment type"}, "price",
-          [&x](visitor& in, const std::string& name) { declare(in, x.models[name]); });
+    v.map({"models", "by the pools' model, or model.type for one deployment type, such as gpt-4o.provisioned"},
+          "price", [&x](visitor& in, const std::string& name) { declare(in, x.models[name]); });
 }
 
 void declare(visitor& v, quotas& x) {
@@ -77,7 +78,8 @@ void declare(visitor& v, tracing& x) {
     v.object({"headers", "sent to the collector"}, [&x](visitor& in) {
         in.others("header", "secret reference", [&x](const std::string& name) { return secret_of(x.headers[name]); });
     });
-    v.value({"ca_file", "PEM bundle to trust for the collector instead of the system's; watched"}, text_of(x.ca_file));
+    v.value({"ca_file", "PEM bundle to trust for the collector instead of the system's; watched"},
+            text_of(x.ca_file));
     v.value({"service", "service.name of the spans"}, text_of(x.service));
     v.value({"sample", "share of requests that are traced when the client brings no decision of its own"},
             share_of(x.sample));

@@ -9,6 +9,7 @@
 #include "identity_check.hpp"
 #include "issue_sink.hpp"
 #include "residency.hpp"
+#include "usage_check.hpp"
 #include "values.hpp"
 
 namespace spillway::config {
@@ -31,6 +32,7 @@ public:
         for (const auto& [name, i] : tree_.instances) check_instance("instances." + name, i);
         for (const auto& [name, p] : tree_.pools) check_pool("pools." + name, p);
         check_identities(tree_, issues_);
+        check_usage(tree_, issues_);
         for (std::size_t i = 0; i < tree_.routes.size(); ++i) check_route(i);
         check_shadowed_routes();
         check_unused();

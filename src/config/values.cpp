@@ -75,7 +75,8 @@ std::optional<std::int64_t> parse_decimal(std::string_view s, int places) noexce
             if (c < '0' || c > '9') return std::nullopt;
             digit = static_cast<unsigned>(c - '0');
         }
-        if (value > (static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) - digit) / 10) return std::nullopt;
+        if (value > (static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) - digit) / 10)
+            return std::nullopt;
         value = value * 10 + digit;
     }
     return static_cast<std::int64_t>(value);

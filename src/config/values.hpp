@@ -15,7 +15,7 @@ std::optional<std::uint64_t> parse_size(std::string_view s) noexcept;   // 512, 
 std::optional<std::uint64_t> parse_count(std::string_view s) noexcept;  // 100, 600k, 50M
 // 2.50 with six places is 2,500,000: no sign, at most a million million, no digit beyond the places but zeros.
 std::optional<std::int64_t> parse_decimal(std::string_view s, int places) noexcept;
-std::optional<double> parse_share(std::string_view s) noexcept;         // 20%, 0.2
+std::optional<double> parse_share(std::string_view s) noexcept;  // 20%, 0.2
 
 // 2026-12-31 (its beginning, UTC), or RFC 3339 such as 2026-12-31T18:00:00Z and 2026-12-31T18:00:00+01:00.
 std::optional<wall_time> parse_moment(std::string_view s) noexcept;

@@ -56,7 +56,7 @@ locality processes_in(deployment_type t) noexcept;
 std::string_view to_string(deployment_type t) noexcept;
 
 struct backend_limits {
-    std::optional<std::uint32_t> max_outstanding;  // requests in flight over all workers; unset: no cap
+    std::optional<std::uint32_t> max_outstanding;    // requests in flight over all workers; unset: no cap
     std::optional<std::uint64_t> tokens_per_minute;  // what the deployment was assigned; for `shed`; unset: unknown
 };
 

@@ -20,16 +20,16 @@ enum class stream_usage : std::uint8_t {
 
 // How long the ledger keeps what.
 struct usage_retention {
-    duration records{hours(24 * 400)};  // single records; older ones are only kept as sums by day
+    duration records{hours(24 * 400)};   // single records; older ones are only kept as sums by day
     duration days{hours(24 * 365 * 7)};  // sums by day
 };
 
 // One record for each request, on its way to finance.
 struct usage {
-    std::string spool{"/var/lib/spillway/spool"};  // folder of the append-only files that records go to first
+    std::string spool{"/var/lib/spillway/spool"};       // folder of the append-only files that records go to first
     std::uint64_t spool_limit{std::uint64_t{1} << 30};  // bytes; beyond, records are lost and counted
     std::string store{"sqlite:/var/lib/spillway/usage.db"};  // sqlite:/path or postgresql://user@host[:port]/database
-    secret_ref password;  // of the database; empty: none
+    secret_ref password;                                     // of the database; empty: none
     stream_usage streams{stream_usage::ask};
     bool end_users{true};  // keep what the client gave as `user`
     usage_retention retention;
@@ -43,7 +43,7 @@ struct price {
 
 struct prices {
     std::string currency{"USD"};
-    named<price> models;  // by the pool's model, or model/type for one deployment type
+    named<price> models;  // by the pool's model, or model.type for one deployment type, such as gpt-4o.provisioned
 };
 
 enum class period : std::uint8_t { day, week, month };
@@ -72,10 +72,10 @@ struct group {
 
 // Where quota counts live.
 struct quotas {
-    std::string store{"memory"};  // or redis://[user@]host[:port][/database], for several gateways
-    secret_ref password;  // of Redis; empty: none
-    duration burst{seconds(30)};  // how much of a minute's rate may come at once
-    std::uint32_t gateways{1};    // that share the quotas: each takes its part while Redis is away
+    std::string store{"memory"};     // or redis://[user@]host[:port][/database], for several gateways
+    secret_ref password;             // of Redis; empty: none
+    duration burst{seconds(30)};     // how much of a minute's rate may come at once
+    std::uint32_t gateways{1};       // that share the quotas: each takes its part while Redis is away
     std::string prefix{"spillway"};  // of the keys in Redis
 };
 
@@ -89,19 +89,19 @@ struct shed {
 
 // W3C trace context in and out, spans to an OpenTelemetry collector.
 struct tracing {
-    std::string endpoint;  // http(s)://host:port of OTLP/HTTP; empty: no spans
+    std::string endpoint;       // http(s)://host:port of OTLP/HTTP; empty: no spans
     named<secret_ref> headers;  // sent along, such as an API key of the collector
     std::string ca_file;
     std::string service{"spillway"};
-    double sample{0.01};  // of requests that bring no decision of their own
+    double sample{0.01};      // of requests that bring no decision of their own
     bool trust_client{true};  // a sampled flag that the client brings counts
 };
 
 // Prompts and answers of routes that ask for it, to a file of its own.
 struct capture {
-    std::string file;  // empty: off
-    std::uint64_t max_bytes{64 * 1024};  // of each of the two texts
-    std::vector<std::string> redact;  // regular expressions; what matches is replaced
+    std::string file;                        // empty: off
+    std::uint64_t max_bytes{64 * 1024};      // of each of the two texts
+    std::vector<std::string> redact;         // regular expressions; what matches is replaced
     std::vector<std::string> redact_fields;  // JSON members whose text is replaced, at any depth
 };
 

@@ -1,0 +1,150 @@
+#include "usage_check.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <spillway/base/text.hpp>
+
+#include "issue_sink.hpp"
+#include "values.hpp"
+
+namespace spillway::config {
+namespace {
+
+// A password in a URL would end up in logs and status pages.
+bool has_password(std::string_view url) noexcept {
+    const auto scheme = url.find("://");
+    if (scheme == std::string_view::npos) return false;
+    const auto rest = url.substr(scheme + 3);
+    const auto at = rest.substr(0, rest.find('/')).rfind('@');
+    return at != std::string_view::npos && rest.substr(0, at).find(':') != std::string_view::npos;
+}
+
+class usage_check {
+public:
+    usage_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
+
+    void run() {
+        if (tree_.usage) check_ledger(*tree_.usage);
+        check_prices();
+        check_stores();
+        for (const auto& [name, c] : tree_.clients) check_client("clients." + name, c);
+        check_groups();
+        for (const auto& [name, p] : tree_.pools)
+            if (p.shed && p.shed->normal > p.shed->low)
+                error("pools." + name + ".shed", "normal would be refused before low",
+                      "make normal at most as high as low");
+        check_capture();
+        check_tracing();
+    }
+
+private:
+    void error(const std::string& path, std::string what, std::string remedy) {
+        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
+    }
+    void warn(const std::string& path, std::string what, std::string remedy) {
+        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
+    }
+
+    void check_ledger(const usage& u) {
+        if (u.spool.empty()) error("usage.spool", "no folder is named", "write a path that the gateway may write to");
+        const bool sqlite = u.store.starts_with("sqlite:") && u.store.size() > 7;
+        const bool postgresql = u.store.starts_with("postgresql://");
+        if (!sqlite && !postgresql)
+            error("usage.store", "the store is of no known kind",
+                  "write sqlite:/path or postgresql://user@host/database");
+        if (has_password(u.store))
+            error("usage.store", "a password stands in the URL, where logs would show it",
+                  "put it into usage.password");
+        if (sqlite && !u.password.empty()) warn("usage.password", "SQLite wants no password", "take it out");
+    }
+
+    void check_prices() {
+        std::set<std::string> models;
+        for (const auto& [name, p] : tree_.pools) {
+            models.insert(p.model);
+            for (const auto& b : p.backends) models.insert(p.model + "." + std::string(to_string(b.type)));
+        }
+        for (const auto& [name, price] : tree_.prices.models)
+            if (!models.contains(name))
+                warn("prices.models." + name, "no pool has this model",
+                     did_you_mean(name, models, "use the model of a pool, or model.type"));
+        if (tree_.prices.models.empty()) return;
+        for (const auto& [name, p] : tree_.pools)
+            if (!tree_.prices.models.contains(p.model))
+                warn("pools." + name + ".model", "the price list does not have " + p.model,
+                     "add prices.models." + p.model + ", or its records have no price");
+    }
+
+    void check_stores() {
+        const auto& q = tree_.quotas;
+        if (q.store != "memory" && !q.store.starts_with("redis://"))
+            error("quotas.store", "the store is of no known kind", "write memory or redis://host[:port][/database]");
+        if (has_password(q.store))
+            error("quotas.store", "a password stands in the URL, where logs would show it",
+                  "put it into quotas.password");
+        if (q.store == "memory" && q.gateways > 1)
+            warn("quotas.gateways",
+                 "each gateway counts by itself: clients get their quota as often as there are gateways",
+                 "use redis://, or divide the quotas by hand");
+    }
+
+    void check_quota(const std::string& path, const quota& q) {
+        if (!q.budget) return;
+        if (!q.budget->tokens && !q.budget->money)
+            error(path + ".budget", "the budget limits nothing", "set tokens or money");
+        if (q.budget->money && tree_.prices.models.empty())
+            error(path + ".budget.money", "there is no price list", "add prices.models, or set budget.tokens");
+    }
+
+    void check_client(const std::string& path, const client& c) {
+        check_quota(path + ".quota", c.quota);
+        for (const auto& [name, q] : c.pool_quotas) {
+            const auto at = path + ".pool_quotas." + name;
+            if (!tree_.pools.contains(name)) {
+                std::vector<std::string_view> pools;
+                for (const auto& [pool, value] : tree_.pools) pools.push_back(pool);
+                error(at, "there is no pool called '" + name + "'",
+                      did_you_mean(name, pools, "use the name of one that exists"));
+            }
+            check_quota(at, q);
+        }
+    }
+
+    void check_groups() {
+        std::set<std::string> used;
+        for (const auto& [name, c] : tree_.clients) used.insert(c.groups.begin(), c.groups.end());
+        for (const auto& [name, g] : tree_.groups) {
+            if (!used.contains(name))
+                warn("groups." + name, "no client is in this group",
+                     did_you_mean(name, used, "put a client into it"));
+            check_quota("groups." + name + ".quota", g.quota);
+        }
+    }
+
+    void check_capture() {
+        for (std::size_t i = 0; i < tree_.routes.size(); ++i)
+            if (tree_.routes[i].capture != capture_what::none && tree_.log.capture.file.empty())
+                error(child_path("routes", i) + ".capture", "there is no file for prompts and answers",
+                      "set log.capture.file");
+    }
+
+    void check_tracing() {
+        const auto& e = tree_.tracing.endpoint;
+        if (e.empty()) return;
+        if (!text::istarts_with(e, "http://") && !text::istarts_with(e, "https://"))
+            error("tracing.endpoint", "the endpoint is no URL", "write http(s)://host[:port]");
+        if (has_password(e))
+            error("tracing.endpoint", "a password stands in the URL, where logs would show it",
+                  "send it as a header: tracing.headers");
+    }
+
+    const tree& tree_;
+    std::vector<issue>& issues_;
+};
+
+}  // namespace
+
+void check_usage(const tree& t, std::vector<issue>& out) { usage_check(t, out).run(); }
+
+}  // namespace spillway::config
