@@ -40,6 +40,7 @@ std::optional<std::uint64_t> number_of(std::string_view s) noexcept {
 // depth, without a claim to be whole.
 bool has_top_level_error(std::string_view data) noexcept {
     constexpr std::string_view name = "\"error\"";
+    if (data.find(name) == std::string_view::npos) return false;
     std::size_t depth = 0;
     for (std::size_t i = 0; i < data.size(); ++i) {
         const char c = data[i];
@@ -126,6 +127,7 @@ void sse_scanner::line_part(std::string_view part) noexcept {
                 keep_first("\n");
                 usage_.cut();
             }
+            if (usage_.wants_text()) usage_.event_name({name_.data(), name_size_});
             has_data_ = true;
         }
         if (kind_ == line_kind::event) name_size_ = 0;

@@ -11,16 +11,20 @@ using namespace spillway::http;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string all(reinterpret_cast<const char*>(data), size);
     const auto whole = std::make_unique<sse_scanner>(), split = std::make_unique<sse_scanner>();
+    std::string text, text_split;
+    whole->want_text(&text, 4096);
+    split->want_text(&text_split, 4096);
     whole->feed(all);
     for (std::size_t i = 0; i < all.size(); i += 1 + i % 3) split->feed(std::string_view(all).substr(i, 1 + i % 3));
     const auto same = [](const sse_scanner& a, const sse_scanner& b) {
         return a.events() == b.events() && a.terminal() == b.terminal() &&
                a.terminal_is_error() == b.terminal_is_error() && a.sequence_number() == b.sequence_number() &&
                a.position() == b.position() && a.usage().json() == b.usage().json() &&
+               a.usage().model() == b.usage().model() && a.usage().text_bytes() == b.usage().text_bytes() &&
                a.first(0).data == b.first(0).data && a.first(0).name == b.first(0).name &&
                a.first(1).data == b.first(1).data;
     };
-    if (!same(*whole, *split)) std::abort();
+    if (!same(*whole, *split) || text != text_split) std::abort();
     is_error_event(whole->first(0).name, whole->first(0).data);
     response_id_of(whole->first(0).data);
     return 0;

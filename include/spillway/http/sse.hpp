@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <spillway/http/usage_tap.hpp>
@@ -54,6 +55,8 @@ public:
     std::uint64_t next_sequence_number() const noexcept { return sequence_ ? *sequence_ + 1 : events_; }
 
     const usage_tap& usage() const noexcept { return usage_; }
+    // See usage_tap.
+    void want_text(std::string* sink, std::size_t limit) noexcept { usage_.want_text(sink, limit); }
 
 private:
     enum class outcome : std::uint8_t { open, clean, error };

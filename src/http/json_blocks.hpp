@@ -1,0 +1,96 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "bytes.hpp"
+
+// JSON looked at in blocks of 64 bytes: one bit for each byte that matters, so that text between the names costs
+// nothing.
+namespace spillway::http::json_blocks {
+
+inline constexpr std::size_t block_bytes = 64;
+
+struct block {
+    std::uint64_t quote{0}, backslash{0};
+    std::uint64_t open{0}, close{0};  // brackets of both kinds, those in strings too
+    std::uint64_t after_name{0};      // a colon or a blank
+};
+
+#if defined(__SSE2__)
+inline block load_whole(const char* p) noexcept {
+    using bytes::all;
+    block b;
+    for (unsigned i = 0; i < 4; ++i) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16 * i));
+        const __m128i folded = _mm_or_si128(v, all(0x20));  // '[' falls together with '{', ']' with '}'
+        const auto put = [i](std::uint64_t& mask, __m128i m) {
+            mask |= std::uint64_t{static_cast<unsigned>(_mm_movemask_epi8(m))} << (16 * i);
+        };
+        put(b.quote, _mm_cmpeq_epi8(v, all('"')));
+        put(b.backslash, _mm_cmpeq_epi8(v, all('\\')));
+        put(b.open, _mm_cmpeq_epi8(folded, all('{')));
+        put(b.close, _mm_cmpeq_epi8(folded, all('}')));
+        put(b.after_name, _mm_or_si128(_mm_cmpeq_epi8(v, all(':')), bytes::at_most(v, ' ')));
+    }
+    return b;
+}
+#else
+inline block load_whole(const char* p) noexcept {
+    block b;
+    for (std::size_t i = 0; i < block_bytes; ++i) {
+        const auto c = static_cast<unsigned char>(p[i]);
+        const std::uint64_t bit = std::uint64_t{1} << i;
+        if (c == '"') b.quote |= bit;
+        if (c == '\\') b.backslash |= bit;
+        if ((c | 0x20) == '{') b.open |= bit;
+        if ((c | 0x20) == '}') b.close |= bit;
+        if (c == ':' || c <= ' ') b.after_name |= bit;
+    }
+    return b;
+}
+#endif
+
+// Of the first `n` bytes at `p`, at most 64.
+inline block load(const char* p, std::size_t n) noexcept {
+    if (n >= block_bytes) return load_whole(p);
+    char padded[block_bytes] = {};
+    std::memcpy(padded, p, n);
+    return load_whole(padded);
+}
+
+inline std::uint64_t bits_below(unsigned n) noexcept { return (std::uint64_t{1} << n) - 1; }
+
+// The plain instruction is not in the base set that we compile for.
+inline int count(std::uint64_t x) noexcept {
+    x -= (x >> 1) & 0x5555555555555555U;
+    x = (x & 0x3333333333333333U) + ((x >> 2) & 0x3333333333333333U);
+    return static_cast<int>((((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0FU) * 0x0101010101010101U) >> 56);
+}
+
+// Takes the escaped quotes out of `b` (n bytes of it count). `escape`: a backslash stands before the block, and
+// afterwards: before the next one.
+inline void drop_escaped(block& b, std::size_t n, bool& escape) noexcept {
+    if (!escape && b.backslash == 0) return;
+    std::uint64_t escaped = escape ? 1 : 0;
+    std::uint64_t left = b.backslash & ~escaped;
+    while (left != 0) {
+        const std::uint64_t one = left & (~left + 1);
+        escaped |= one << 1;
+        left &= ~(one | one << 1);
+    }
+    const std::uint64_t last = std::uint64_t{1} << (n - 1);
+    escape = (b.backslash & last) != 0 && (escaped & last) == 0;
+    b.quote &= ~escaped;
+}
+
+// A bit for each byte inside a string, its first quote included, its last one not.
+inline std::uint64_t inside_strings(std::uint64_t quotes, bool in_string) noexcept {
+    for (unsigned step = 1; step < block_bytes; step *= 2) quotes ^= quotes << step;
+    return in_string ? ~quotes : quotes;
+}
+
+}  // namespace spillway::http::json_blocks
