@@ -13,6 +13,18 @@ bool relayed_to_client(field_id id, std::string_view name) noexcept {
     return !text::iequals(name, "alt-svc") && !text::istarts_with(name, "x-spillway-");
 }
 
+bool tells_rate(field_id id) noexcept {
+    switch (id) {
+        case field_id::x_ratelimit_limit_requests:
+        case field_id::x_ratelimit_limit_tokens:
+        case field_id::x_ratelimit_remaining_requests:
+        case field_id::x_ratelimit_remaining_tokens:
+        case field_id::x_ratelimit_reset_requests:
+        case field_id::x_ratelimit_reset_tokens: return true;
+        default: return false;
+    }
+}
+
 namespace {
 
 bool speaks_of_deployments(std::string_view name) noexcept {

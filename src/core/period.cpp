@@ -17,9 +17,7 @@ void append_padded(std::string& out, int value, int width) {
     out.append(digits.data(), end);
 }
 
-sys_days monday_of(sys_days d) noexcept {
-    return d - (std::chrono::weekday(d) - std::chrono::Monday);
-}
+sys_days monday_of(sys_days d) noexcept { return d - (std::chrono::weekday(d) - std::chrono::Monday); }
 
 }  // namespace
 

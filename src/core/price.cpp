@@ -10,9 +10,9 @@ std::int64_t price_of(const token_counts& t, const config::price& p) noexcept {
     const auto audio_in = parts(t.prompt - cached, t.audio_prompt);
     const auto audio_out = parts(t.completion, t.audio_completion);
     __extension__ typedef __int128 wide;
-    const wide picos = wide(t.prompt - cached - audio_in) * p.input + wide(cached) * p.cached_input.value_or(p.input) +
-                       wide(audio_in) * p.audio_input.value_or(p.input) +
-                       wide(t.completion - audio_out) * p.output +
+    const wide picos = wide(t.prompt - cached - audio_in) * p.input +
+                       wide(cached) * p.cached_input.value_or(p.input) +
+                       wide(audio_in) * p.audio_input.value_or(p.input) + wide(t.completion - audio_out) * p.output +
                        wide(audio_out) * p.audio_output.value_or(p.output);
     return static_cast<std::int64_t>((picos + 500) / 1000);
 }

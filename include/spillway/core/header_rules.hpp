@@ -16,6 +16,9 @@ inline constexpr std::string_view deployment_params[] = {"deployment", "deployme
 // Whether a field of the backend's answer is the client's. Fields that frame the message are written anew.
 bool relayed_to_client(http::field_id id, std::string_view name) noexcept;
 
+// Whether a field of the backend's answer tells of its own rate limits: a client with a quota is told of that instead.
+bool tells_rate(http::field_id id) noexcept;
+
 // Which of the client's fields a backend gets to see: an allow-list. Credentials, front door fields, SDK telemetry,
 // cookies and everything that would choose another deployment stay here. Azure refuses more than ten custom fields,
 // so those that come after are dropped; one place is kept for the correlation id.

@@ -10,8 +10,8 @@ namespace spillway::core {
 // Tokens of one request. `prompt` and `completion` are the sums; the others are parts of them.
 struct token_counts {
     std::uint64_t prompt{0}, completion{0};
-    std::uint64_t cached{0};                      // of prompt: came from the prompt cache
-    std::uint64_t reasoning{0};                   // of completion
+    std::uint64_t cached{0};     // of prompt: came from the prompt cache
+    std::uint64_t reasoning{0};  // of completion
     std::uint64_t audio_prompt{0}, audio_completion{0};
 
     std::uint64_t total() const noexcept { return prompt + completion; }
@@ -65,9 +65,9 @@ struct usage_record {
     std::uint64_t bytes_in{0}, bytes_out{0};
     std::uint32_t first_byte_us{0};  // from the request's head to the answer's; 0: there was none
     std::uint64_t duration_us{0};
-    std::uint32_t token_us{0};       // mean time for each token of the answer after the first; 0: unknown
-    std::int64_t price_nanos{0};     // nanounits of the currency
-    bool priced{false};              // a price list had its model
+    std::uint32_t token_us{0};    // mean time for each token of the answer after the first; 0: unknown
+    std::int64_t price_nanos{0};  // nanounits of the currency
+    bool priced{false};           // a price list had its model
 };
 
 std::string_view to_string(usage_outcome o) noexcept;

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include <spillway/core/usage_record.hpp>
+
+namespace spillway::core {
+
+// Reads a `usage` object of any family: prompt_tokens/completion_tokens with their details (chat, completions,
+// embeddings, Assistants), input_tokens/output_tokens (Responses, images, audio). A count that is null, negative, no
+// number or beyond 10^15 counts as missing, a fraction is dropped, and no part is larger than its sum. Where the
+// prompt's count is missing it is taken from total_tokens. Nothing: the text is no whole JSON object, or tells no
+// tokens at all (audio billed by duration).
+std::optional<token_counts> parse_usage(std::string_view usage_object_json) noexcept;
+
+}  // namespace spillway::core

@@ -1,0 +1,66 @@
+#include <gtest/gtest.h>
+
+#include <spillway/core/usage.hpp>
+
+namespace spillway::core {
+namespace {
+
+token_counts counts(std::string_view json) { return parse_usage(json).value_or(token_counts{999, 999}); }
+
+TEST(usage, reads_every_family) {
+    EXPECT_EQ(counts(R"({"completion_tokens":9,"completion_tokens_details":{"accepted_prediction_tokens":1,
+        "audio_tokens":2,"reasoning_tokens":3,"rejected_prediction_tokens":4},"prompt_tokens":19,
+        "prompt_tokens_details":{"audio_tokens":5,"cached_tokens":6},"total_tokens":28})"),
+              (token_counts{19, 9, 6, 3, 5, 2}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":8,"total_tokens":8})"), (token_counts{8, 0}));
+    EXPECT_EQ(counts(R"({"input_tokens":36,"input_tokens_details":{"cached_tokens":10},"output_tokens":87,
+        "output_tokens_details":{"reasoning_tokens":80},"total_tokens":123})"),
+              (token_counts{36, 87, 10, 80}));
+    EXPECT_EQ(counts(R"({"total_tokens":100,"input_tokens":50,"output_tokens":50,
+        "input_tokens_details":{"text_tokens":10,"image_tokens":40}})"),
+              (token_counts{50, 50}));
+    EXPECT_EQ(counts(R"({"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":0,"audio_tokens":14},
+        "output_tokens":45,"total_tokens":59})"),
+              (token_counts{14, 45, 0, 0, 14}));
+}
+
+TEST(usage, that_tells_no_tokens_is_nothing) {
+    for (const auto* json : {"", "null", "{}", "[]", "{\"prompt_tokens\":1", "{\"prompt_tokens\":1}x", "{\"a",
+                             "{\"a\\", R"({"type":"duration","seconds":12})", R"({"prompt_tokens":null})",
+                             R"({"x":{"prompt_tokens":4}})", R"({"prompt_tokens":"4"})"})
+        EXPECT_FALSE(parse_usage(json)) << json;
+}
+
+TEST(usage, doubtful_numbers_count_as_missing) {
+    EXPECT_EQ(counts(R"({"prompt_tokens":-5,"completion_tokens":7})"), (token_counts{0, 7}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":99999999999999999999999})"), (token_counts{5, 0}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1000000000000001})"), (token_counts{5, 0}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1000000000000000})"),
+              (token_counts{5, 1'000'000'000'000'000}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1e400})"), (token_counts{5, 0}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":12.0,"completion_tokens":7.9})"), (token_counts{12, 7}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":1e2,"completion_tokens":7})"), (token_counts{100, 7}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":1,"prompt_tokens_details":null,"completion_tokens_details":[1,{"x":2}]})"),
+              (token_counts{1, 0}));
+}
+
+TEST(usage, prompt_follows_from_the_total_when_it_is_missing) {
+    EXPECT_EQ(counts(R"({"total_tokens":8})"), (token_counts{8, 0}));
+    EXPECT_EQ(counts(R"({"total_tokens":8,"completion_tokens":3})"), (token_counts{5, 3}));
+    EXPECT_EQ(counts(R"({"total_tokens":2,"completion_tokens":3})"), (token_counts{0, 3}));
+}
+
+TEST(usage, no_part_is_larger_than_its_sum) {
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":9,
+        "audio_tokens":9},"completion_tokens_details":{"reasoning_tokens":9,"audio_tokens":9}})"),
+              (token_counts{5, 4, 5, 4, 5, 4}));
+}
+
+TEST(usage, only_its_own_details_count) {
+    EXPECT_EQ(counts(R"( { "prompt_tokens" : 5 , "prompt_tokens_details" : { "x" : {"cached_tokens":1} ,
+        "cached_tokens" : 2 } , "other" : { "cached_tokens" : 3, "prompt_tokens": 4 }, "s":"\"prompt_tokens\":6" } )"),
+              (token_counts{5, 0, 2}));
+}
+
+}  // namespace
+}  // namespace spillway::core
