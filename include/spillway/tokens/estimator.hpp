@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,16 +14,21 @@ enum class encoding : std::uint8_t { o200k, cl100k };
 // cl100k. Unknown: o200k.
 encoding encoding_of(std::string_view model) noexcept;
 
-// Tokens of plain text (special tokens are text). Exact: the same as OpenAI's tiktoken. The first call for an encoding
-// loads its vocabulary (some ten milliseconds); thread safe; not for a worker's thread: 10 MB/s at best.
+// Tokens of plain text (special tokens are text). Exact: the same as OpenAI's tiktoken, except that a single word or
+// run of more than 1 MiB is counted in parts. Bytes that are not UTF-8 count as U+FFFD. The first call for an
+// encoding loads its vocabulary (some twenty milliseconds and six megabytes). Thread safe; not for a worker's thread:
+// a megabyte of English takes 25 ms, of the worst text half a second.
 std::size_t count(std::string_view text, encoding e);
 
 // Prompt tokens of a request body as OpenAI documents counting for chat (three tokens a message and three for the
-// answer's beginning, names, tools by their JSON text, images by a flat figure), for completions, embeddings and
-// Responses. `body` is the JSON that was sent; anything unexpected counts by its text.
+// answer's beginning, names and calls of tools), for completions, embeddings and Responses. Guessed: definitions of
+// tools and schemas by their JSON text, an image as 85 (detail low) or 765, sound as 300, a file as 765. `body` is
+// the JSON that was sent; anything unexpected counts by its text, so a body that is no JSON object costs as much as
+// count(). Never fails, whatever the body; no tree is built, and nesting is bounded by the scanner.
 std::size_t count_prompt(std::string_view body, encoding e);
 
-// `raw` is the inside of JSON strings as they passed by, still escaped and joined; decoded and counted.
+// `raw` is the inside of JSON strings as they passed by, still escaped and joined; decoded and counted. Halves of a
+// surrogate pair that came apart find each other; what is no escape sequence counts as it stands.
 std::size_t count_escaped(std::string_view raw, encoding e);
 
 // Without a vocabulary, in nanoseconds: about four bytes a token. For the worker's thread.
