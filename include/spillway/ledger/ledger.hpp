@@ -67,7 +67,7 @@ struct opening {
     std::string password;  // of the database
     std::string gateway;   // name of this process
     std::size_t writers{1};
-    std::function<void(std::string)> alarm;  // tells operators; called on the ledger's thread, must not block
+    std::function<void(std::string)> alarm;  // tells operators; one call at a time; must not block
 };
 
 // Makes folder and files, takes over what an earlier process left, starts the thread. Blocks on the disk: main thread.

@@ -1,0 +1,167 @@
+#include "carrier.hpp"
+
+#include <algorithm>
+
+namespace spillway::ledger {
+namespace {
+
+constexpr std::size_t batch_size = 2000;
+// The spool is safe and roomy, so that a transaction may wait until it is worth while.
+constexpr duration poll = milliseconds(100);
+constexpr duration first_pause = milliseconds(500), longest_pause = seconds(10);
+constexpr duration save_every = seconds(1), compact_every = hours(1), adopt_every = seconds(10);
+
+}  // namespace
+
+carrier::carrier(spool& from, destination to, store_opener open, std::function<void(std::string)> alarm)
+    : spool_(from), to_(std::move(to)), open_(std::move(open)), alarm_(std::move(alarm)), pause_(first_pause) {
+    batch_.reserve(batch_size);
+}
+
+void carrier::failed(const fault& f, time_point now) {
+    store_.reset();  // a connection that failed is not trusted again
+    retry_at_ = now + pause_;
+    pause_ = std::min(pause_ * 2, longest_pause);
+    {
+        const std::lock_guard lock(mutex_);
+        state_.up = false;
+        state_.last_error = f.message;
+        ++state_.failures;
+    }
+    if (!std::exchange(outage_, true)) alarm_("the usage store is away; records wait in the spool: " + f.message);
+}
+
+bool carrier::have_store(time_point now) {
+    if (store_) return true;
+    if (now < retry_at_) return false;
+    auto opened = open_(to_.url, to_.password);
+    if (!opened) {
+        failed(opened.error(), now);
+        return false;
+    }
+    store_ = std::move(*opened);
+    if (!outage_) came_back();
+    return true;
+}
+
+// An outage ends when records went through, or when there are none to try.
+void carrier::came_back() {
+    {
+        const std::lock_guard lock(mutex_);
+        state_.up = true;
+        state_.last_error.clear();
+    }
+    if (std::exchange(outage_, false)) alarm_("the usage store is back");
+}
+
+std::optional<fault> carrier::write_halves(std::span<const core::usage_record> records) {
+    auto f = store_->write(records);
+    if (!f || f->code != record_refused) return f;
+    if (records.size() == 1) {
+        refused_.push_back({records.data(), std::move(f->message)});
+        return std::nullopt;
+    }
+    const auto half = records.size() / 2;
+    if (auto first = write_halves(records.first(half))) return first;
+    return write_halves(records.subspan(half));
+}
+
+// Refused records are set aside only when all others are in the store, so that a store that goes away meanwhile sees
+// the whole batch again.
+std::optional<fault> carrier::write_all() {
+    refused_.clear();
+    if (auto f = write_halves(batch_)) return f;
+    for (const auto& r : refused_) {
+        if (auto f = spool_.reject(*r.record, r.why)) alarm_("a refused usage record is lost: " + f->message);
+        alarm_("the usage store refuses a record, which was set aside in the spool: " + r.why);
+    }
+    return std::nullopt;
+}
+
+bool carrier::carry(time_point now) {
+    if (auto f = write_all()) {
+        failed(*f, now);
+        return false;
+    }
+    spool_.advance(batch_);
+    pause_ = first_pause;
+    {
+        const std::lock_guard lock(mutex_);
+        state_.written += batch_.size() - refused_.size();
+        state_.set_aside += refused_.size();
+    }
+    came_back();
+    return true;
+}
+
+duration carrier::step(time_point now, wall_time wall) {
+    if (now >= adopt_at_) {
+        spool_.adopt();
+        adopt_at_ = now + adopt_every;
+    }
+    const auto n = spool_.gather(batch_, batch_size);
+    {
+        const std::lock_guard lock(mutex_);
+        state_.oldest_us = 0;
+        for (const auto& r : batch_)
+            if (state_.oldest_us == 0 || r.time_us < state_.oldest_us) state_.oldest_us = r.time_us;
+    }
+    const bool up = have_store(now);
+    if (n == 0) {
+        spool_.advance(batch_);  // frames that could not be read
+        if (up) came_back();
+    }
+    const bool carried = n > 0 && up && carry(now);
+    if (carried && n < batch_size) {
+        const std::lock_guard lock(mutex_);
+        state_.oldest_us = 0;
+    }
+    maintain(now, wall, n < batch_size);
+    if (carried && n == batch_size) return duration::zero();
+    if (store_ && compact_at_ <= now) return duration::zero();
+    return poll;
+}
+
+void carrier::maintain(time_point now, wall_time wall, bool idle) {
+    if (store_ && idle && now >= compact_at_) {
+        const auto more = store_->compact(wall, to_.retention);
+        if (!more) failed(more.error(), now);
+        else if (!*more) compact_at_ = now + compact_every;
+    }
+    if (now >= save_at_ && spool_.unsaved()) save(now, wall);
+}
+
+// A checkpoint says that the store has records for good, so the store is settled before.
+void carrier::save(time_point now, wall_time wall) {
+    save_at_ = now + save_every;
+    if (!store_) return;
+    if (auto f = store_->settle()) return failed(*f, now);
+    if (auto f = spool_.save(wall)) {
+        if (!std::exchange(save_trouble_, true)) alarm_("the usage spool cannot be tidied up: " + f->message);
+        return;
+    }
+    save_trouble_ = false;
+}
+
+void carrier::finish(wall_time wall) {
+    if (spool_.unsaved()) save(time_point{}, wall);
+    store_.reset();
+}
+
+void carrier::go_to(destination to) {
+    if (to.url != to_.url || to.password != to_.password) {
+        if (store_) store_->settle();
+        store_.reset();
+        hurry();
+        pause_ = first_pause;
+    }
+    to_ = std::move(to);
+    compact_at_ = {};
+}
+
+carrier::state carrier::now() const {
+    const std::lock_guard lock(mutex_);
+    return state_;
+}
+
+}  // namespace spillway::ledger

@@ -1,0 +1,122 @@
+#include "postgresql_text.hpp"
+
+#include <array>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include <spillway/base/text.hpp>
+
+namespace spillway::ledger::postgresql {
+namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
+
+// Length of the sequence at the beginning of `s` that is a character; 0: none is.
+std::size_t sequence(std::string_view s) noexcept {
+    const auto at = [&](std::size_t i) { return i < s.size() ? static_cast<std::uint8_t>(s[i]) : 0U; };
+    const auto follows = [&](std::size_t i, unsigned least = 0x80, unsigned most = 0xBF) {
+        return at(i) >= least && at(i) <= most;
+    };
+    const unsigned lead = at(0);
+    if (lead == 0) return 0;
+    if (lead < 0x80) return 1;
+    if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        const unsigned least = lead == 0xE0 ? 0xA0 : 0x80;  // nothing longer than it has to be
+        const unsigned most = lead == 0xED ? 0x9F : 0xBF;   // no surrogates
+        return follows(1, least, most) && follows(2) ? 3 : 0;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        const unsigned least = lead == 0xF0 ? 0x90 : 0x80, most = lead == 0xF4 ? 0x8F : 0xBF;
+        return follows(1, least, most) && follows(2) && follows(3) ? 4 : 0;
+    }
+    return 0;
+}
+
+void clean(nlohmann::json& j, int depth) {
+    if (j.is_string()) {
+        std::string fresh;
+        append_clean(fresh, j.get_ref<const std::string&>());
+        j = std::move(fresh);
+    } else if (depth == 0) {
+        j = nullptr;
+    } else if (j.is_array()) {
+        for (auto& element : j) clean(element, depth - 1);
+    } else if (j.is_object()) {
+        auto fresh = nlohmann::json::object();
+        for (auto& [name, value] : j.items()) {
+            std::string key;
+            append_clean(key, name);
+            clean(value, depth - 1);
+            fresh[key] = std::move(value);
+        }
+        j = std::move(fresh);
+    }
+}
+
+}  // namespace
+
+void append_clean(std::string& out, std::string_view s) {
+    while (!s.empty()) {
+        std::size_t good = 0;
+        for (std::size_t n = 0; (n = sequence(s.substr(good))) != 0;) good += n;
+        out.append(s.substr(0, good));
+        s.remove_prefix(good);
+        if (s.empty()) return;
+        out += replacement;
+        s.remove_prefix(1);
+    }
+}
+
+std::string clean_json(std::string_view s) {
+    auto parsed = nlohmann::json::parse(s, nullptr, false);
+    if (parsed.is_discarded()) return {};
+    clean(parsed, 8);
+    return parsed.dump();
+}
+
+std::string uuid(const core::record_id& id) {
+    auto hex = text::to_hex(id.bytes);
+    for (const std::size_t at : {8, 13, 18, 23}) hex.insert(at, 1, '-');
+    return hex;
+}
+
+void array::text(std::string_view s) {
+    comma();
+    std::string good;
+    append_clean(good, s);
+    text_ += '"';
+    for (const char c : good) {
+        if (c == '"' || c == '\\') text_ += '\\';
+        text_ += c;
+    }
+    text_ += '"';
+}
+
+void array::number(std::int64_t n) {
+    comma();
+    text_ += std::to_string(n);
+}
+
+void array::number(std::uint64_t n) {
+    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    number(static_cast<std::int64_t>(n < most ? n : most));
+}
+
+void array::decimal(std::int64_t n, int digits) {
+    comma();
+    auto all = std::to_string(n < 0 ? 0 - static_cast<std::uint64_t>(n) : static_cast<std::uint64_t>(n));
+    const auto width = static_cast<std::size_t>(digits);
+    if (all.size() <= width) all.insert(0, width + 1 - all.size(), '0');
+    all.insert(all.size() - width, 1, '.');
+    if (n < 0) text_ += '-';
+    text_ += all;
+}
+
+void array::null() {
+    comma();
+    text_ += "NULL";
+}
+
+}  // namespace spillway::ledger::postgresql

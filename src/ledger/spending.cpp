@@ -1,0 +1,86 @@
+#include "spending.hpp"
+
+#include <array>
+#include <chrono>
+
+#include <spillway/core/period.hpp>
+
+namespace spillway::ledger {
+namespace {
+
+using std::chrono::days;
+using std::chrono::sys_days;
+
+constexpr std::array kinds{config::period::day, config::period::week, config::period::month};
+
+std::int32_t day_of(wall_time at) {
+    return static_cast<std::int32_t>(std::chrono::floor<days>(at).time_since_epoch().count());
+}
+wall_time begin_of(std::int32_t day) { return sys_days(days(day)); }
+
+}  // namespace
+
+spending::sums& spending::of(std::string_view client, std::string_view pool) {
+    const auto it = by_who_.find(who_view{client, pool});
+    if (it != by_who_.end()) return it->second;
+    return by_who_.try_emplace(who{std::string(client), std::string(pool)}).first->second;
+}
+
+void spending::add(sums& to, const period_sum& s) {
+    for (auto& have : to) {
+        if (have.begin_day != s.begin_day || have.kind != s.kind) continue;
+        have.sum.tokens += s.sum.tokens;
+        have.sum.money_nanos += s.sum.money_nanos;
+        return;
+    }
+    to.push_back(s);
+}
+
+void spending::add(const core::usage_record& r) {
+    const spent sum{r.tokens.total(), r.price_nanos};
+    if (sum.tokens == 0 && sum.money_nanos == 0) return;
+    const wall_time at{std::chrono::duration_cast<wall_clock::duration>(microseconds(r.time_us))};
+    if (const auto day = day_of(at); day != day_) {
+        day_ = day;
+        week_ = day_of(core::period_of(at, config::period::week).begin);
+        month_ = day_of(core::period_of(at, config::period::month).begin);
+    }
+    auto& to = of(r.client, r.pool);
+    add(to, {config::period::day, day_, sum});
+    add(to, {config::period::week, week_, sum});
+    add(to, {config::period::month, month_, sum});
+}
+
+void spending::add(std::string_view client, std::string_view pool, const period_sum& s) { add(of(client, pool), s); }
+
+void spending::add(const spending& other) {
+    for (const auto& [key, periods] : other.by_who_)
+        for (const auto& s : periods) add(of(key.client, key.pool), s);
+}
+
+void spending::forget_before(wall_time now) {
+    for (auto it = by_who_.begin(); it != by_who_.end();) {
+        std::erase_if(it->second,
+                      [&](const period_sum& s) { return core::period_of(begin_of(s.begin_day), s.kind).end <= now; });
+        it = it->second.empty() ? by_who_.erase(it) : std::next(it);
+    }
+}
+
+std::map<std::string, spent> spending::running(wall_time now) const {
+    std::map<std::string, spent> out;
+    for (const auto kind : kinds) {
+        const auto begin = day_of(core::period_of(now, kind).begin);
+        const auto name = core::period_key(now, kind);
+        for (const auto& [key, periods] : by_who_)
+            for (const auto& s : periods)
+                if (s.kind == kind && s.begin_day == begin) out[key.client + '|' + key.pool + '|' + name] = s.sum;
+    }
+    return out;
+}
+
+void spending::for_each(const std::function<void(std::string_view, std::string_view, const period_sum&)>& f) const {
+    for (const auto& [key, periods] : by_who_)
+        for (const auto& s : periods) f(key.client, key.pool, s);
+}
+
+}  // namespace spillway::ledger

@@ -1,0 +1,30 @@
+#include "sqlite_handle.hpp"
+
+#include "store.hpp"
+
+namespace spillway::ledger {
+
+fault sqlite_fault(sqlite3* db, std::string_view doing) {
+    std::string_view code = store_away;
+    switch (sqlite3_errcode(db)) {
+        case SQLITE_TOOBIG:
+        case SQLITE_CONSTRAINT:
+        case SQLITE_MISMATCH: code = record_refused; break;
+        default: break;
+    }
+    return {code, origin::gateway, 503, true, "SQLite, " + std::string(doing) + ": " + sqlite3_errmsg(db)};
+}
+
+std::optional<fault> sqlite_run(sqlite3* db, const char* sql) {
+    if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return std::nullopt;
+    return sqlite_fault(db, std::string_view(sql).substr(0, std::string_view(sql).find('\n')));
+}
+
+result<sqlite_statement> sqlite_prepare(sqlite3* db, const char* sql) {
+    sqlite3_stmt* s = nullptr;
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, nullptr) != SQLITE_OK)
+        return sqlite_fault(db, "preparing a statement");
+    return sqlite_statement(s);
+}
+
+}  // namespace spillway::ledger

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <spillway/base/fault.hpp>
+#include <spillway/base/time.hpp>
+#include <spillway/config/usage.hpp>
+#include <spillway/core/usage_record.hpp>
+
+namespace spillway::ledger {
+
+// The store can be reached but refuses what a record says: repeating does not help, the record is to be found and set
+// aside. Any other code means that the store is away, locked or full, and that the same records are offered again.
+inline constexpr std::string_view record_refused = "usage_record_refused";
+inline constexpr std::string_view store_away = "usage_store_away";
+
+// Where records end up. For one thread; may block.
+class usage_store {
+public:
+    virtual ~usage_store() = default;
+    // All or nothing; a record whose id is there already is left as it is, so offering twice is harmless.
+    virtual std::optional<fault> write(std::span<const core::usage_record> records) = 0;
+    // What write() took survives a power loss from here on. Called about once a second.
+    virtual std::optional<fault> settle() { return {}; }
+    // Sums days that are older than keep.records by day and deletes what is too old, a bounded number of rows a call.
+    // True: there is more to do.
+    virtual result<bool> compact(wall_time now, const config::usage_retention& keep) = 0;
+};
+
+// By what the URL begins with: "sqlite:" or "postgresql://".
+result<std::unique_ptr<usage_store>> open_store(const std::string& url, const std::string& password);
+
+result<std::unique_ptr<usage_store>> open_sqlite(std::string_view path);
+result<std::unique_ptr<usage_store>> open_postgresql(const std::string& url, const std::string& password);
+
+}  // namespace spillway::ledger

@@ -1,0 +1,200 @@
+#include "../../../src/ledger/carrier.hpp"
+
+#include <fstream>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "record_kit.hpp"
+
+namespace spillway::ledger {
+namespace {
+
+const wall_time noon{std::chrono::duration_cast<wall_clock::duration>(microseconds(noon_us))};
+
+// What a store that can be told to fail has taken; outlives its connections.
+struct disk {
+    std::map<core::record_id, std::uint64_t> rows;
+    bool away{false}, down{false}, settle_fails{false};
+    int writes_until_away{-1};  // then the connection breaks once
+    bool after_commit{false};   // and does so when the batch is in already
+    std::uint64_t refused_prompt{0};
+    int opened{0}, compactions{0};
+};
+
+class fake_store final : public usage_store {
+public:
+    explicit fake_store(disk& d) : disk_(d) {}
+    std::optional<fault> write(std::span<const core::usage_record> records) override {
+        const fault gone{store_away, origin::gateway, 503, true, "gone"};
+        const bool breaks = disk_.writes_until_away == 0;
+        if (disk_.writes_until_away >= 0) --disk_.writes_until_away;
+        if (disk_.down || (breaks && !disk_.after_commit)) return gone;
+        for (const auto& r : records)
+            if (disk_.refused_prompt != 0 && r.tokens.prompt == disk_.refused_prompt)
+                return fault{record_refused, origin::gateway, 500, false, "not this one"};
+        for (const auto& r : records) disk_.rows.emplace(r.id, r.tokens.prompt);
+        if (breaks) return gone;
+        return std::nullopt;
+    }
+    std::optional<fault> settle() override {
+        if (disk_.settle_fails) return fault{store_away, origin::gateway, 503, true, "cannot settle"};
+        return std::nullopt;
+    }
+    result<bool> compact(wall_time, const config::usage_retention&) override { return ++disk_.compactions % 3 != 0; }
+
+private:
+    disk& disk_;
+};
+
+struct fixture : testing::Test {
+    temporary_folder place;
+    std::vector<std::string> alarms;
+    disk there;
+    time_point now{hours(1)};
+    std::unique_ptr<spool> files = open();
+    std::unique_ptr<carrier> mover = start();
+
+    std::unique_ptr<spool> open() {
+        auto opened = spool::open({place / "spool", 64 << 20, 1, [](const std::string&) {}});
+        EXPECT_TRUE(opened);
+        return std::move(*opened);
+    }
+    std::unique_ptr<carrier> start() {
+        return std::make_unique<carrier>(
+            *files, destination{"fake", "", {}},
+            [this](const std::string&, const std::string&) -> result<std::unique_ptr<usage_store>> {
+                ++there.opened;
+                if (there.away) return fault{store_away, origin::gateway, 503, true, "no route"};
+                return std::unique_ptr<usage_store>(new fake_store(there));
+            },
+            [this](std::string s) { alarms.push_back(std::move(s)); });
+    }
+    void append(std::uint64_t from, std::uint64_t to) {
+        for (auto n = from; n < to; ++n) {
+            ASSERT_TRUE(files->writer(0).append(record_of(n)));
+            if (n % 1000 == 0) files->tend({}, false);
+        }
+    }
+    duration step(duration later = milliseconds(25)) {
+        now += later;
+        return mover->step(now, noon);
+    }
+};
+using carrying = fixture;
+
+TEST_F(carrying, waits_for_a_store_that_is_away_and_tells_once_each_way) {
+    there.away = true;
+    append(0, 100);
+    for (int i = 0; i < 200; ++i) step(milliseconds(100));
+    EXPECT_EQ(alarms.size(), 1U);
+    EXPECT_LT(there.opened, 12) << "backs off";
+    EXPECT_FALSE(mover->now().up);
+    EXPECT_FALSE(mover->now().last_error.empty());
+    EXPECT_EQ(mover->now().oldest_us, record_of(0).time_us);
+    EXPECT_EQ(files->waiting(), 100U);
+    there.away = false;
+    step(seconds(11));
+    EXPECT_EQ(there.rows.size(), 100U);
+    EXPECT_TRUE(mover->now().up);
+    EXPECT_EQ(mover->now().oldest_us, 0);
+    ASSERT_EQ(alarms.size(), 2U);
+    EXPECT_NE(alarms[1].find("back"), std::string::npos);
+}
+
+TEST_F(carrying, a_store_that_opens_but_takes_nothing_is_one_outage) {
+    there.down = true;
+    append(0, 10);
+    for (int i = 0; i < 50; ++i) step(seconds(1));
+    EXPECT_EQ(alarms.size(), 1U);
+    EXPECT_FALSE(mover->now().up);
+    there.down = false;
+    step(seconds(11));
+    EXPECT_EQ(alarms.size(), 2U);
+    EXPECT_EQ(there.rows.size(), 10U);
+}
+
+TEST_F(carrying, a_connection_that_breaks_before_or_after_the_commit_loses_and_doubles_nothing) {
+    for (const bool after : {false, true}) {
+        there.after_commit = after;
+        there.writes_until_away = 0;
+        const auto from = after ? 50U : 0U;
+        append(from, from + 50);
+        step();
+        EXPECT_EQ(files->waiting(), 50U) << "not acknowledged, so not advanced";
+        step(seconds(11));
+        EXPECT_EQ(files->waiting(), 0U);
+    }
+    EXPECT_EQ(there.rows.size(), 100U);
+    EXPECT_EQ(mover->now().written, 100U);
+}
+
+TEST_F(carrying, a_record_that_the_store_refuses_is_set_aside_and_the_others_go_on) {
+    there.refused_prompt = 100 + 33;
+    append(0, 100);
+    step();
+    EXPECT_EQ(there.rows.size(), 99U);
+    EXPECT_EQ(files->waiting(), 0U);
+    EXPECT_EQ(mover->now().set_aside, 1U);
+    EXPECT_EQ(alarms.size(), 1U);
+    std::size_t lines = 0;
+    for (const auto& e : std::filesystem::directory_iterator(place / "spool")) {
+        if (!e.path().filename().string().starts_with("rejected.")) continue;
+        std::ifstream in(e.path());
+        for (std::string line; std::getline(in, line); ++lines)
+            EXPECT_NE(line.find("\"prompt_tokens\":133"), std::string::npos) << line;
+    }
+    EXPECT_EQ(lines, 1U);
+}
+
+TEST_F(carrying, a_store_that_goes_away_while_a_refused_record_is_sought_sees_all_again) {
+    there.refused_prompt = 100 + 33;
+    there.writes_until_away = 5;
+    append(0, 100);
+    step();
+    EXPECT_EQ(files->waiting(), 100U);
+    EXPECT_EQ(mover->now().set_aside, 0U);
+    step(seconds(11));
+    EXPECT_EQ(there.rows.size(), 99U);
+    EXPECT_EQ(mover->now().set_aside, 1U);
+}
+
+TEST_F(carrying, segments_stay_until_the_store_is_settled) {
+    there.settle_fails = true;
+    append(0, 30'000);
+    const auto full = files->bytes();
+    for (int i = 0; i < 20; ++i) step(seconds(11));
+    EXPECT_EQ(there.rows.size(), 30'000U);
+    EXPECT_GE(files->bytes(), full);
+    EXPECT_TRUE(files->unsaved());
+    there.settle_fails = false;
+    step(seconds(11));
+    step(seconds(2));
+    EXPECT_LT(files->bytes(), full);
+    EXPECT_FALSE(files->unsaved());
+}
+
+TEST_F(carrying, compacts_in_steps_and_then_not_for_an_hour) {
+    for (int i = 0; i < 100; ++i) step();
+    EXPECT_EQ(there.compactions, 3);
+    step(hours(1));
+    EXPECT_EQ(there.compactions, 4);
+}
+
+TEST_F(carrying, records_of_an_earlier_start_are_delivered_after_an_outage) {
+    there.away = true;
+    append(0, 70);
+    step();
+    mover.reset();
+    files.reset();
+    files = open();
+    mover = start();
+    append(70, 100);
+    step();
+    there.away = false;
+    step(seconds(11));
+    EXPECT_EQ(there.rows.size(), 100U);
+}
+
+}  // namespace
+}  // namespace spillway::ledger
