@@ -14,6 +14,21 @@
 #include <spillway/core/quota.hpp>
 
 // Quotas as all workers see them, and all gateways when they share a Redis.
+//
+// How exact they are (docs/quotas.md says it for operators):
+// - memory: exact over all cores. Concurrent requests, requests and estimated tokens are never above the limit; over
+// an
+//   hour at saturation the sum is the rate plus one burst. A request whose real usage exceeds its estimate is charged
+//   when it ends: a bucket goes into debt for it, a budget may end above its limit by what was under way.
+// - Redis, reachable: requests and tokens are taken from the shared bucket before they are used (leases), so however
+//   many gateways there are, what is admitted in any time T is at most rate x T + burst, plus at any moment what lies
+//   on lease (about 150 ms of consumption, at most half the burst together). Concurrent requests are never above the
+//   limit while gateways reach Redis at least every 6 s. Budgets: a gateway commits, without the others' knowledge,
+//   at most what it can in one interval of 50 ms, and at most a part of half of what was left when it last heard of
+//   them (left / (2 x gateways)); in the last twentieth of a budget each request is decided in Redis.
+// - Redis away: each gateway grants limit / gateways, at least 1, so the sum is the limit when quotas.gateways is
+// right.
+//   What was spent and owed meanwhile is told to Redis when it is back.
 namespace spillway::shared {
 
 // What a request takes. A request counts one, and one at a time.
@@ -36,7 +51,7 @@ struct verdict {
     };
     kind what{kind::granted};
     core::quota_limit limit{core::quota_limit::none};
-    duration wait{};              // until it would be granted; for a budget until the period ends
+    duration wait{};                       // until it would be granted; for a budget until the period ends
     std::optional<std::int64_t> of_limit;  // the limit itself, for the message
 };
 
@@ -59,7 +74,7 @@ public:
 
     virtual shared::remaining remaining(time_point now) const noexcept = 0;
 
-    struct state {  // for /status and metrics
+    struct state {         // for /status and metrics
         std::string name;  // "client:shop", "group:production", "client:shop/pool:gpt-4o"
         shared::remaining left;
         std::int64_t concurrent{0};
@@ -95,7 +110,7 @@ public:
 struct opening {
     config::quotas settings;
     std::string password;
-    std::string gateway;  // name of this process
+    std::string gateway;                     // name of this process
     std::function<void(std::string)> alarm;  // any thread, must not block
 };
 // Never blocks on Redis: it is reached from a thread of the store.

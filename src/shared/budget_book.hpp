@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <spillway/core/quota.hpp>
+#include <spillway/shared/quota.hpp>
+
+#include "seed_book.hpp"
+
+namespace spillway::shared {
+
+// What a holder spends in its calendar periods. Any thread; a lock is taken only by the first request of a period.
+//
+// A request belongs to the period in which it began, whenever it ends: what it reserved there is settled there, and
+// the sums of a period are those that a report by the time of arrival shows. The last few periods are kept for that.
+class budget_book {
+public:
+    struct cell {
+        std::atomic<std::int64_t> number{-1};
+        // Committed is spent plus reserved by requests under way.
+        std::atomic<std::int64_t> committed_tokens{0}, committed_money{0}, spent_tokens{0}, spent_money{0};
+        // Committed by other gateways, as far as it is known here.
+        std::atomic<std::int64_t> elsewhere_tokens{0}, elsewhere_money{0};
+        // Committed here, as far as others can know.
+        std::atomic<std::int64_t> published_tokens{0}, published_money{0};
+        // Part of the sums that was spent before the process began, and a moment of the period.
+        std::atomic<std::int64_t> seeded_tokens{0}, seeded_money{0};
+        std::atomic<wall_time::rep> opened{0};
+    };
+
+    budget_book(std::string holder, std::shared_ptr<const seed_book> seeds);
+
+    void change(const std::optional<config::budget>& limits) noexcept;
+    std::optional<config::period> per() const noexcept;
+    std::optional<std::int64_t> limit_tokens() const noexcept { return known(limit_tokens_); }
+    std::optional<std::int64_t> limit_money() const noexcept { return known(limit_money_); }
+
+    // `none`: the estimate is reserved. Never lets spent and reserved together exceed a limit.
+    core::quota_limit reserve(const amounts& estimate, wall_time wall) noexcept;
+    // Whether reserve() would refuse; reserves nothing.
+    core::quota_limit look_ahead(const amounts& estimate, wall_time wall) noexcept;
+    void settle(const amounts& estimate, const amounts& real, wall_time began) noexcept;
+    void release(const amounts& estimate, wall_time began) noexcept;
+
+    // Of the running period; nullptr: no budget.
+    cell* running(wall_time wall) noexcept;
+    std::array<cell, 4>& cells() noexcept { return cells_; }
+
+private:
+    static constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
+    static std::optional<std::int64_t> known(const std::atomic<std::int64_t>& limit) noexcept;
+    cell* find(wall_time began) noexcept;
+    cell* open(cell& c, std::int64_t number, wall_time wall, config::period p) noexcept;
+
+    const std::string holder_;
+    const std::shared_ptr<const seed_book> seeds_;
+    std::atomic<int> per_{-1};  // config::period; -1: no budget
+    std::atomic<std::int64_t> limit_tokens_{none}, limit_money_{none};
+    std::mutex opening_;
+    std::array<cell, 4> cells_;
+};
+
+}  // namespace spillway::shared

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <spillway/base/secret_text.hpp>
+#include <spillway/base/time.hpp>
+
+#include "redis_url.hpp"
+
+struct redisContext;
+
+namespace spillway::shared {
+
+// Part of an answer of the script: a number or a text.
+struct redis_item {
+    std::int64_t number{0};
+    std::string text;
+};
+using redis_answer = std::vector<redis_item>;
+
+// One run of the script: two keys, then arguments.
+using redis_command = std::vector<std::string>;
+
+// A connection to Redis, for one thread, which it may keep waiting for `patience` at each step. What goes wrong is
+// told in words that hold no secret: of what Redis itself says only the first word, since some versions repeat what
+// they were sent.
+class redis_link {
+public:
+    static constexpr duration patience = milliseconds(250);
+
+    redis_link(redis_url url, secret_text password);
+    ~redis_link();
+    redis_link(const redis_link&) = delete;
+    redis_link& operator=(const redis_link&) = delete;
+
+    bool connected() const noexcept { return context_ != nullptr; }
+    bool connect();
+    void close() noexcept;
+    // All commands in one round trip. False: the connection is closed, and which of them were run is not known.
+    bool run(const std::vector<redis_command>& commands, std::vector<redis_answer>& answers);
+    const std::string& error() const noexcept { return error_; }
+    const redis_url& url() const noexcept { return url_; }
+
+private:
+    bool fail(std::string what);
+    bool plain(const std::vector<std::string>& words, std::string* text = nullptr);
+    bool append(const std::string& verb, const std::string& script, const redis_command& c);
+    enum class read_as : std::uint8_t { answer, no_script, failure };
+    read_as read(redis_answer& out);
+
+    redis_url url_;
+    secret_text password_;
+    struct ender {
+        void operator()(redisContext* c) const noexcept;
+    };
+    std::unique_ptr<redisContext, ender> context_;
+    std::string sha_, error_;
+};
+
+}  // namespace spillway::shared

@@ -1,0 +1,278 @@
+#include <algorithm>
+#include <cmath>
+
+#include "redis_holder.hpp"
+
+// The side of a shared holder that the store's thread works on.
+namespace spillway::shared {
+namespace {
+
+using core::quota_limit;
+using kind = verdict::kind;
+constexpr auto relaxed = std::memory_order_relaxed;
+constexpr duration heartbeat = seconds(6);  // permits and reservations of a silent gateway come free after this
+constexpr duration beats = milliseconds(1500);
+constexpr duration stays_active = seconds(1);
+constexpr duration crowded = milliseconds(50);
+constexpr double fades = 0.8;  // of what a tick used, each tick: nothing is kept after about a second
+constexpr double ahead = 3;    // ticks that a lease should last
+constexpr duration budget_keeps = hours(24 * 7);  // after the end of the period, for late settlements
+
+std::string text_of(std::int64_t n) { return std::to_string(n); }
+std::int64_t ns(time_point t) noexcept { return t.time_since_epoch().count(); }
+
+}  // namespace
+
+void redis_holder::add_budget(redis_call& c, wall_time wall) {
+    c.cell = budget_.running(wall);
+    const auto per = budget_.per();
+    if (c.cell == nullptr || !per) {
+        c.cell = nullptr;
+        return;
+    }
+    c.page = &pages_.of(*c.cell, static_cast<std::size_t>(c.cell - budget_.cells().data()), *per);
+}
+
+void redis_holder::write(redis_call& c, const wishes& w) {
+    auto& out = c.words;
+    const std::string base = common_->prefix + ":q:{" + name_ + "}:";
+    out = {base + "s", base + "b" + (c.page != nullptr ? ":" + c.page->key : ""), common_->me,
+           text_of(std::chrono::duration_cast<microseconds>(heartbeat).count())};
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto limit = rates_[i].limit();
+        const std::int64_t burst = limit ? core::gcra(*limit, common_->burst).capacity() : 0;
+        for (const auto n : {limit.value_or(0), burst, c.back[i], c.need[i], w.want[i], least_[i]})
+            out.push_back(text_of(n));
+    }
+    c.with_permits = limit_permits_.load(relaxed) != no_limit;
+    for (const auto n : {limit_permits_.load(relaxed), w.used, w.permits_needed, w.permits_wanted})
+        out.push_back(text_of(n));
+    out.push_back(c.page != nullptr ? "1" : "0");
+    out.push_back(text_of(budget_.limit_tokens().value_or(-1)));
+    out.push_back(text_of(budget_.limit_money().value_or(-1)));
+    if (c.cell != nullptr) c.told = redis_budget::own(*c.cell);
+    for (const auto n : c.told) out.push_back(text_of(n));
+    out.push_back(w.strict ? "1" : "0");
+    const auto end = c.page != nullptr ? c.page->end + budget_keeps : wall_time{};
+    out.push_back(text_of(std::chrono::duration_cast<milliseconds>(end.time_since_epoch()).count()));
+    out.push_back(text_of(c.answer ? c.estimate.tokens : 0));
+    out.push_back(text_of(c.answer ? c.estimate.money_nanos : 0));
+    if (c.page == nullptr || !c.page->retell) return;
+    c.retold = true;
+    for (const auto& [name, sums] : c.page->known) {
+        out.push_back(name);
+        out.push_back(text_of(sums.tokens));
+        out.push_back(text_of(sums.money));
+    }
+}
+
+// What to fetch so that the lease lasts for the next ticks; `back` is what is too much, or a debt.
+std::int64_t redis_holder::refill(std::size_t i, std::int64_t& back) {
+    auto& rate = rates_[i];
+    const auto limit = rate.limit();
+    const auto used = static_cast<double>(rate.counted());
+    target_[i] = std::max(used * ahead, target_[i] * fades);
+    if (target_[i] < 1) target_[i] = 0;
+    if (!limit) return 0;
+    const auto part = core::gcra(*limit, common_->burst).capacity() / (2 * std::int64_t{common_->gateways});
+    const auto target = std::min(static_cast<std::int64_t>(target_[i]), part);
+    const auto lease = rate.lease();
+    if (lease < 0) {
+        rate.put(-lease);
+        back = lease;
+        return target;
+    }
+    const auto surplus = lease - target;
+    if (surplus > target / 2 && rate.withdraw(surplus)) back = surplus;
+    return back > 0 ? 0 : std::max<std::int64_t>(0, target - lease);
+}
+
+// Permits that are held without need: few enough that all gateways together keep a sixteenth of the limit from
+// others.
+std::int64_t redis_holder::spare_permits() const noexcept {
+    return std::max<std::int64_t>(0, limit_permits_.load(relaxed) / (16 * std::int64_t{common_->gateways}));
+}
+
+bool redis_holder::has_reserved() const noexcept {
+    for (const auto& c : budget_.cells()) {
+        const auto own = redis_budget::own(c);
+        if (own[2] > 0 || own[3] > 0) return true;
+    }
+    return false;
+}
+
+void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>& out) {
+    if (touched_.exchange(false, relaxed)) active_ = now;
+    redis_call c;
+    wishes w;
+    for (std::size_t i = 0; i < 2; ++i) w.want[i] = refill(i, c.back[i]);
+    const auto used = permits_.used();
+    peak_ = std::max(static_cast<double>(used), peak_ * fades);
+    const auto wanted = peak_ < 0.5 ? 0 : static_cast<std::int64_t>(std::ceil(peak_)) + spare_permits();
+    const auto held = permits_.shrink(wanted);
+    // Asks of this round stand before this call in the pipeline and may get permits.
+    w.used = used + asking_;
+    w.permits_wanted = std::max(wanted, held) + asking_;
+    add_budget(c, wall);
+
+    const bool permits_differ = limit_permits_.load(relaxed) != no_limit && w.permits_wanted != told_permits_;
+    const bool rates_differ =
+        least_[0] > 0 || least_[1] > 0 || c.back[0] != 0 || c.back[1] != 0 || w.want[0] > 0 || w.want[1] > 0;
+    const bool budget_differs = c.cell != nullptr && (now - active_ < stays_active ||
+                                                      redis_budget::own(*c.cell) != c.page->told || c.page->retell);
+    const bool must_beat = now - sent_ > beats && (told_permits_ > 0 || used > 0 || has_reserved());
+    if (permits_differ || rates_differ || budget_differs || must_beat) {
+        c.who = shared_from_this();
+        c.now = now;
+        c.wall = wall;
+        write(c, w);
+        out.push_back(std::move(c));
+        sent_ = now;
+    }
+    add_past_budgets(now, wall, out);
+}
+
+// Requests that began in the last period and end in this one.
+void redis_holder::add_past_budgets(time_point now, wall_time wall, std::vector<redis_call>& out) {
+    const auto per = budget_.per();
+    if (!per) return;
+    const auto* running = budget_.running(wall);
+    for (std::size_t i = 0; i < budget_.cells().size(); ++i) {
+        auto& cell = budget_.cells()[i];
+        const auto number = cell.number.load(std::memory_order_acquire);
+        if (&cell == running || number < 0 || number % core::period_step != static_cast<std::int64_t>(*per)) continue;
+        auto& page = pages_.of(cell, i, *per);
+        if (redis_budget::own(cell) == page.told || page.end + budget_keeps < wall) continue;
+        redis_call c;
+        c.who = shared_from_this();
+        c.now = now;
+        c.wall = wall;
+        c.cell = &cell;
+        c.page = &page;
+        wishes w;
+        w.used = permits_.used() + asking_;
+        w.permits_wanted = std::max(w.used, permits_.held() + asking_);
+        write(c, w);
+        out.push_back(std::move(c));
+    }
+}
+
+redis_call redis_holder::prepare(redis_ask& a) {
+    redis_call c;
+    c.who = a.who;
+    c.answer = std::move(a.answer);
+    c.estimate = a.estimate;
+    c.now = a.now;
+    c.wall = a.wall;
+    touched_.store(true, relaxed);
+    if (const auto why = budget_.reserve(a.estimate, a.wall); why != quota_limit::none) {
+        c.answer(refuse_budget(why, a.wall));
+        return c;
+    }
+    c.reserved = true;
+    wishes w;
+    const std::array<std::int64_t, 2> units{1, a.estimate.tokens};
+    for (std::size_t i = 0; i < 2; ++i) {
+        if (!rates_[i].limited() || units[i] <= 0) continue;
+        c.from_lease[i] = rates_[i].take(units[i]);
+        if (c.from_lease[i]) continue;
+        c.back[i] = rates_[i].empty();
+        c.need[i] = units[i];
+        w.want[i] = static_cast<std::int64_t>(target_[i]);
+    }
+    w.used = permits_.used() + asking_++;
+    w.permits_needed = w.used + 1;
+    w.permits_wanted = std::max(w.permits_needed + spare_permits(), permits_.held());
+    w.strict = true;
+    add_budget(c, a.wall);
+    write(c, w);
+    return c;
+}
+
+// As if it had not been asked for.
+void redis_holder::undo(redis_call& c) noexcept {
+    const std::array<std::int64_t, 2> units{1, c.estimate.tokens};
+    for (std::size_t i = 0; i < 2; ++i) {
+        if (c.from_lease[i]) rates_[i].put(units[i]);
+    }
+    if (c.reserved) budget_.release(c.estimate, c.wall);
+}
+
+verdict redis_holder::decide(redis_call& c, const redis_answer& a, time_point now) {
+    const auto why = static_cast<quota_limit>(std::clamp<std::int64_t>(a[0].number, 0, 5));
+    const bool fits = c.with_permits ? permits_.granted(a[1].number, why == quota_limit::none) : true;
+    if (why == quota_limit::none && fits) {
+        if (!c.with_permits) permits_.count();
+        for (std::size_t i = 0; i < 2; ++i) rates_[i].count(c.need[i]);
+        return {};
+    }
+    undo(c);
+    if (why == quota_limit::none || why == quota_limit::concurrent) {
+        for (std::size_t i = 0; i < 2 && why == quota_limit::none; ++i) rates_[i].put(c.need[i]);
+        crowded_until_.store(ns(now + crowded), relaxed);
+        return refuse(quota_limit::concurrent, core::concurrency_wait);
+    }
+    if (why == quota_limit::requests || why == quota_limit::tokens)
+        return refuse(why, microseconds(std::max(a[4].number, a[7].number)));
+    return refuse_budget(why, c.wall);
+}
+
+void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
+    if (a.size() < 9) return failed(c, now);
+    // A state that was born anew is a Redis that forgot: what is known to be taken is told it with the next call.
+    const bool lost = born_ != 0 && a[8].number != born_;
+    born_ = a[8].number;
+    for (std::size_t i = 0; i < 2; ++i) {
+        least_[i] = lost ? rates_[i].view().used(now) : 0;
+        rates_[i].put(a[2 + 3 * i].number);
+        rates_[i].view().set_left(a[3 + 3 * i].number, now);
+    }
+    told_.store(ns(now), relaxed);
+    if (c.page != nullptr && c.page->number == c.cell->number.load(std::memory_order_acquire)) {
+        c.page->told = c.told;
+        if (c.retold) c.page->retell = false;
+        c.cell->published_tokens.store(c.told[0] + c.told[2] + c.cell->seeded_tokens.load(relaxed), relaxed);
+        c.cell->published_money.store(c.told[1] + c.told[3] + c.cell->seeded_money.load(relaxed), relaxed);
+        redis_budget::learn(*c.page, *c.cell, common_->me, a, 9);
+        heard_.store(ns(now), relaxed);
+    }
+    told_permits_ = a[1].number;
+    if (c.answer) {
+        --asking_;
+        c.answer(decide(c, a, now));
+    } else if (c.with_permits) {
+        permits_.granted(a[1].number, false);
+    }
+}
+
+void redis_holder::failed(redis_call& c, time_point now) {
+    for (std::size_t i = 0; i < 2; ++i) rates_[i].put(std::min<std::int64_t>(c.back[i], 0));
+    if (!c.answer) return;
+    --asking_;
+    undo(c);
+    c.answer(take_share(c.estimate, std::max(c.now, now), c.wall));
+}
+
+void redis_holder::went_down(time_point now) {
+    for (auto& r : rates_) r.went_down(common_->gateways, now);
+}
+
+void redis_holder::came_up(time_point now) {
+    for (auto& r : rates_) r.came_up(now);
+    pages_.forget_told();
+    told_permits_ = -1;
+    heard_.store(0, relaxed);
+}
+
+void redis_holder::leave(time_point now, wall_time wall, std::vector<redis_call>& out) {
+    redis_call c;
+    for (std::size_t i = 0; i < 2; ++i) c.back[i] = rates_[i].empty();
+    add_budget(c, wall);
+    c.who = shared_from_this();
+    c.now = now;
+    c.wall = wall;
+    write(c, {});
+    out.push_back(std::move(c));
+}
+
+}  // namespace spillway::shared

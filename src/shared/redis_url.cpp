@@ -1,0 +1,56 @@
+#include "redis_url.hpp"
+
+#include <spillway/base/text.hpp>
+
+namespace spillway::shared {
+namespace {
+
+// The text itself is not repeated: somebody may have written a password into it.
+fault wrong(std::string_view what) {
+    return {"QuotaStoreInvalid", origin::gateway, 500, false,
+            "quotas.store: " + std::string(what) + ", write redis://[user@]host[:port][/database]"};
+}
+
+bool read_number(std::string_view text, std::uint64_t most, int& out) {
+    const auto n = text::parse_unsigned(text);
+    if (!n || *n > most) return false;
+    out = static_cast<int>(*n);
+    return true;
+}
+
+}  // namespace
+
+result<redis_url> parse_redis_url(std::string_view text) {
+    constexpr std::string_view scheme = "redis://";
+    if (!text.starts_with(scheme)) return wrong("no URL of Redis");
+    text.remove_prefix(scheme.size());
+    redis_url url;
+    if (const auto slash = text.find('/'); slash != std::string_view::npos) {
+        const auto database = text.substr(slash + 1);
+        if (!database.empty() && !read_number(database, 65'535, url.database))
+            return wrong("the database is no number");
+        text = text.substr(0, slash);
+    }
+    if (const auto at = text.rfind('@'); at != std::string_view::npos) {
+        url.user = std::string(text.substr(0, at));
+        if (url.user.find(':') != std::string::npos) return wrong("a password stands in the URL");
+        text.remove_prefix(at + 1);
+    }
+    std::string_view port;
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == std::string_view::npos) return wrong("the address has no end");
+        url.host = std::string(text.substr(1, end - 1));
+        port = text.substr(end + 1);
+    } else {
+        const auto colon = text.find(':');
+        url.host = std::string(text.substr(0, colon));
+        port = colon == std::string_view::npos ? std::string_view{} : text.substr(colon);
+    }
+    if (url.host.empty()) return wrong("there is no host");
+    if (!port.empty() && (!port.starts_with(':') || !read_number(port.substr(1), 65'535, url.port) || url.port == 0))
+        return wrong("the port is no number");
+    return url;
+}
+
+}  // namespace spillway::shared
