@@ -4,115 +4,175 @@
 #include <limits>
 #include <map>
 
-#include <spillway/stats/worker_stats.hpp>
+#include "worker_metrics.hpp"
 
 namespace spillway::stats {
 namespace {
 
 using workers_span = std::span<const worker_stats* const>;
-using label_names = std::vector<std::string>;
+using shown_labels = std::vector<prometheus::ClientMetric::Label>;
+
+// What OpenTelemetry's conventions call an operation. Those without a name there keep ours.
+std::string gen_ai_operation(std::string operation) {
+    if (operation == "responses") return "chat";
+    if (operation == "completions") return "text_completion";
+    return operation;
+}
+
+struct counted {
+    std::uint64_t value{0};
+    void add(const counter& c) { value += c.value(); }
+    void add(const counted& c) { value += c.value; }
+    void show(prometheus::ClientMetric& m, const worker_metric& of) const {
+        const double shown = static_cast<double>(value) * of.scale;
+        (of.is.kind == metric_kind::level ? m.gauge.value : m.counter.value) = shown;
+    }
+};
+
+template <class Histogram>
+struct distributed {
+    std::array<std::uint64_t, Histogram::size> buckets{};
+    double sum{0};
+    void add(const Histogram& h) {
+        for (std::size_t i = 0; i < Histogram::size; ++i) buckets[i] += h.bucket(i);
+        sum += h.sum();
+    }
+    void add(const distributed& d) {
+        for (std::size_t i = 0; i < Histogram::size; ++i) buckets[i] += d.buckets[i];
+        sum += d.sum;
+    }
+    void show(prometheus::ClientMetric& m, const worker_metric&) const {
+        std::uint64_t running = 0;
+        for (std::size_t i = 0; i < Histogram::size; ++i) {
+            running += buckets[i];
+            prometheus::ClientMetric::Bucket b;
+            b.cumulative_count = running;
+            b.upper_bound =
+                i < Histogram::bounds.size() ? Histogram::bounds[i] : std::numeric_limits<double>::infinity();
+            m.histogram.bucket.push_back(b);
+        }
+        m.histogram.sample_count = running;
+        m.histogram.sample_sum = sum;
+    }
+};
+
+template <class Cell>
+struct sum_of {
+    using type = distributed<Cell>;
+};
+template <>
+struct sum_of<counter> {
+    using type = counted;
+};
 
 class builder {
 public:
     builder(const label_table& labels, workers_span workers) : labels_(labels), workers_(workers) {}
 
-    void counters(const char* name, const char* help, family<counter> worker_stats::*member,
-                  const label_names& names) {
-        std::map<key, std::uint64_t> sums;
-        for (const auto* w : workers_) (w->*member).each([&](key k, const counter& c) { sums[k] += c.value(); });
-        auto& f = start(name, help, prometheus::MetricType::Counter);
-        for (const auto& [k, v] : sums) {
-            prometheus::ClientMetric m;
-            m.label = labels_of(k, names);
-            m.counter.value = static_cast<double>(v);
-            f.metric.push_back(std::move(m));
-        }
-    }
-
-    void histograms(const char* name, const char* help, family<histogram> worker_stats::*member,
-                    const label_names& names) {
-        std::map<key, sum_of> sums;
-        for (const auto* w : workers_) (w->*member).each([&](key k, const histogram& h) { sums[k].add(h); });
-        auto& f = start(name, help, prometheus::MetricType::Histogram);
-        for (const auto& [k, s] : sums) f.metric.push_back(s.metric(labels_of(k, names)));
-    }
-
-    void histogram_of_all(const char* name, const char* help, histogram worker_stats::*member) {
-        sum_of s;
-        for (const auto* w : workers_) s.add(w->*member);
-        start(name, help, prometheus::MetricType::Histogram).metric.push_back(s.metric({}));
-    }
-
-    void total(const char* name, const char* help, counter worker_stats::*member, bool gauge = false) {
-        double v = 0;
-        for (const auto* w : workers_) v += static_cast<double>((w->*member).value());
-        auto& f = start(name, help, gauge ? prometheus::MetricType::Gauge : prometheus::MetricType::Counter);
-        prometheus::ClientMetric m;
-        (gauge ? m.gauge.value : m.counter.value) = v;
-        f.metric.push_back(std::move(m));
-    }
-
-    // One value a worker, to see whether the kernel spreads connections evenly.
-    void per_worker(const char* name, const char* help, counter worker_stats::*member) {
-        auto& f = start(name, help, prometheus::MetricType::Gauge);
-        for (std::size_t i = 0; i < workers_.size(); ++i) {
-            prometheus::ClientMetric m;
-            m.label = {{"worker", std::to_string(i)}};
-            m.gauge.value = static_cast<double>((workers_[i]->*member).value());
-            f.metric.push_back(std::move(m));
-        }
+    void add(const worker_metric& m) {
+        const auto& d = m.is;
+        const auto type = d.kind == metric_kind::total   ? prometheus::MetricType::Counter
+                          : d.kind == metric_kind::level ? prometheus::MetricType::Gauge
+                                                         : prometheus::MetricType::Histogram;
+        start(d.name, d.help, type);
+        std::visit([&](auto member) { collect(m, member); }, m.from);
     }
 
     void add(const gauge_family& g) {
-        auto& f = start(g.name.c_str(), g.help.c_str(),
-                        g.is_counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge);
+        start(g.name, g.help, g.is_counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge);
         for (const auto& s : g.samples) {
             prometheus::ClientMetric m;
             for (const auto& [n, v] : s.labels) m.label.push_back({n, v});
             (g.is_counter ? m.counter.value : m.gauge.value) = s.value;
-            f.metric.push_back(std::move(m));
+            families_.back().metric.push_back(std::move(m));
         }
     }
 
     std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
 
 private:
-    struct sum_of {
-        std::array<std::uint64_t, histogram::size> buckets{};
-        double sum{0};
-        void add(const histogram& h) {
-            for (std::size_t i = 0; i < histogram::size; ++i) buckets[i] += h.bucket(i);
-            sum += h.sum();
-        }
-        prometheus::ClientMetric metric(std::vector<prometheus::ClientMetric::Label> labels) const {
-            prometheus::ClientMetric m;
-            m.label = std::move(labels);
-            std::uint64_t running = 0;
-            for (std::size_t i = 0; i < histogram::size; ++i) {
-                running += buckets[i];
-                prometheus::ClientMetric::Bucket b;
-                b.cumulative_count = running;
-                b.upper_bound = i < time_bounds.size() ? time_bounds[i] : std::numeric_limits<double>::infinity();
-                m.histogram.bucket.push_back(b);
-            }
-            m.histogram.sample_count = running;
-            m.histogram.sample_sum = sum;
-            return m;
-        }
-    };
-
-    std::vector<prometheus::ClientMetric::Label> labels_of(key k, const label_names& names) const {
-        std::vector<prometheus::ClientMetric::Label> out;
-        for (std::size_t i = 0; i < names.size(); ++i) out.push_back({names[i], labels_.name(k[i])});
-        return out;
-    }
-
-    prometheus::MetricFamily& start(const char* name, const char* help, prometheus::MetricType type) {
+    // A neighbour of the same name goes on with its family.
+    void start(std::string_view name, std::string_view help, prometheus::MetricType type) {
+        if (!families_.empty() && families_.back().name == name) return;
         auto& f = families_.emplace_back();
         f.name = name;
         f.help = help;
         f.type = type;
-        return f;
+    }
+
+    template <class Cell>
+    void collect(const worker_metric& m, Cell worker_stats::*member) {
+        if (m.is.labels == "worker") return per_worker(m, member);
+        typename sum_of<Cell>::type s;
+        for (const auto* w : workers_) s.add(w->*member);
+        show(m, {}, s);
+    }
+    template <class Cell>
+    void collect(const worker_metric& m, family<Cell> worker_stats::*member) {
+        sum<Cell>(m, member, [](const Cell& c) -> const Cell& { return c; });
+    }
+    void collect(const worker_metric& m, counter usage_cells::by_type::*member) {
+        sum<counter>(m, &worker_stats::usage,
+                     [&](const usage_cells& c) -> const counter& { return c.*m.part.*member; });
+    }
+    void collect(const worker_metric& m, counter usage_cells::*member) {
+        sum<counter>(m, &worker_stats::usage, [&](const usage_cells& c) -> const counter& { return c.*member; });
+    }
+    template <class Cell>
+    void collect(const worker_metric& m, Cell model_cells::*member) {
+        sum<Cell>(m, &worker_stats::models, [&](const model_cells& c) -> const Cell& { return c.*member; });
+    }
+
+    template <class Cell>
+    void per_worker(const worker_metric& m, Cell worker_stats::*member) {
+        for (std::size_t i = 0; i < workers_.size(); ++i) {
+            typename sum_of<Cell>::type s;
+            s.add(workers_[i]->*member);
+            show(m, {{"worker", std::to_string(i)}}, s);
+        }
+    }
+
+    // First by key and under the families' locks, then by name: two keys may read the same.
+    template <class Cell, class Holder, class Pick>
+    void sum(const worker_metric& m, family<Holder> worker_stats::*member, Pick pick) {
+        using total = typename sum_of<Cell>::type;
+        const auto names = label_names(m.is);
+        std::size_t used = 0;
+        for (const auto& n : names) used += n.value.empty() ? 1 : 0;
+        std::map<key, total> by_key;
+        for (const auto* w : workers_)
+            (w->*member).each([&](key k, const Holder& h) {
+                std::fill(k.begin() + static_cast<std::ptrdiff_t>(used), k.end(), label{0});
+                by_key[k].add(pick(h));
+            });
+        std::map<std::vector<std::string>, total> by_name;
+        for (const auto& [k, t] : by_key) by_name[values_of(k, names)].add(t);
+        for (const auto& [values, t] : by_name) {
+            shown_labels shown;
+            for (std::size_t i = 0; i < names.size(); ++i)
+                if (!names[i].optional || !values[i].empty())
+                    shown.push_back({std::string(names[i].name), values[i]});
+            show(m, std::move(shown), t);
+        }
+    }
+
+    std::vector<std::string> values_of(key k, const std::vector<label_name>& names) const {
+        std::vector<std::string> out;
+        std::size_t at = 0;
+        for (const auto& n : names) {
+            if (!n.value.empty()) out.emplace_back(n.value);
+            else if (n.name == "gen_ai_operation_name") out.push_back(gen_ai_operation(labels_.name(k[at++])));
+            else out.push_back(labels_.name(k[at++]));
+        }
+        return out;
+    }
+
+    template <class Sum>
+    void show(const worker_metric& m, shown_labels labels, const Sum& s) {
+        prometheus::ClientMetric shown;
+        shown.label = std::move(labels);
+        s.show(shown, m);
+        families_.back().metric.push_back(std::move(shown));
     }
 
     const label_table& labels_;
@@ -123,53 +183,8 @@ private:
 }  // namespace
 
 std::string expose(const label_table& labels, workers_span workers, std::span<const gauge_family> extra) {
-    using s = worker_stats;
     builder b(labels, workers);
-    b.counters("spillway_requests_total", "Answered requests", &s::requests,
-               {"client", "pool", "operation", "status"});
-    b.histograms("spillway_request_duration_seconds", "From the request's head to the last byte of the answer",
-                 &s::request_seconds, {"pool", "operation"});
-    b.histograms("spillway_first_byte_seconds", "From sending an attempt to the first byte of its answer",
-                 &s::first_byte_seconds, {"pool", "backend"});
-    b.counters("spillway_attempts_total", "Attempts on backends by outcome", &s::attempts,
-               {"pool", "backend", "outcome"});
-    b.counters("spillway_retries_total", "Attempts that followed a refused one", &s::retries, {"pool", "reason"});
-    b.counters("spillway_spillovers_total", "Requests served below the highest priority", &s::spillovers, {"pool"});
-    b.counters("spillway_local_replies_total", "Answers made by the gateway itself", &s::local_replies, {"code"});
-    b.counters("spillway_limits_hit_total", "Times that a configured limit was hit", &s::limits, {"limit"});
-    b.counters("spillway_authentications_total", "Requests by how their client proved itself, and with what result",
-               &s::authentications, {"method", "result"});
-    b.counters("spillway_broken_streams_total", "Answers that broke off after their head", &s::broken_streams,
-               {"pool", "reason"});
-    b.histogram_of_all("spillway_overhead_seconds", "Gateway's own time before the first attempt was sent",
-                       &s::overhead_seconds);
-    b.total("spillway_connections_accepted_total", "Client connections accepted", &s::connections_accepted);
-    b.total("spillway_connections_refused_total", "Client connections refused at a limit", &s::connections_refused);
-    b.per_worker("spillway_connections_open", "Client connections open now", &s::connections_open);
-    b.total("spillway_tls_handshakes_total", "TLS handshakes with clients", &s::tls_handshakes);
-    b.total("spillway_tls_resumed_total", "TLS handshakes with clients that resumed a session", &s::tls_resumed);
-    b.total("spillway_tls_failures_total", "TLS handshakes with clients that failed", &s::tls_failures);
-    b.total("spillway_requests_active", "Requests being served now", &s::requests_active, true);
-    b.total("spillway_streams_active", "Answers being relayed now", &s::streams_active, true);
-    b.total("spillway_client_left_total", "Requests whose client went away before the end", &s::client_left);
-    b.total("spillway_client_bytes_received_total", "Bytes of request bodies", &s::bytes_from_clients);
-    b.total("spillway_client_bytes_sent_total", "Bytes of answers", &s::bytes_to_clients);
-    b.total("spillway_upstream_connections_opened_total", "Connections opened to instances", &s::upstream_opened);
-    b.total("spillway_upstream_connections_reused_total", "Attempts that used a warm connection",
-            &s::upstream_reused);
-    b.total("spillway_upstream_tls_resumed_total", "Connections that resumed a TLS session", &s::upstream_resumed);
-    b.total("spillway_upstream_connect_failures_total", "Failed connects", &s::upstream_failed);
-    b.total("spillway_upstream_connections_idle", "Warm connections to instances now", &s::upstream_idle, true);
-    b.total("spillway_upstream_unexpected_bytes_total", "Idle connections closed for bytes that nobody asked for",
-            &s::upstream_unexpected);
-    b.total("spillway_tokens_verified_total", "Signatures of clients' tokens checked; others were known already",
-            &s::tokens_verified);
-    b.total("spillway_slowed_down_total", "Refusals that were delayed because of repeated failures", &s::slowed_down);
-    b.total("spillway_credential_renewals_total", "Repeats with a renewed credential after a backend refused ours",
-            &s::credential_renewals);
-    b.total("spillway_body_memory_bytes", "Memory held by request bodies now", &s::body_memory, true);
-    b.total("spillway_log_dropped_total", "Access log lines dropped because the writer fell behind", &s::log_dropped);
-    b.total("spillway_exceptions_total", "Sessions ended by an unexpected exception", &s::exceptions);
+    for (const auto& m : worker_metrics()) b.add(m);
     for (const auto& g : extra) b.add(g);
     return b.text();
 }

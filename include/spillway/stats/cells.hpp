@@ -49,21 +49,40 @@ private:
 inline constexpr std::array<double, 20> time_bounds{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1,
                                                     .25,   .5,     1,     2.5,  5,     10,   30,  60,   120, 600};
 
-class histogram {
+// The bounds that OpenTelemetry's conventions for generative AI name. Those for the first token go on to a minute:
+// a reasoning model thinks for longer than the ten seconds at which the conventions end.
+inline constexpr std::array<double, 14> token_bounds{1,     4,     16,     64,      256,     1024,     4096,
+                                                     16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
+inline constexpr std::array<double, 14> operation_bounds{.01,  .02,  .04,  .08,   .16,   .32,   .64,
+                                                         1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
+inline constexpr std::array<double, 21> first_token_bounds{.001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75,
+                                                           1,    2.5,  5,   7.5, 10,  15,  20,  30, 45,  60};
+inline constexpr std::array<double, 13> token_time_bounds{.01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5};
+
+// `Bounds` ascend; the bucket above the last one is implied.
+template <const auto& Bounds>
+class basic_histogram {
 public:
-    void observe(double seconds) noexcept {
-        const auto at = std::lower_bound(time_bounds.begin(), time_bounds.end(), seconds) - time_bounds.begin();
+    void observe(double value) noexcept {
+        const auto at = std::lower_bound(Bounds.begin(), Bounds.end(), value) - Bounds.begin();
         buckets_[static_cast<std::size_t>(at)].add();
-        sum_.store(sum_.load(std::memory_order_relaxed) + seconds, std::memory_order_relaxed);
+        sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
     }
     std::uint64_t bucket(std::size_t i) const noexcept { return buckets_[i].value(); }
     double sum() const noexcept { return sum_.load(std::memory_order_relaxed); }
-    static constexpr std::size_t size = time_bounds.size() + 1;
+    static constexpr const auto& bounds = Bounds;
+    static constexpr std::size_t size = Bounds.size() + 1;
 
 private:
     std::array<counter, size> buckets_;
     std::atomic<double> sum_{0};
 };
+
+using histogram = basic_histogram<time_bounds>;
+using token_histogram = basic_histogram<token_bounds>;
+using operation_histogram = basic_histogram<operation_bounds>;
+using first_token_histogram = basic_histogram<first_token_bounds>;
+using token_time_histogram = basic_histogram<token_time_bounds>;
 
 // Up to four labels of one series.
 using key = std::array<label, 4>;

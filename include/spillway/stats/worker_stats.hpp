@@ -3,13 +3,15 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spillway/stats/cells.hpp>
+#include <spillway/stats/usage_cells.hpp>
 
 namespace spillway::stats {
 
-// Everything that one worker counts. Names and labels of the exposition are in src/stats/prometheus.cpp.
+// Everything that one worker counts. Names and labels of the exposition are in src/stats/worker_metrics.cpp.
 struct worker_stats {
     // labels: client, pool, operation, HTTP status
     family<counter> requests;
@@ -32,6 +34,28 @@ struct worker_stats {
     // labels: pool, how it ended
     family<counter> broken_streams;
 
+    // labels: whose quota (client, group, pool), client, limit; requests refused by a quota
+    family<counter> quota_refusals;
+    // labels: pool, priority; requests refused so that more important ones get through
+    family<counter> shed;
+    // labels: outcome; requests by how their usage record ends
+    family<counter> usage_records;
+    // labels: client, pool, operation, model
+    family<usage_cells> usage;
+    // labels: operation, model
+    family<model_cells> models;
+    // labels: operation, model, error; the request as its client saw it, and each attempt as the gateway saw it
+    family<operation_histogram> request_operation_seconds, attempt_operation_seconds;
+
+    // All that the end of a request counts for usage and the gen_ai metrics. Without a pool only its record counts.
+    void count_usage(const usage_numbers& n);
+    // An attempt that was not the last one; count_usage() counts that.
+    void count_attempt(label operation, label model, label error, double seconds) {
+        attempt_operation_seconds.at({operation, model, error}).observe(seconds);
+    }
+
+    // Time that requests waited for a quota's answer from outside the process.
+    histogram quota_wait_seconds;
     // Time that the gateway itself added before the first attempt was sent.
     histogram overhead_seconds;
 
@@ -41,6 +65,7 @@ struct worker_stats {
     counter upstream_opened, upstream_reused, upstream_resumed, upstream_failed, upstream_idle, upstream_unexpected;
     counter tokens_verified, slowed_down, credential_renewals;
     counter body_memory, log_dropped, exceptions;
+    counter quota_waits, usage_records_lost, capture_dropped;
 };
 
 // A value that the server knows at the moment of a scrape: breaker states, configuration, process.
