@@ -41,15 +41,22 @@ void exchange::write_access_log() {
         fmt::format_to(std::back_inserter(out), ",\"first_byte_seconds\":{:.6f}",
                        seconds_between(began_, first_byte_at_));
     if (client_left_) out += ",\"client_left\":true";
-    write_tries(out);
+    if (usage_.recorded.source != core::token_source::none)
+        fmt::format_to(std::back_inserter(out), ",\"prompt_tokens\":{},\"completion_tokens\":{},\"tokens\":\"{}\"",
+                       usage_.recorded.tokens.prompt, usage_.recorded.tokens.completion,
+                       core::to_string(usage_.recorded.source));
+    if (machine_ && (machine_->tries().size() > 1 || (!machine_->tries().empty() && status_ >= 400))) {
+        out += ",\"tries\":";
+        append_tries(out);
+    }
     out += '}';
     worker_.log().end_line();
 }
 
-// Which backends were asked and what came of it; the usual single success needs no list.
-void exchange::write_tries(std::string& out) const {
+// Which backends were asked and what came of it; nothing for the usual single success.
+void exchange::append_tries(std::string& out) const {
     if (!machine_ || machine_->tries().empty() || (machine_->tries().size() == 1 && status_ < 400)) return;
-    out += ",\"tries\":[";
+    out += '[';
     bool first = true;
     for (const auto& t : machine_->tries()) {
         out += first ? "{\"backend\":\"" : ",{\"backend\":\"";

@@ -1,5 +1,6 @@
 #include <spillway/core/header_rules.hpp>
 #include <spillway/core/told_time.hpp>
+#include <spillway/http/target.hpp>
 #include <spillway/http/writer.hpp>
 #include <spillway/proxy/exchange.hpp>
 
@@ -39,6 +40,7 @@ net::task<outcome> exchange::attempt(const core::action& a) {
     const bool first = attempts_ == 0;
     attempts_ = machine_->attempts();
     attempt_began_ = clock::now();
+    begin_attempt_span();
     if (first) worker_.stats().overhead_seconds.observe(seconds_between(began_, attempt_began_));
     auto& up = *snapshot_->upstreams[b.instance];
     // A repeat on the same backend is the same attempt to those who count.
@@ -83,6 +85,8 @@ void exchange::compose_request(const backend& b) {
     const instance& i = snapshot_->shared->instances[b.instance];
     s.out.clear();
     s.target.clear();
+    usage_.asked = asks_usage(b);
+    if (usage_.capture) usage_.capture->answer.clear();
     core::append_upstream_target(s.target, classified_, i.path_prefix, b.deployment, query_, i.pinned_api_version);
     // Only what is known to be allowed goes out, so this is an upper bound: the client's head and our own fields.
     http::head_writer w(
@@ -94,7 +98,14 @@ void exchange::compose_request(const backend& b) {
     const std::size_t secret_end = w.written().size();
     core::outgoing_fields allowed;
     for (const auto& f : s.request.fields)
-        if (allowed.admits(f.id, f.name) && !s.request.connection_names(f)) w.field(f.name, f.value);
+        if (allowed.admits(f.id, f.name) && !s.request.connection_names(f) &&
+            !(usage_.trace && f.id == http::field_id::traceparent))
+            w.field(f.name, f.value);
+    if (usage_.trace) {
+        const auto& t = *usage_.trace;
+        const auto parent = trace::format_traceparent(t.of.trace_id, t.attempt, true, t.of.random);
+        w.field(http::field_id::traceparent, std::string_view(parent.data(), parent.size()));
+    }
     if (!s.request.fields.has(http::field_id::x_ms_client_request_id))
         w.field(http::field_id::x_ms_client_request_id, request_id());
     // The gateway reads events and usage in passing; nobody in this path may compress.
@@ -106,11 +117,38 @@ void exchange::compose_request(const backend& b) {
     secret_in_out_ = {secret_begin, secret_end - secret_begin};
 }
 
-// The body with the backend's own name where the client's stood; every other byte as it came.
-std::array<std::string_view, 3> exchange::outgoing_body(const backend& b) const noexcept {
-    if (name_in_body_.empty()) return {body_, {}, {}};
-    const auto at = static_cast<std::size_t>(name_in_body_.data() - body_.data());
-    return {body_.substr(0, at), b.model_json, body_.substr(at + name_in_body_.size())};
+// Whether this backend is to tell the usage of a stream whose client did not ask. Older versions of the API refuse it.
+bool exchange::asks_usage(const backend& b) const noexcept {
+    if (!usage_.may_ask) return false;
+    const auto& pinned = snapshot_->shared->instances[b.instance].pinned_api_version;
+    if (classified_.op->generation == core::generation::v1) return true;
+    const auto version = http::find_param(query_, "api-version");
+    return http::usage_can_be_asked(!pinned.empty() ? std::string_view(pinned) : version.value_or(""));
+}
+
+// The body with the backend's own name where the client's stood, and with the question for usage; every other byte as
+// it came.
+std::array<std::string_view, 5> exchange::outgoing_body(const backend& b) const noexcept {
+    struct edit {
+        std::size_t at{0}, removed{0};
+        std::string_view put;
+    };
+    std::array<edit, 2> edits;
+    std::size_t n = 0;
+    if (!name_in_body_.empty())
+        edits[n++] = {static_cast<std::size_t>(name_in_body_.data() - body_.data()), name_in_body_.size(),
+                      b.model_json};
+    if (usage_.asked) edits[n++] = {usage_.ask.offset, usage_.ask.removed, usage_.ask.inserted};
+    if (n == 2 && edits[1].at < edits[0].at) std::swap(edits[0], edits[1]);
+    std::array<std::string_view, 5> out{};
+    std::size_t from = 0, k = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        out[k++] = body_.substr(from, edits[i].at - from);
+        out[k++] = edits[i].put;
+        from = edits[i].at + edits[i].removed;
+    }
+    out[k] = body_.substr(from);
+    return out;
 }
 
 std::size_t exchange::outgoing_body_bytes(const backend& b) const noexcept {
@@ -188,6 +226,12 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
     t.remaining_tokens = f.value(field_id::x_ratelimit_remaining_tokens);
     t.reset_requests = f.value(field_id::x_ratelimit_reset_requests);
     t.reset_tokens = f.value(field_id::x_ratelimit_reset_tokens);
+    if (the_pool().shed && !t.remaining_tokens.empty())
+        if (const auto left = text::parse_unsigned(t.remaining_tokens))
+            serving_->state->tell_tokens(
+                static_cast<std::int64_t>(*left),
+                static_cast<std::int64_t>(text::parse_unsigned(f.value(field_id::x_ratelimit_limit_tokens)).value_or(0)),
+                worker_.now());
     if (o.status >= 400) o.told = core::told_time(t, o.status, wall_clock::now());
     o.has_retry_after = !t.retry_after.empty() || !t.retry_after_ms.empty() || !t.x_ms_retry_after_ms.empty();
     o.fe_error = o.status == 400 && text::iequals(f.value(field_id::x_ms_fe_error), "true");
@@ -246,6 +290,8 @@ net::task<void> exchange::judge_stream_start(outcome& o) {
     const auto type = s.response.fields.value(http::field_id::content_type);
     if (!type.empty() && !text::istarts_with(type, "text/event-stream")) co_return;
     events_ = std::make_unique<http::sse_scanner>();
+    usage_.text.clear();
+    watch_answer();
     feed_answer();
     time_point until = worker_.now() + idle_timeout_;
     while (!answer_body_.done() && !answer_body_.failed() && s.answer.size() - answer_head_bytes_ < held_bytes) {

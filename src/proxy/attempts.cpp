@@ -62,6 +62,10 @@ net::task<bool> exchange::run_attempts() {
         apply(e);
         next = machine_->next(clock::now(), w);
         if (next.what == core::action::kind::commit) break;
+        worker_.stats().count_attempt(worker_.label(classified_.op->name), p.model_label,
+                                      o.status == 0 ? worker_.label(outcome_name(o)) : worker_.status_label(o.status),
+                                      seconds_between(attempt_began_, clock::now()));
+        end_attempt_span(o.status, o.status == 0 ? outcome_name(o) : machine_->last_reason());
         const bool same_backend = next.fresh_connection || next.renew_credential;
         if (same_backend) finish_refused();
         else settle_attempt();

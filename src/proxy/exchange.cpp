@@ -37,6 +37,7 @@ exchange::exchange(session& s) : session_(s), worker_(s.owner()), snapshot_(work
 exchange::~exchange() {
     drop_connection();
     settle_attempt();
+    settle_quotas({});
     release_scratch();
     release_memory();
 }
@@ -47,6 +48,7 @@ net::task<bool> exchange::run() {
     const head_state head = co_await read_head();
     if (head == head_state::nothing) co_return false;
     began_ = clock::now();
+    usage_.began_wall = wall_clock::now();
     worker_.stats().requests_active.add();
     bool again = false, threw = false;
     try {
@@ -71,6 +73,7 @@ net::task<bool> exchange::serve() {
     maybe_fault f = understand();
     if (f) co_return co_await refuse(*f);
     if (is_local_path()) co_return co_await local_service();
+    if (snapshot_->shared->tracer) begin_trace();
     f = check_door();
     if (!f) {
         f = identify();
@@ -87,6 +90,13 @@ net::task<bool> exchange::serve() {
     if (f) {
         if (f->status == 499) co_return lost_client();
         co_return co_await refuse(*f);
+    }
+    usage_.bytes_in = head_bytes_ + body_.size();
+    usage_.has_rate = snapshot_->shared->clients[*client_].has_rate;
+    if (snapshot_->shared->captures[*route_] != config::capture_what::none) capture_prompt();
+    if (is_limited() && !co_await admit()) {
+        const std::optional<bool> worth_it = refusal_.status == 403 ? std::optional(false) : std::nullopt;
+        co_return co_await refuse_until(refusal_, usage_.refusal_wait, worth_it);
     }
     co_return co_await run_attempts();
 }
@@ -147,10 +157,12 @@ exchange::maybe_fault exchange::understand() {
     client_minor_ = static_cast<std::uint8_t>(head.minor_version);
     keep_client_ = head.keep_alive;
     head_request_ = head.method == "HEAD";
+    method_ = head_request_ ? "HEAD" : head.method == "POST" ? "POST" : head.method == "GET" ? "GET" : "";
     expects_continue_ = head.expect_continue;
     has_body_ = head.body != http::body_kind::none;
     request_body_ = http::body_scanner(head);
     worker_.stats().bytes_from_clients.add(head_bytes_ + head.content_length);
+    usage_.bytes_in = head_bytes_;
     find_client_address();
     const auto given = head.fields.value(http::field_id::x_request_id);
     if (usable_request_id(given)) set_request_id(given);
@@ -323,6 +335,7 @@ void exchange::release_scratch() noexcept {
 void exchange::release_request() noexcept {
     wipe_client_secrets();
     release_scratch();
+    keep_prompt();
     path_ = query_ = body_ = name_in_body_ = user_ = {};
     auto& in = session_.input();
     in.consume(std::min(input_used_, in.size()));
@@ -340,21 +353,6 @@ void exchange::release_memory() noexcept {
 
 bool exchange::served_by_headers() const noexcept {
     return client_ && snapshot_->shared->clients[*client_].served_by_headers;
-}
-
-void exchange::account() {
-    const auto& shared = *snapshot_->shared;
-    auto& stats = worker_.stats();
-    const stats::label operation = classified_.op != nullptr ? worker_.label(classified_.op->name) : stats::label{0};
-    const stats::label client = client_ ? shared.clients[*client_].label : stats::label{0};
-    if (client_left_ && status_ == 0) status_ = 499;
-    stats.requests.at({client, pool_label(), operation, worker_.status_label(status_)}).add();
-    if (pool_) stats.request_seconds.at({pool_label(), operation}).observe(seconds_between(began_, clock::now()));
-    stats.bytes_to_clients.add(bytes_to_client_);
-    // Failures are always written; probes of load balancers never, they would be most of the log.
-    if (is_probe_) return;
-    if (status_ >= 400 || !broken_why_.empty() || shared.access_log_sampled(worker_.random().unit()))
-        write_access_log();
 }
 
 }  // namespace spillway::proxy

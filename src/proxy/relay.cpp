@@ -10,6 +10,8 @@ net::task<bool> exchange::relay() {
     auto& s = *scratch_;
     const auto head_bytes = answer_head_bytes_;
     status_ = s.response.status;
+    if (!events_) watch_answer();
+    if (events_ && usage_.asked) usage_.filter = std::make_unique<http::usage_filter>();
     feed_answer();
     if (answer_body_.failed()) broken_why_ = "bad_framing";
     choose_framing();
@@ -38,6 +40,13 @@ net::task<bool> exchange::relay() {
 
 // How the body travels on. Bytes pass through with their framing wherever both sides understand it.
 void exchange::choose_framing() noexcept {
+    if (usage_.filter) {
+        // Less goes out than comes in, so its framing has to be ours.
+        framing_ = client_minor_ >= 1 ? framing::encode : framing::close;
+        if (answer_body_.kind() == http::body_kind::chunked)
+            unchunk_ = http::body_scanner(http::body_kind::chunked, 0);
+        return;
+    }
     switch (answer_body_.kind()) {
         case http::body_kind::none:
         case http::body_kind::length: framing_ = framing::pass; return;
@@ -56,13 +65,16 @@ void exchange::compose_answer_head() {
     http::head_writer w(s.out.prepare(answer_head_bytes_ + 1024 + serving_->name.size()));
     w.status_line(from.status, from.reason);
     for (const auto& f : from.fields)
-        if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f)) w.field(f.name, f.value);
+        if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f) &&
+            !(usage_.has_rate && core::tells_rate(f.id)))
+            w.field(f.name, f.value);
     if (framing_ == framing::pass && answer_body_.kind() == http::body_kind::length)
         w.field(http::field_id::content_length, from.content_length);
     else if (framing_ == framing::encode ||
              (framing_ == framing::pass && answer_body_.kind() == http::body_kind::chunked))
         w.field(http::field_id::transfer_encoding, "chunked");
     write_own_fields(w, from.fields.has(http::field_id::x_request_id));
+    write_rate_fields(w);
     w.end();
     if (!w.ok()) throw std::runtime_error("answer head does not fit");
     s.out.commit(w.written().size());
@@ -71,11 +83,10 @@ void exchange::compose_answer_head() {
 // Appends body bytes in the framing of the client's side. They have been through answer_body_ already.
 void exchange::append_framed(net::buffer& out, std::string_view bytes) {
     if (bytes.empty()) return;
-    if (framing_ == framing::encode) {
-        char size[http::max_chunk_header];
-        out.append({size, http::write_chunk_header(size, bytes.size())});
-        out.append(bytes);
-        out.append("\r\n");
+    if (usage_.filter) {
+        append_filtered(out, bytes);
+    } else if (framing_ == framing::encode) {
+        append_chunk(out, bytes);
     } else if (framing_ == framing::close && answer_body_.kind() == http::body_kind::chunked) {
         // The chunk marks are taken off by a second scanner, which sees exactly what is forwarded.
         unchunk_.feed(bytes, [&](std::string_view payload) { out.append(payload); });
@@ -84,14 +95,38 @@ void exchange::append_framed(net::buffer& out, std::string_view bytes) {
     }
 }
 
+void exchange::append_chunk(net::buffer& out, std::string_view payload) {
+    if (payload.empty()) return;
+    if (framing_ != framing::encode) return out.append(payload);
+    char size[http::max_chunk_header];
+    out.append({size, http::write_chunk_header(size, payload.size())});
+    out.append(payload);
+    out.append("\r\n");
+}
+
+// Without what only the gateway asked for; what remains goes out as one chunk.
+void exchange::append_filtered(net::buffer& out, std::string_view bytes) {
+    net::buffer kept(worker_.slabs());
+    const auto keep = [&](std::string_view piece) { kept.append(piece); };
+    const auto filter = [&](std::string_view payload) { usage_.filter->feed(payload, keep); };
+    if (answer_body_.kind() == http::body_kind::chunked) unchunk_.feed(bytes, filter);
+    else filter(bytes);
+    append_chunk(out, kept.view());
+}
+
 void exchange::append_end(net::buffer& out) {
+    if (usage_.filter) usage_.filter->finish([&](std::string_view rest) { append_chunk(out, rest); });
     if (framing_ == framing::encode) out.append(http::last_chunk);
     else if (framing_ == framing::pass) out.append(answer_body_.closing());
 }
 
 http::scan_result exchange::scan_answer(std::string_view bytes) {
-    if (!events_) return answer_body_.feed(bytes);
-    return answer_body_.feed(bytes, [this](std::string_view payload) { events_->feed(payload); });
+    if (!events_ && !usage_.tap && !usage_.capture) return answer_body_.feed(bytes);
+    return answer_body_.feed(bytes, [this](std::string_view payload) {
+        if (events_) events_->feed(payload);
+        else if (usage_.tap) usage_.tap->feed(payload);
+        if (usage_.capture) capture_answer(payload);
+    });
 }
 
 // Moves the rest of the body as it comes: one read, one write, and no buffer while nothing comes. A client that reads
@@ -165,8 +200,9 @@ net::task<exchange::relay_end> exchange::pump() {
             co_return relay_end::broken;
         }
     }
-    if (framing_ == framing::encode && answer_body_.kind() == http::body_kind::until_close) {
-        const net::io_result w = co_await down.write_all(http::last_chunk, write_deadline(), &session_.left());
+    if (framing_ != framing::pass && answer_body_.kind() == http::body_kind::until_close) {
+        append_end(buffer);
+        const net::io_result w = co_await down.write_all(buffer.view(), write_deadline(), &session_.left());
         if (!w.ok()) co_return relay_end::client_left;
     }
     co_return relay_end::complete;
@@ -175,6 +211,7 @@ net::task<exchange::relay_end> exchange::pump() {
 // Whether own bytes may be put into the stream here: between two events and between two chunks.
 bool exchange::may_insert() const noexcept {
     if (!events_ || !events_->at_event_boundary()) return false;
+    if (usage_.filter && usage_.filter->held() > 0) return false;
     if (framing_ == framing::pass)
         return answer_body_.kind() == http::body_kind::chunked && answer_body_.at_chunk_boundary();
     return true;

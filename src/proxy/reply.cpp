@@ -16,6 +16,7 @@ constexpr duration drain_time = seconds(2);
 net::task<bool> exchange::refuse(const fault& f) {
     worker_.stats().local_replies.at({worker_.label(f.code)}).add();
     reply_code_ = f.code;
+    reply_who_ = f.who;
     std::string body;
     http::append_error_body(body, f.code, f.message, http::error_type_of(f.status));
     co_return co_await send_local(f.status, "application/json", body, {});
@@ -25,6 +26,7 @@ net::task<bool> exchange::refuse(const fault& f) {
 net::task<bool> exchange::refuse_until(const fault& f, duration wait, std::optional<bool> should_retry) {
     worker_.stats().local_replies.at({worker_.label(f.code)}).add();
     reply_code_ = f.code;
+    reply_who_ = f.who;
     std::string body, fields;
     http::append_error_body(body, f.code, f.message, http::error_type_of(f.status));
     if (wait > duration::zero()) {
@@ -52,6 +54,7 @@ net::task<bool> exchange::send_local(int status, std::string_view content_type, 
                                                       ? "Bearer realm=\"spillway\", error=\"invalid_token\""
                                                       : "Bearer realm=\"spillway\", ApiKey");
     write_own_fields(w, false);
+    if (pool_) write_rate_fields(w);
     out.commit(w.written().size());
     out.append(extra_fields);
     out.append("\r\n");

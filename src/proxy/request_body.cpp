@@ -159,6 +159,13 @@ exchange::maybe_fault exchange::hold_memory(std::size_t bytes) {
     return std::nullopt;
 }
 
+// How to make the backend tell the usage of a stream, unless the client does so itself.
+void exchange::plan_usage_question(const http::json_query& q, std::size_t options) {
+    const auto edit = http::ask_for_usage(body_, q, q[options]);
+    usage_.may_ask = edit.has_value();
+    if (edit) usage_.ask = *edit;
+}
+
 // Looks into the JSON for the few members that decide something.
 exchange::maybe_fault exchange::scan_body() {
     const auto& op = *classified_.op;
@@ -168,6 +175,11 @@ exchange::maybe_fault exchange::scan_body() {
     const bool named_here = op.name_place == core::name_place::body_model;
     const auto model = named_here ? q.want("model") : stream;
     const bool responses = op.family == core::family::responses;
+    const bool chats = op.family == core::family::chat || op.family == core::family::completions;
+    const auto options = chats ? q.want("stream_options") : stream,
+               most = chats ? q.want("max_tokens") : stream,
+               most_completion = chats ? q.want("max_completion_tokens") : stream, choices = chats ? q.want("n") : stream,
+               most_output = responses ? q.want("max_output_tokens") : stream;
     const auto previous = responses ? q.want("previous_response_id") : stream,
                conversation = responses ? q.want("conversation") : stream,
                background = responses ? q.want("background") : stream;
@@ -183,7 +195,18 @@ exchange::maybe_fault exchange::scan_body() {
                      .message = "The request body is no usable JSON object: " + std::string(http::describe(e)) +
                                 " (at byte " + std::to_string(q.error_offset()) + ")."};
     streams_ = q[stream].is_true() && op.stream != core::stream_shape::none && op.stream != core::stream_shape::bytes;
-    if (q[user].kind == http::json_kind::string) user_ = q[user].raw;
+    if (q[user].kind == http::json_kind::string) note_end_user(user_ = q[user].raw);
+    const auto number = [&q](std::size_t at) {
+        return q[at].kind == http::json_kind::number ? text::parse_unsigned(q[at].raw) : std::nullopt;
+    };
+    if (chats) {
+        usage_.answer_limit = number(most_completion) ? number(most_completion) : number(most);
+        usage_.choices = std::clamp<std::uint64_t>(number(choices).value_or(1), 1, 128);
+    } else if (responses) {
+        usage_.answer_limit = number(most_output);
+    }
+    if (usage_.answer_limit) usage_.answer_limit = std::min<std::uint64_t>(*usage_.answer_limit, 10'000'000);
+    if (chats && streams_ && snapshot_->shared->asks_usage) plan_usage_question(q, options);
     if (named_here) {
         if (q[model].kind != http::json_kind::string)
             return fault{

@@ -74,6 +74,19 @@ void worker::give_scratch(std::unique_ptr<scratch> s) noexcept {
     if (scratches_.size() < 64) scratches_.push_back(std::move(s));
 }
 
+std::unique_ptr<http::usage_tap> worker::take_tap() {
+    if (taps_.empty()) return std::make_unique<http::usage_tap>();
+    auto t = std::move(taps_.back());
+    taps_.pop_back();
+    return t;
+}
+
+void worker::give_tap(std::unique_ptr<http::usage_tap> t) noexcept {
+    if (taps_.size() >= 64) return;
+    t->reset();
+    taps_.push_back(std::move(t));
+}
+
 void worker::adopt(std::shared_ptr<const snapshot> next) {
     auto mine = std::make_shared<worker_snapshot>();
     mine->shared = next;

@@ -8,6 +8,7 @@
 #include <spillway/base/random.hpp>
 #include <spillway/core/breaker.hpp>
 #include <spillway/core/ewma.hpp>
+#include <spillway/core/shed.hpp>
 
 namespace spillway::proxy {
 
@@ -57,6 +58,21 @@ struct shared_backend {
     breaker_state breaker;
     std::atomic<std::uint32_t> outstanding{0};  // attempts in flight, until the last byte of their answers
 
+    // What the backend last told of its token limit; two workers may mix their readings, which then are equally new.
+    void tell_tokens(std::int64_t left, std::int64_t limit, time_point now) noexcept {
+        tokens_left_.store(left, std::memory_order_relaxed);
+        if (limit > 0) tokens_limit_.store(limit, std::memory_order_relaxed);
+        tokens_told_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+    core::backend_capacity capacity(time_point now) const noexcept {
+        core::backend_capacity out;
+        out.usable = breaker.view(now).usable;
+        if (const auto limit = tokens_limit_.load(std::memory_order_relaxed); limit > 0) out.limit_tokens = limit;
+        if (const auto left = tokens_left_.load(std::memory_order_relaxed); left >= 0) out.left_tokens = left;
+        out.told = time_point(duration(tokens_told_.load(std::memory_order_relaxed)));
+        return out;
+    }
+
     double latency(time_point now) const noexcept {
         return core::peak_latency{latency_.load(std::memory_order_relaxed), at()}.now_is(now);
     }
@@ -72,6 +88,8 @@ private:
 
     std::atomic<double> latency_{0};
     std::atomic<duration::rep> latency_at_{0};
+    std::atomic<std::int64_t> tokens_left_{-1}, tokens_limit_{-1};
+    std::atomic<duration::rep> tokens_told_{0};
 };
 
 }  // namespace spillway::proxy

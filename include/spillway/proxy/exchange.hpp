@@ -15,11 +15,13 @@
 #include <spillway/http/sse.hpp>
 #include <spillway/http/stream_error.hpp>
 #include <spillway/net/upstream.hpp>
+#include <spillway/proxy/request_usage.hpp>
 #include <spillway/proxy/session.hpp>
 #include <spillway/proxy/snapshot.hpp>
 
 namespace spillway::http {
 class head_writer;
+class json_query;
 }
 
 namespace spillway::proxy {
@@ -42,7 +44,7 @@ struct scratch {
 //
 // Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, attempts.cpp (the loop),
 // attempt.cpp (one try), relay.cpp (the committed answer), reply.cpp and local_service.cpp (the gateway's own
-// answers), access_log.cpp.
+// answers), access_log.cpp; what is counted and limited: admission.cpp, usage.cpp, tracing.cpp, capture.cpp.
 class exchange {
 public:
     explicit exchange(session& s);
@@ -74,6 +76,7 @@ private:
     void set_request_id(std::string_view id) noexcept;
     void make_request_id() noexcept;
     void account();
+    void note_error();
 
     // authenticate.cpp
     maybe_fault check_door();
@@ -85,6 +88,43 @@ private:
     bool identify_by_certificate(wall_time now);
     void count_authentication();
     net::task<void> slow_down();
+
+    // admission.cpp
+    shared::amounts estimate() const noexcept;
+    const std::shared_ptr<shared::holder>* holder_at(std::size_t i) const noexcept;
+    shared::verdict take_quotas() noexcept;
+    net::task<shared::verdict> ask_quota();
+    bool is_limited() const noexcept { return holder_at(0) != nullptr || the_pool().shed; }
+    net::task<bool> admit();
+    maybe_fault check_shed();
+    void count_quota_refusal(const shared::verdict& v);
+    void give_back_quotas() noexcept;
+    void settle_quotas(const shared::amounts& real) noexcept;
+    void write_rate_fields(http::head_writer& w) const;
+
+    // usage.cpp
+    void watch_answer();
+    void keep_prompt();
+    void note_end_user(std::string_view raw);
+    core::usage_outcome outcome_of_request() const noexcept;
+    bool read_tokens(core::usage_record& r) const;
+    void fill_record(core::usage_record& r, time_point ended);
+    void account_usage(time_point ended);
+    std::uint64_t text_cut() const noexcept;
+    void guess_tokens(core::usage_record& r) const noexcept;
+    bool estimate_elsewhere(core::usage_record& r, const std::optional<config::price>& price);
+    void count_tokens(const core::usage_record& r);
+
+    // tracing.cpp
+    void begin_trace();
+    void begin_attempt_span();
+    void end_attempt_span(int status, std::string_view error);
+    void end_trace();
+
+    // capture.cpp
+    void capture_prompt();
+    void capture_answer(std::string_view payload);
+    void end_capture();
 
     // local_service.cpp
     bool is_local_path() const noexcept;
@@ -107,12 +147,14 @@ private:
     net::task<maybe_fault> read_chunked_body();
     maybe_fault hold_memory(std::size_t bytes);
     maybe_fault scan_body();
+    void plan_usage_question(const http::json_query& q, std::size_t options);
     fault body_read_fault(const net::io_result& r) const;
 
     // attempt.cpp
     net::task<core::outcome> attempt(const core::action& a);
     void compose_request(const backend& b);
-    std::array<std::string_view, 3> outgoing_body(const backend& b) const noexcept;
+    bool asks_usage(const backend& b) const noexcept;
+    std::array<std::string_view, 5> outgoing_body(const backend& b) const noexcept;
     std::size_t outgoing_body_bytes(const backend& b) const noexcept;
     net::task<net::io_result> send_request(const backend& b, time_point deadline);
     net::task<core::outcome> read_answer_head(time_point deadline, bool sent_all);
@@ -139,6 +181,8 @@ private:
     void choose_framing() noexcept;
     void compose_answer_head();
     void append_framed(net::buffer& out, std::string_view bytes);
+    void append_chunk(net::buffer& out, std::string_view payload);
+    void append_filtered(net::buffer& out, std::string_view bytes);
     void append_end(net::buffer& out);
     http::scan_result scan_answer(std::string_view bytes);
     net::task<relay_end> pump();
@@ -157,7 +201,7 @@ private:
 
     // access_log.cpp
     void write_access_log();
-    void write_tries(std::string& out) const;
+    void append_tries(std::string& out) const;
 
     const pool& the_pool() const noexcept { return snapshot_->shared->pools[*pool_]; }
     stats::label pool_label() const noexcept { return pool_ ? the_pool().label : stats::label{0}; }
@@ -219,8 +263,14 @@ private:
     progress progress_{progress::nothing};
     int status_{0};
     std::string_view reply_code_, broken_why_;
+    origin reply_who_{origin::gateway};
+    std::string_view method_;  // static storage, or empty
+    request_usage usage_;
     std::uint64_t bytes_to_client_{0};
     duration idle_timeout_{seconds(60)};
 };
+
+// The part of the pool's capacity that is left, 0 to 1, by breakers and by what backends told of their token limits.
+double capacity_of(const pool& p, time_point now) noexcept;
 
 }  // namespace spillway::proxy

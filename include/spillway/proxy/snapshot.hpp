@@ -16,11 +16,14 @@
 #include <spillway/credentials/token.hpp>
 #include <spillway/identity/client_certificate.hpp>
 #include <spillway/identity/token_provider.hpp>
+#include <spillway/ledger/ledger.hpp>
 #include <spillway/net/tls_context.hpp>
 #include <spillway/net/upstream.hpp>
 #include <spillway/proxy/backend_state.hpp>
 #include <spillway/proxy/limits.hpp>
+#include <spillway/shared/quota.hpp>
 #include <spillway/stats/cells.hpp>
+#include <spillway/trace/span.hpp>
 
 // The configuration as the request path sees it: compiled once, immutable, shared by all workers. An exchange keeps
 // the one that it began with. Everything is found by index; names are for people.
@@ -64,6 +67,8 @@ struct backend {
     std::string deployment, model_json;  // the name, and as a JSON string with its quotes
     std::string type;
     std::uint32_t max_outstanding{0};  // over all workers; 0: no cap
+    std::optional<std::int64_t> tokens_limit;  // that the deployment was assigned, for a minute
+    std::optional<config::price> price;
     std::string identity;              // stable over reloads as long as the deployment is the same
     stats::label label{0};
     std::shared_ptr<shared_backend> state;
@@ -71,7 +76,9 @@ struct backend {
 
 struct pool {
     std::string name, model, version;
-    stats::label label{0};
+    stats::label label{0}, model_label{0};
+    std::optional<config::price> price;  // of the model, for estimates; each backend has its own for what it served
+    std::optional<config::shed> shed;
     core::pool_plan plan;
     std::vector<backend> backends;  // index as in plan
     core::retry_policy retry;
@@ -84,6 +91,12 @@ struct client {
     std::string name;
     stats::label label{0};
     bool served_by_headers{false};
+    std::string labels_json;                                     // carried into usage records; empty: none
+    config::priority_class priority{config::priority_class::normal};
+    std::vector<std::shared_ptr<shared::holder>> holders;        // its own quota, then those of its groups
+    std::vector<std::string_view> holder_kinds;                  // client or group, as in holders
+    std::vector<std::shared_ptr<shared::holder>> pool_holders;   // by pool; null: none. Empty when there is none at all
+    bool has_rate{false};                                        // a holder limits requests or tokens for a minute
     std::vector<std::string> models;  // names that it may use, as far as its routes spell them out
 };
 
@@ -104,7 +117,17 @@ struct snapshot {
     core::router router;
     std::vector<std::string> route_names;
     std::vector<bool> route_passes_token;  // by route: the client's own token goes to the instance
+    std::vector<config::capture_what> captures;  // by route
     double access_log_sample{1.0};
+    std::string gateway;
+    bool counts_tokens{false};  // answers are looked at for their usage: there is a ledger, a quota, or traces
+    bool keeps_records{false};
+    bool asks_usage{false};     // of streams whose client did not
+    bool end_users{true};
+    std::size_t capture_bytes{0};
+    config::tracing tracing;
+    std::shared_ptr<trace::exporter> tracer;  // null: no spans
+    std::shared_ptr<ledger::service> ledger;  // null: no records
     bool hide_existence{true};
     std::size_t body_memory{std::size_t{1} << 30};
     bool throttled_is_ready{true};

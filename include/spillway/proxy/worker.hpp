@@ -16,7 +16,10 @@
 #include <spillway/net/acceptor.hpp>
 #include <spillway/net/loop.hpp>
 #include <spillway/net/slab.hpp>
+#include <spillway/http/usage_tap.hpp>
+#include <spillway/proxy/captured.hpp>
 #include <spillway/proxy/log_buffer.hpp>
+#include <spillway/proxy/recent_errors.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/token_cache.hpp>
 #include <spillway/stats/worker_stats.hpp>
@@ -24,6 +27,7 @@
 namespace spillway::proxy {
 
 class session;
+class usage_estimator;
 struct scratch;
 
 // What all workers of the process share besides the backends' states; atomics only.
@@ -32,6 +36,9 @@ struct process_state {
     std::atomic<bool> draining{false};
     std::atomic<std::size_t> body_bytes{0};  // held by request bodies, against snapshot.body_memory
     std::function<void(std::string)> alarm;  // tells operators; any thread, never blocks; set before the workers run
+    std::function<bool(captured&&)> capture;  // takes prompts and answers; any thread, never blocks; false: dropped
+    usage_estimator* estimator{nullptr};      // set before the workers run
+    recent_errors errors;
 };
 
 // One event loop with everything that belongs to its thread: sessions, connections, buffers, numbers.
@@ -78,6 +85,14 @@ public:
     void alarm(std::string what);
     std::unique_ptr<scratch> take_scratch();
     void give_scratch(std::unique_ptr<scratch> s) noexcept;
+    std::unique_ptr<http::usage_tap> take_tap();
+    void give_tap(std::unique_ptr<http::usage_tap> t) noexcept;
+    // Into this worker's part of the spool; false: it is lost.
+    bool append_record(ledger::service& to, const core::usage_record& r) noexcept {
+        return to.writer(index_).append(r);
+    }
+    // Memory for a text that is needed within one call.
+    std::string& text() noexcept { return text_; }
     // The metrics' number of a name with static storage, such as a fault's code.
     stats::label label(std::string_view name);
     stats::label status_label(int status);
@@ -106,6 +121,8 @@ private:
     std::shared_ptr<worker_snapshot> current_;
     std::vector<accepting> acceptors_;
     std::vector<std::unique_ptr<scratch>> scratches_;
+    std::vector<std::unique_ptr<http::usage_tap>> taps_;
+    std::string text_;
     std::map<std::string, net::address_list> addresses_;
     stats::label_table& labels_;
     std::unordered_map<const char*, stats::label> known_labels_;  // by the address of a name with static storage

@@ -1,0 +1,234 @@
+#include <algorithm>
+
+#include <spillway/core/price.hpp>
+#include <spillway/http/writer.hpp>
+#include <spillway/proxy/exchange.hpp>
+#include <spillway/tokens/estimator.hpp>
+
+// Whether a request may go on: its client's quotas, and who is refused first when a pool runs short.
+namespace spillway::proxy {
+namespace {
+
+constexpr std::uint64_t usual_answer = 256;  // tokens, when the request sets no limit
+constexpr duration longest_ask = seconds(2);  // the store falls back long before
+
+// The answer of a store of quotas on its way back to the worker that waits for it.
+struct quota_answer {
+    explicit quota_answer(net::loop& l) : wait(l) {}
+    net::waiter wait;
+    shared::verdict verdict;
+    bool here{false}, abandoned{false};
+
+    struct awaiter {
+        quota_answer& a;
+        time_point until;
+        net::interrupt* by;
+        bool await_ready() const noexcept { return a.here; }
+        void await_suspend(std::coroutine_handle<> h) noexcept { a.wait.suspend(h, until, by); }
+        void await_resume() const noexcept {}
+    };
+};
+
+std::string seconds_text(duration d) {
+    return std::to_string(std::max<std::int64_t>(1, std::chrono::ceil<seconds>(d).count()));
+}
+
+fault refusal_of(const shared::verdict& v) {
+    using limit = core::quota_limit;
+    fault f{.code = core::code_of(v.limit), .who = origin::client, .status = core::status_of(v.limit)};
+    const auto of = v.of_limit ? " (" + std::to_string(*v.of_limit) + ")" : std::string();
+    switch (v.limit) {
+        case limit::concurrent:
+            f.message = "Too many requests of this client are running" + of + ". Wait until one of them ends.";
+            break;
+        case limit::requests:
+            f.message = "The client's requests per minute" + of + " are used up. Retry after " + seconds_text(v.wait) +
+                        " seconds.";
+            break;
+        case limit::tokens:
+            f.message = "The client's tokens per minute" + of + " are used up. Retry after " + seconds_text(v.wait) +
+                        " seconds, or ask for a shorter answer with max_tokens.";
+            break;
+        case limit::budget_tokens:
+        case limit::budget_money:
+            f.message = "The client's budget for this period is used up. It begins anew in " +
+                        std::to_string(std::chrono::ceil<hours>(v.wait).count()) +
+                        " hours; ask the platform team for more.";
+            break;
+        case limit::none: break;
+    }
+    return f;
+}
+
+}  // namespace
+
+// What the request may take: its prompt by its bytes, its answer by the limit that it sets.
+shared::amounts exchange::estimate() const noexcept {
+    core::token_counts t;
+    switch (classified_.op->family) {
+        case core::family::chat:
+        case core::family::completions:
+        case core::family::responses: t.completion = usage_.answer_limit.value_or(usual_answer) * usage_.choices; break;
+        case core::family::embeddings: break;
+        case core::family::images:
+        case core::family::speech:
+        case core::family::models: return {};
+    }
+    t.prompt = tokens::guess(body_.size());
+    const auto& price = the_pool().price;
+    return {static_cast<std::int64_t>(t.total()), price ? core::price_of(t, *price) : 0};
+}
+
+const std::shared_ptr<shared::holder>* exchange::holder_at(std::size_t i) const noexcept {
+    const auto& c = snapshot_->shared->clients[*client_];
+    if (i < c.holders.size()) return &c.holders[i];
+    if (i > c.holders.size() || c.pool_holders.empty() || !c.pool_holders[*pool_]) return nullptr;
+    return &c.pool_holders[*pool_];
+}
+
+// Takes from one holder after the other, all or nothing. The usual way: no lock, no wait.
+shared::verdict exchange::take_quotas() noexcept {
+    const auto wall = usage_.began_wall;
+    for (const auto* h = holder_at(usage_.held); h != nullptr; h = holder_at(usage_.held)) {
+        const auto v = (*h)->take(usage_.estimate, began_, wall);
+        if (v.what != shared::verdict::kind::granted) return v;
+        ++usage_.held;
+    }
+    return {};
+}
+
+// Asks the shared store where the local lease does not suffice: one round trip.
+net::task<shared::verdict> exchange::ask_quota() {
+    const auto holder = *holder_at(usage_.held);
+    const time_point asked = clock::now();
+    auto answer = std::make_shared<quota_answer>(worker_.loop());
+    auto back = [answer, holder, estimate = usage_.estimate, began = began_, &loop = worker_.loop()](shared::verdict v) {
+        loop.post([answer, holder, estimate, began, v] {
+            answer->verdict = v;
+            answer->here = true;
+            if (answer->abandoned && v.what == shared::verdict::kind::granted)
+                holder->give_back(estimate, began, clock::now(), wall_clock::now());
+            if (answer->wait.waiting()) answer->wait.complete(net::wake::ready);
+        });
+    };
+    holder->ask(usage_.estimate, began_, usage_.began_wall, std::move(back));
+    quota_answer::awaiter until_here{*answer, worker_.now() + longest_ask, &session_.left()};
+    co_await until_here;
+    worker_.stats().quota_waits.add();
+    worker_.stats().quota_wait_seconds.observe(seconds_between(asked, clock::now()));
+    if (answer->here) co_return answer->verdict;
+    answer->abandoned = true;
+    shared::verdict v;
+    v.what = shared::verdict::kind::refused;
+    v.limit = core::quota_limit::requests;
+    v.wait = seconds(1);
+    co_return v;
+}
+
+net::task<bool> exchange::admit() {
+    if (auto f = check_shed()) {
+        refusal_ = std::move(*f);
+        usage_.refusal_wait = seconds(1);
+        co_return false;
+    }
+    usage_.estimate = estimate();
+    shared::verdict v = take_quotas();
+    while (v.what == shared::verdict::kind::ask) {
+        v = co_await ask_quota();
+        if (v.what != shared::verdict::kind::granted) break;
+        ++usage_.held;
+        v = take_quotas();
+    }
+    if (v.what == shared::verdict::kind::granted) co_return true;
+    usage_.refused_by = usage_.held;
+    give_back_quotas();
+    count_quota_refusal(v);
+    refusal_ = refusal_of(v);
+    usage_.refusal_wait = refusal_.status == 429 ? v.wait : duration::zero();
+    co_return false;
+}
+
+void exchange::count_quota_refusal(const shared::verdict& v) {
+    const auto& c = snapshot_->shared->clients[*client_];
+    const auto kind = usage_.refused_by < c.holder_kinds.size() ? c.holder_kinds[usage_.refused_by] : "pool";
+    worker_.stats()
+        .quota_refusals.at({worker_.label(kind), c.label, worker_.label(core::name_of(v.limit))})
+        .add();
+}
+
+// It was granted here and refused there: as if it had never been.
+void exchange::give_back_quotas() noexcept {
+    for (std::size_t i = 0; i < usage_.held; ++i)
+        (*holder_at(i))->give_back(usage_.estimate, began_, clock::now(), wall_clock::now());
+    usage_.held = 0;
+}
+
+void exchange::settle_quotas(const shared::amounts& real) noexcept {
+    if (usage_.held == 0) return;
+    const auto now = clock::now();
+    const auto wall = wall_clock::now();
+    for (std::size_t i = 0; i < usage_.held; ++i) (*holder_at(i))->settle(usage_.estimate, real, began_, now, wall);
+    usage_.held = 0;
+}
+
+// Low priority goes first when the pool runs short: what is left is for the others.
+exchange::maybe_fault exchange::check_shed() {
+    const pool& p = the_pool();
+    if (!p.shed) return std::nullopt;
+    const auto who = snapshot_->shared->clients[*client_].priority;
+    if (who == config::priority_class::high) return std::nullopt;
+    if (!core::shed(who, capacity_of(p, clock::now()), *p.shed)) return std::nullopt;
+    worker_.stats().shed.at({p.label, worker_.label(who == config::priority_class::low ? "low" : "normal")}).add();
+    return fault{.code = "LowPriorityShed",
+                 .who = origin::client,
+                 .status = 429,
+                 .message = "The pool runs short, and this client's requests give way to more important ones. Try "
+                            "again in a moment."};
+}
+
+double capacity_of(const pool& p, time_point now) noexcept {
+    constexpr std::size_t most = 64;
+    std::array<core::backend_capacity, most> all;
+    const std::size_t n = std::min(p.backends.size(), most);
+    for (std::size_t i = 0; i < n; ++i) {
+        all[i] = p.backends[i].state->capacity(now);
+        if (p.backends[i].tokens_limit) all[i].limit_tokens = p.backends[i].tokens_limit;
+    }
+    for (const auto& tier : p.plan.tiers)
+        for (const auto& m : tier.members)
+            if (m.backend < n) all[m.backend].weight = m.weight;
+    return core::capacity_share({all.data(), n}, now);
+}
+
+// What is left to the client, in the fields that SDK users know from Azure; seconds are whole there.
+void exchange::write_rate_fields(http::head_writer& w) const {
+    if (!usage_.has_rate) return;
+    const auto put = [&](http::field_id id, std::optional<std::int64_t> v) {
+        if (v) w.field(id, static_cast<std::uint64_t>(std::max<std::int64_t>(0, *v)));
+    };
+    const auto whole = [](std::optional<duration> d) -> std::optional<std::int64_t> {
+        if (!d) return std::nullopt;
+        return std::chrono::ceil<seconds>(*d).count();
+    };
+    // The tightest of its holders tells: the one with the smallest part left.
+    std::optional<shared::remaining> least;
+    const auto part = [](const shared::remaining& r) {
+        const auto of = [](std::optional<std::int64_t> left, std::optional<std::int64_t> limit) {
+            return left && limit && *limit > 0 ? static_cast<double>(*left) / static_cast<double>(*limit) : 1.0;
+        };
+        return std::min(of(r.requests, r.limit_requests), of(r.tokens, r.limit_tokens));
+    };
+    for (std::size_t i = 0; const auto* h = holder_at(i); ++i) {
+        const auto r = (*h)->remaining(worker_.now());
+        if ((r.limit_requests || r.limit_tokens) && (!least || part(r) < part(*least))) least = r;
+    }
+    if (!least) return;
+    put(http::field_id::x_ratelimit_limit_requests, least->limit_requests);
+    put(http::field_id::x_ratelimit_remaining_requests, least->requests);
+    put(http::field_id::x_ratelimit_reset_requests, whole(least->reset_requests));
+    put(http::field_id::x_ratelimit_limit_tokens, least->limit_tokens);
+    put(http::field_id::x_ratelimit_remaining_tokens, least->tokens);
+    put(http::field_id::x_ratelimit_reset_tokens, whole(least->reset_tokens));
+}
+
+}  // namespace spillway::proxy
