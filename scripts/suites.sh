@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The suites of ./test: one function each, plus how results are counted. Sourced after lib.sh, never run.
 
-SUITES=(unit lint integration sdk asan tsan fuzz)
+SUITES=(unit lint integration sdk services asan tsan fuzz)
 QUICK_SUITES=(unit integration)
 LINES=() FAILED=() PASSED_SUM=0 FAILED_SUM=0 SKIPPED_SUM=0
 VENV=build/venv
@@ -13,6 +13,7 @@ suite_title() {
         lint) echo "format, clang-tidy, layers, co_await temporaries" ;;
         integration) echo "the real gateway against the simulator, over TLS" ;;
         sdk) echo "the OpenAI SDKs for Python and Node, unmodified" ;;
+        services) echo "with a real Redis, PostgreSQL, Prometheus and Chromium" ;;
         asan) echo "unit and integration tests with AddressSanitizer and UBSan" ;;
         tsan) echo "multi-core tests with ThreadSanitizer" ;;
         fuzz) echo "each fuzz target for $FUZZ_SECONDS s on its kept corpus" ;;
@@ -22,11 +23,15 @@ suite_title() {
 suite_packages() {
     case $1 in
         unit | asan | tsan) echo "${BUILD_PACKAGES[@]}" libgtest-dev ;;&
-        asan | tsan | integration | sdk) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 python3-venv ca-certificates openssl ;;
+        asan | tsan | integration | sdk | services) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 python3-venv ca-certificates openssl ;;
         lint) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 clang-format-14 clang-tidy-14 ;;
         fuzz) echo "${BUILD_PACKAGES[@]}" clang-14 libclang-rt-14-dev ;;
     esac
     [ "$1" != sdk ] || echo node=nodejs npm=npm
+    case $1 in
+        unit | asan | tsan) echo redis-server ;;
+        services) echo redis-server postgresql prometheus chromium chromium-driver ;;
+    esac
 }
 
 # record NAME PASSED FAILED SKIPPED SECONDS: a part that ran no test has failed.
@@ -177,6 +182,12 @@ suite_sdk() {
     run_pytest sdk release release sdk
 }
 
+suite_services() {
+    build_release services || return 0
+    prepare_python
+    run_pytest services release release services
+}
+
 suite_asan() {
     configure asan
     build_or_record asan asan all || return 0
@@ -191,7 +202,7 @@ suite_asan() {
 # The layers whose tests start threads, and the gateway; the simulator beside it need not be slowed down.
 suite_tsan() {
     local layers=() layer targets=(spillway)
-    for layer in net stats proxy server; do
+    for layer in net stats shared ledger trace proxy server; do
         [ ! -d "tests/unit/$layer" ] || { layers+=("$layer") targets+=("${layer}_tests"); }
     done
     wrap_sanitizer tsan-unit

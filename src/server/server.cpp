@@ -1,7 +1,5 @@
 #include <spillway/server/server.hpp>
 
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -18,12 +16,14 @@
 #include <spillway/core/balancer.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/net/resolver.hpp>
+#include <spillway/server/accounting.hpp>
 #include <spillway/server/admin.hpp>
 #include <spillway/server/compile.hpp>
 #include <spillway/server/cores.hpp>
 #include <spillway/server/file_watch.hpp>
 #include <spillway/server/health.hpp>
 #include <spillway/server/log_writer.hpp>
+#include <spillway/server/process.hpp>
 
 namespace spillway::server {
 namespace {
@@ -37,6 +37,7 @@ public:
           identities_([this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); },
                       [this] { asio::post(io_, [this] { look_whether_ready(); }); }),
           compiler_(labels_, identities_),
+          accounting_([this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); }),
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           tick_(io_),
           admin_(io_, *this),
@@ -46,6 +47,7 @@ public:
     ~server() override {
         for (auto& w : workers_) w->stop();
         for (auto& t : threads_) t.join();
+        accounting_.stop();
     }
 
     int run();
@@ -61,6 +63,10 @@ public:
     std::vector<std::unique_ptr<proxy::worker>>& workers() override { return workers_; }
     const stats::label_table& labels() const override { return labels_; }
     const identity_service& identities() const override { return identities_; }
+    const ledger::service* usage_ledger() const override { return accounting_.usage_ledger(); }
+    const shared::store* quota_store() const override { return accounting_.quota_store(); }
+    const trace::exporter* trace_exporter() const override { return accounting_.trace_exporter(); }
+    const proxy::recent_errors& errors() const override { return process_.errors; }
     bool ready() const override { return process_.ready.load(); }
     bool draining() const override { return process_.draining.load(); }
     wall_time started_at() const override { return started_; }
@@ -69,6 +75,7 @@ public:
 private:
     bool load(std::vector<config::issue>& issues);
     bool start_workers(std::vector<config::issue>& issues);
+    std::size_t workers_wanted(const config::checked& from) const;
     bool open_listeners(const proxy::snapshot& next, const config::tree& tree, std::vector<config::issue>& issues);
     void publish();
     void watch_files(const std::vector<std::string>& read);
@@ -87,6 +94,7 @@ private:
     stats::label_table labels_;
     identity_service identities_;
     compiler compiler_;
+    accounting accounting_;
     proxy::process_state process_;
     log_writer access_log_;
     std::vector<std::unique_ptr<stats::worker_stats>> stats_;
@@ -127,9 +135,12 @@ bool server::load(std::vector<config::issue>& issues) {
     auto made = compiler_.compile(*checked, snapshot_.get());
     issues = made.issues;
     issues.insert(issues.end(), checked->warnings.begin(), checked->warnings.end());
+    const bool counts = made.snapshot && accounting_.prepare(checked->tree, workers_wanted(*checked), issues);
+    made.files.insert(made.files.end(), accounting_.files().begin(), accounting_.files().end());
     watch_files(made.files);
-    if (!made.snapshot) return false;
+    if (!counts) return false;
     if (!workers_.empty() && !open_listeners(*made.snapshot, checked->tree, issues)) return false;
+    accounting_.attach(*made.snapshot, checked->tree, labels_);
     configuration_ = std::move(*checked);
     snapshot_ = std::move(made.snapshot);
     return true;
@@ -141,9 +152,14 @@ void server::watch_files(const std::vector<std::string>& read) {
     files_.watch(all);
 }
 
+// As many as the process began with: their number does not change while it runs.
+std::size_t server::workers_wanted(const config::checked& from) const {
+    if (!workers_.empty()) return workers_.size();
+    return from.tree.gateway.workers != 0 ? from.tree.gateway.workers : granted_cores();
+}
+
 bool server::start_workers(std::vector<config::issue>& issues) {
-    unsigned count = configuration_->tree.gateway.workers;
-    if (count == 0) count = granted_cores();
+    const auto count = static_cast<unsigned>(workers_wanted(*configuration_));
     std::random_device entropy;
     for (unsigned i = 0; i < count; ++i) {
         stats_.push_back(std::make_unique<stats::worker_stats>());
@@ -155,6 +171,8 @@ bool server::start_workers(std::vector<config::issue>& issues) {
     process_.alarm = [this](std::string what) {
         asio::post(io_, [what = std::move(what)] { spdlog::warn("{}", what); });
     };
+    process_.capture = [this](proxy::captured&& c) { return accounting_.capture(std::move(c)); };
+    process_.estimator = &accounting_.estimator();
     for (auto& w : workers_) w->set_peers(workers_);
     if (!open_listeners(*snapshot_, configuration_->tree, issues)) return false;
     publish();
@@ -285,6 +303,7 @@ void server::on_signal() {
         if (ec) return;
         if (signal == SIGHUP) {
             access_log_.reopen();
+            accounting_.reopen_files();
             if (!draining()) reload("SIGHUP");
         } else if (!draining()) {
             begin_drain();
@@ -338,24 +357,6 @@ void server::finish() {
     signals_.cancel();
     admin_.stop();
     io_.stop();
-}
-
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-// Neither a core file nor another process of the same user shall read keys out of our memory. The leak checker of
-// test builds is such a process.
-void forbid_core_dumps() {
-#if !defined(__SANITIZE_ADDRESS__)
-    const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
-    ::prctl(PR_SET_DUMPABLE, 0);
-#endif
 }
 
 int server::run() {

@@ -13,7 +13,7 @@
 namespace spillway::server {
 
 struct compiled {
-    std::shared_ptr<const proxy::snapshot> snapshot;
+    std::shared_ptr<proxy::snapshot> snapshot;  // its accounting part is the server's to add
     std::vector<config::issue> issues;  // errors: then snapshot is null
     std::vector<std::string> files;     // what was read: certificates, keys, secrets; to be watched
 };

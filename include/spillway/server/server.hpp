@@ -7,10 +7,13 @@
 
 #include <spillway/config/issue.hpp>
 #include <spillway/config/validate.hpp>
+#include <spillway/ledger/ledger.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/worker.hpp>
 #include <spillway/server/identity_service.hpp>
+#include <spillway/shared/quota.hpp>
 #include <spillway/stats/worker_stats.hpp>
+#include <spillway/trace/span.hpp>
 
 namespace spillway::server {
 
@@ -37,6 +40,11 @@ public:
     virtual std::vector<std::unique_ptr<proxy::worker>>& workers() = 0;
     virtual const stats::label_table& labels() const = 0;
     virtual const identity_service& identities() const = 0;
+    // Null where the configuration has none.
+    virtual const ledger::service* usage_ledger() const { return nullptr; }
+    virtual const shared::store* quota_store() const { return nullptr; }
+    virtual const trace::exporter* trace_exporter() const { return nullptr; }
+    virtual const proxy::recent_errors& errors() const = 0;
     virtual bool ready() const = 0;
     virtual bool draining() const = 0;
     virtual wall_time started_at() const = 0;

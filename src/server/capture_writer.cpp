@@ -1,0 +1,189 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <system_error>
+#include <utility>
+
+#include <spillway/http/json_scan.hpp>
+#include <spillway/server/capture_writer.hpp>
+
+namespace spillway::server {
+namespace {
+
+std::size_t weight_of(const captured& c) noexcept {
+    return sizeof c + c.request_id.size() + c.client.size() + c.route.size() + c.prompt.size() + c.answer.size();
+}
+
+// "2026-11-26T16:46:17.123Z"
+std::string time_text(wall_time at) {
+    const auto ms = std::chrono::floor<milliseconds>(at.time_since_epoch()).count();
+    const auto part = ms % 1000 < 0 ? ms % 1000 + 1000 : ms % 1000;
+    const std::time_t whole = static_cast<std::time_t>((ms - part) / 1000);
+    std::tm broken{};
+    ::gmtime_r(&whole, &broken);
+    char room[64];
+    const std::size_t n = std::strftime(room, sizeof room, "%Y-%m-%dT%H:%M:%S", &broken);
+    std::string out(room, n);
+    out += '.';
+    const auto digits = std::to_string(part);
+    out.append(3 - digits.size(), '0').append(digits) += 'Z';
+    return out;
+}
+
+void append_member(std::string& out, std::string_view key, std::string_view text) {
+    if (text.empty()) return;
+    out.append(",\"").append(key).append("\":");
+    http::append_json_string(out, text);
+}
+
+}  // namespace
+
+struct capture_writer::target {
+    std::string file;
+    redactor by;
+    int fd{-1};
+    bool torn{false};  // the last line lacks its end
+
+    target(std::string f, redactor r) : file(std::move(f)), by(std::move(r)) {}
+    target(const target&) = delete;
+    target& operator=(const target&) = delete;
+    ~target() {
+        if (fd >= 0) ::close(fd);
+    }
+
+    std::optional<fault> open() {
+        fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+        if (fd >= 0) return std::nullopt;
+        return fault{.code = "capture_file",
+                     .message = "the capture file '" + file +
+                                "' cannot be opened: " + std::error_code(errno, std::generic_category()).message()};
+    }
+
+    // 0, or why not all of it could be written.
+    int append(std::string_view line) {
+        while (!line.empty()) {
+            const ssize_t n = ::write(fd, line.data(), line.size());
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) return n < 0 ? errno : EIO;
+            line.remove_prefix(static_cast<std::size_t>(n));
+            torn = !line.empty();
+        }
+        return 0;
+    }
+};
+
+std::string capture_line(const captured& what, const redactor& by) {
+    std::string out = R"({"time":")" + time_text(what.at) + '"';
+    append_member(out, "request_id", what.request_id);
+    append_member(out, "client", what.client);
+    append_member(out, "route", what.route);
+    append_member(out, "prompt", by.apply(what.prompt));
+    if (what.prompt_cut) out += R"(,"prompt_cut":true)";
+    append_member(out, "answer", by.apply(what.answer));
+    if (what.answer_cut) out += R"(,"answer_cut":true)";
+    out += '}';
+    return out;
+}
+
+capture_writer::capture_writer(std::function<void(std::string)> alarm, std::size_t most_bytes)
+    : alarm_(std::move(alarm)), most_bytes_(most_bytes) {
+    thread_ = std::thread([this] { work(); });
+}
+
+capture_writer::~capture_writer() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+}
+
+bool capture_writer::take(captured&& what) noexcept {
+    if (!on()) return false;
+    const std::size_t weight = weight_of(what);
+    try {
+        const std::lock_guard lock(mutex_);
+        if (waiting_bytes_ + weight <= most_bytes_) {
+            waiting_.push_back(std::move(what));
+            waiting_bytes_ += weight;
+            wake_.notify_one();
+            return true;
+        }
+    } catch (const std::exception&) {
+        // No memory for the queue: as if it were full.
+    }
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+}
+
+std::optional<fault> capture_writer::direct_to(const std::string& file, redactor by) {
+    std::shared_ptr<target> next;
+    if (!file.empty()) {
+        next = std::make_shared<target>(file, std::move(by));
+        if (auto wrong = next->open()) return wrong;
+    }
+    const std::lock_guard lock(mutex_);
+    on_ = next != nullptr;
+    to_ = std::move(next);
+    return std::nullopt;
+}
+
+std::optional<fault> capture_writer::reopen() {
+    std::shared_ptr<target> present;
+    {
+        const std::lock_guard lock(mutex_);
+        present = to_;
+    }
+    if (!present) return std::nullopt;
+    return direct_to(present->file, present->by);
+}
+
+void capture_writer::work() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    std::vector<captured> batch;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+        if (waiting_.empty()) return;
+        batch.swap(waiting_);
+        const auto to = to_;
+        lock.unlock();
+        std::size_t done = 0;
+        for (const auto& one : batch) {
+            if (to) write(one, *to);
+            else dropped_.fetch_add(1, std::memory_order_relaxed);
+            done += weight_of(one);
+        }
+        batch.clear();
+        lock.lock();
+        waiting_bytes_ -= done;  // not before: what is being written takes memory too
+    }
+}
+
+void capture_writer::write(const captured& what, target& to) {
+    std::string why;
+    try {
+        std::string line = capture_line(what, to.by);
+        line += '\n';
+        if (to.torn) line.insert(0, 1, '\n');
+        const int code = to.append(line);
+        if (code == 0) {
+            written_.fetch_add(1, std::memory_order_relaxed);
+            told_ = false;
+            return;
+        }
+        why = std::error_code(code, std::generic_category()).message();
+    } catch (const std::exception& e) {
+        why = e.what();
+    }
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    if (!std::exchange(told_, true) && alarm_) alarm_("capture: '" + to.file + "' cannot be written: " + why);
+}
+
+}  // namespace spillway::server
