@@ -44,6 +44,7 @@ int run_cli(int argc, char** argv) {
     add_status(c);
     add_keys(c);
     add_schema(c);
+    add_usage(c);
     add_version(c);
     try {
         c.app.parse(argc, argv);

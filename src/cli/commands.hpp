@@ -22,6 +22,7 @@ void add_explain(command_line& c);
 void add_status(command_line& c);
 void add_keys(command_line& c);
 void add_schema(command_line& c);
+void add_usage(command_line& c);
 void add_version(command_line& c);
 
 inline constexpr const char* default_config = "/etc/spillway/spillway.yaml";
