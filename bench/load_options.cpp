@@ -17,6 +17,7 @@ struct words {
     std::string url, method, body_file;
     std::vector<std::string> headers;
     std::uint64_t body_size{0};
+    bool stream{false};
     double length{5}, warm_up{1}, timeout{30};
 };
 
@@ -42,7 +43,9 @@ bool is_loopback(const net::address& a) {
 std::string read_body(const words& w) {
     if (w.body_file.empty()) {
         // A chat request whose prompt fills it up to the size that was asked for.
-        const std::string open = R"({"model":"bench","messages":[{"role":"user","content":")", close = "\"}]}";
+        const std::string open = std::string(R"({"model":"bench",)") + (w.stream ? R"("stream":true,)" : "") +
+                                 R"("messages":[{"role":"user","content":")",
+                          close = "\"}]}";
         if (w.body_size <= open.size() + close.size()) return w.body_size == 0 ? "" : open + close;
         return open + std::string(w.body_size - open.size() - close.size(), 'x') + close;
     }
@@ -100,6 +103,7 @@ load_options read_options(int argc, char** argv) {
     app.add_option("-X,--method", w.method, "default: POST with a body, else GET");
     app.add_option("-H,--header", w.headers, "a header line, `name: value`");
     app.add_option("--body", w.body_file, "file to send as the body");
+    app.add_flag("--stream", w.stream, "the generated body asks for a stream");
     app.add_option("--body-size", w.body_size, "send a JSON body of so many bytes");
     app.add_option("--events", o.expected_events, "the answer is an event stream of so many events, then [DONE]");
     app.add_option("--bytes", o.expected_bytes, "the answer's body has so many bytes");

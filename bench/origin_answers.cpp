@@ -34,7 +34,8 @@ std::string chunk(std::string_view payload) {
     return out.append(payload).append("\r\n");
 }
 
-answer stream_answer(std::uint64_t events, duration gap) {
+// `tells_usage`: as Azure answers when it was asked for the usage of the stream.
+answer stream_answer(std::uint64_t events, duration gap, bool tells_usage) {
     answer a{{}, gap};
     const std::string head =
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
@@ -42,9 +43,16 @@ answer stream_answer(std::uint64_t events, duration gap) {
     const std::string event = R"(data: {"id":")" + std::string(id) +
                               R"(","object":"chat.completion.chunk","created":1700000000,)"
                               R"("model":"gpt-4o-2024-11-20","choices":[{"index":0,"delta":{"content":" word"},)"
-                              R"("finish_reason":null}]})"
-                              "\n\n";
+                              R"("finish_reason":null}])" +
+                              (tells_usage ? R"(,"usage":null})" : "}") + "\n\n";
     for (std::uint64_t i = 0; i < events; ++i) a.pieces.push_back(chunk(event));
+    if (tells_usage)
+        a.pieces.push_back(chunk(R"(data: {"id":")" + std::string(id) +
+                                 R"(","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-2024-11-20",)"
+                                 R"("choices":[],"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,)"
+                                 R"("prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},)"
+                                 R"("completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}})"
+                                 "\n\n"));
     a.pieces.push_back(chunk("data: [DONE]\n\n") + "0\r\n\r\n");
     a.pieces.front().insert(0, head);
     return a;
@@ -63,11 +71,11 @@ std::string_view deployment_of(std::string_view line) {
 answer make(std::string_view name) {
     const auto number = [&](std::string_view s) { return text::parse_unsigned(s).value_or(0); };
     if (name.starts_with("bytes-")) return json_answer(number(name.substr(6)));
-    if (name.starts_with("sse-")) {
-        name.remove_prefix(4);
+    if (const bool asked = name.starts_with("asked-"); asked || name.starts_with("sse-")) {
+        name.remove_prefix(asked ? 6 : 4);
         const auto dash = name.find('-');
         const auto gap = dash == std::string_view::npos ? 0 : number(name.substr(dash + 1));
-        return stream_answer(number(name.substr(0, dash)), milliseconds(gap));
+        return stream_answer(number(name.substr(0, dash)), milliseconds(gap), asked);
     }
     return json_answer(500);
 }

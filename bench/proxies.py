@@ -10,7 +10,7 @@ ORDER = ("direct", "nginx", "haproxy", "spillway")
 KEY = "bench-key-0123456789abcdef0123456789abcdef"
 # sha256 of KEY
 KEY_HASH = __import__("hashlib").sha256(KEY.encode()).hexdigest()
-DEPLOYMENTS = ("json", "sse-50-0", "bytes-65536", "bytes-1048576", "sse-15-1000")
+DEPLOYMENTS = ("json", "sse-50-0", "bytes-65536", "bytes-1048576", "sse-15-1000", "asked-50-0")
 
 NGINX = """
 worker_processes 1; daemon off; error_log {folder}/nginx.err; pid {folder}/nginx.pid;
@@ -79,7 +79,16 @@ identity: {{ address: 127.0.0.1:{authority}, tls: true, tenants: [{tenant}], tok
 """
 
 
-def spillway_config(folder, origin, port, admin, clients=1, backends=1, authority=None):
+# Everything that counts and limits, switched on; the quotas are out of reach.
+COUNTING = """
+usage: {{ spool: {folder}/spool, store: "sqlite:{folder}/usage.db" }}
+prices: {{ models: {{ bench: {{ input: 2.50, cached_input: 1.25, output: 10 }} }} }}
+"""
+QUOTA = (", labels: { team: bench, cost_center: '4711' }, quota: { requests_per_minute: 100M, tokens_per_minute: 1000000M, "
+         "concurrent: 100k, budget: { tokens: 1000000M, money: 1000000, per: month } }")
+
+
+def spillway_config(folder, origin, port, admin, clients=1, backends=1, authority=None, counting=False):
     lines = ["version: 1", "gateway: { workers: 1 }", "listeners:", "  bench:", f"    address: 127.0.0.1:{port}",
              f"    tls: {{ certificate: {folder}/server.pem, key: {folder}/server.key }}",
              f"admin: {{ address: 127.0.0.1:{admin} }}", 'credentials: { backend: { api_key: "backend-key" } }',
@@ -96,7 +105,7 @@ def spillway_config(folder, origin, port, admin, clients=1, backends=1, authorit
         lines += [f"token_providers: {{ t: {{ tenant: {TENANT}, authority: 'https://127.0.0.1:{authority}', "
                   f"ca_file: {folder}/ca.pem, audiences: ['api://spillway'] }} }}"]
         proof += f", entra: {{ tenant: {TENANT}, application: {APPLICATION} }}"
-    lines += ["clients:", f"  bench: {{ {proof} }}"]
+    lines += ["clients:", f"  bench: {{ {proof}{QUOTA if counting else ''} }}"]
     for i in range(clients - 1):
         lines.append(f'  client-{i}: {{ keys: ["sha256:{i:064x}"] }}')
     lines.append("routes:")
@@ -105,6 +114,8 @@ def spillway_config(folder, origin, port, admin, clients=1, backends=1, authorit
     for i in range(backends - 1):
         lines.append(f'  - {{ clients: ["*"], deployment: extra-{i}, pool: extra-{i} }}')
     lines.append("log: { level: warn, access: { sample: 0 } }")
+    if counting:
+        lines.append(COUNTING.format(folder=folder))
     path = os.path.join(folder, "spillway.yaml")
     with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
@@ -159,11 +170,16 @@ class Lab:
         with urllib.request.urlopen(asked, timeout=5) as answer:
             return json.load(answer)["token"]
 
-    def restart_spillway(self, clients=1, backends=1):
+    def restart_spillway(self, clients=1, backends=1, counting=False):
         self._stop("spillway")
+        if counting:
+            shutil.rmtree(f"{self.folder}/spool", ignore_errors=True)
+            for end in ("", "-wal", "-shm"):
+                if os.path.exists(f"{self.folder}/usage.db{end}"):
+                    os.remove(f"{self.folder}/usage.db{end}")
         self.ports["spillway"], self.admin = free_port(), free_port()
         self.config = spillway_config(self.folder, self.origin, self.ports["spillway"], self.admin, clients, backends,
-                                      self.authority)
+                                      self.authority, counting)
         self._start("spillway", self.proxy_core, [f"{self.build}/spillway", "run", "--config", self.config],
                     self.ports["spillway"])
 
