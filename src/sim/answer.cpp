@@ -21,7 +21,7 @@ std::string_view name_of(operation op) noexcept {
 answer answer::of(int status, const json& body) {
     answer out;
     out.status = status;
-    out.pieces.push_back({to_text(body), 0});
+    out.pieces.push_back({to_text(body), 0, find(body, "usage") != nullptr});
     return out;
 }
 

@@ -31,13 +31,22 @@ std::string_view name_of(operation op) noexcept;
 
 struct token_counts {
     std::uint64_t prompt{0}, completion{0};
+    std::uint64_t cached{0}, reasoning{0};  // parts of the above
     std::uint64_t total() const noexcept { return prompt + completion; }
+    token_counts& operator+=(const token_counts& o) noexcept {
+        prompt += o.prompt;
+        completion += o.completion;
+        cached += o.cached;
+        reasoning += o.reasoning;
+        return *this;
+    }
 };
 
 // One event of a stream, or a whole body. It is due when that many tokens have been made.
 struct piece {
     std::string bytes;
     std::uint64_t after_tokens{0};
+    bool tells_usage{false};
 };
 
 struct answer {

@@ -49,7 +49,7 @@ std::uint64_t prompt_tokens(const json& body) {
 }
 
 std::uint64_t most_answer_tokens(const call& c) {
-    std::uint64_t most = c.deployment->answer_tokens;
+    std::uint64_t most = c.deployment->answer_tokens + c.deployment->reasoning_tokens;
     for (const char* key : {"max_completion_tokens", "max_tokens", "max_output_tokens"})
         most = number_or(*c.body, key, most);
     return std::max<std::uint64_t>(1, most);
@@ -64,22 +64,36 @@ std::uint64_t estimated_tokens(const call& c) {
 
 made_text make_text(const call& c, std::uint64_t variant) {
     made_text out;
-    const std::uint64_t most = most_answer_tokens(c), wanted = c.deployment->answer_tokens;
-    random_source random(prompt_hash(*c.body) + variant);
-    for (std::uint64_t i = 0; i < std::min(most, wanted); ++i) {
+    const auto& d = *c.deployment;
+    const std::uint64_t seed = prompt_hash(*c.body) + variant, most = most_answer_tokens(c);
+    // A stream of its own, so that the words stay the same whatever the settings say of their number.
+    random_source lengths(seed ^ 0x6c656e67746873ULL);
+    const double shorter = d.answer_spread * lengths.unit();
+    const auto wanted = std::max<std::uint64_t>(
+        1, d.answer_tokens - static_cast<std::uint64_t>(shorter * static_cast<double>(d.answer_tokens)));
+    const auto thought = static_cast<std::uint64_t>(lengths.unit() * static_cast<double>(d.reasoning_tokens + 1));
+    out.reasoning = std::min(thought, most - 1);
+    random_source random(seed);
+    for (std::uint64_t i = 0; i < std::min(most - out.reasoning, wanted); ++i) {
         const auto word = words[random.below(words.size())];
         out.tokens.push_back((i == 0 ? "" : " ") + std::string(word));
     }
-    out.cut = most < wanted;
+    out.cut = most < thought + wanted;
     return out;
+}
+
+std::uint64_t cached_tokens(const call& c, std::uint64_t prompt) {
+    if (c.deployment->cached_share == 0) return 0;
+    random_source random(prompt_hash(*c.body) ^ 0x636163686564ULL);
+    return static_cast<std::uint64_t>(c.deployment->cached_share * random.unit() * static_cast<double>(prompt));
 }
 
 json usage_json(const token_counts& u) {
     return {{"completion_tokens", u.completion},
             {"prompt_tokens", u.prompt},
             {"total_tokens", u.total()},
-            {"completion_tokens_details", {{"audio_tokens", 0}, {"reasoning_tokens", 0}}},
-            {"prompt_tokens_details", {{"audio_tokens", 0}, {"cached_tokens", 0}}}};
+            {"completion_tokens_details", {{"audio_tokens", 0}, {"reasoning_tokens", u.reasoning}}},
+            {"prompt_tokens_details", {{"audio_tokens", 0}, {"cached_tokens", u.cached}}}};
 }
 
 json filter_results() {

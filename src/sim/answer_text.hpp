@@ -11,7 +11,9 @@ namespace spillway::sim {
 // The words of an answer, which follow from the prompt alone: any instance gives the same.
 struct made_text {
     std::vector<std::string> tokens;  // the first without a blank before it
+    std::uint64_t reasoning{0};       // tokens that were thought before the first of them
     bool cut{false};                  // the request's own limit ended it
+    std::uint64_t made() const noexcept { return reasoning + tokens.size(); }
     std::string whole() const;
 };
 made_text make_text(const call& c, std::uint64_t variant = 0);
@@ -24,6 +26,9 @@ std::uint64_t prompt_tokens(const json& body);
 std::uint64_t estimated_tokens(const call& c);
 // The request's limit on its answer, or what the deployment gives without one.
 std::uint64_t most_answer_tokens(const call& c);
+
+// Which part of the prompt the cache had, as the deployment is set.
+std::uint64_t cached_tokens(const call& c, std::uint64_t prompt);
 
 json usage_json(const token_counts& u);
 json filter_results();  // nothing found

@@ -18,7 +18,11 @@ public:
         const std::uint64_t n = std::clamp<std::uint64_t>(number_or(*c.body, "n", 1), 1, 16);
         for (std::uint64_t i = 0; i < n; ++i) texts_.push_back(make_text(c, i));
         usage_.prompt = prompt_tokens(*c.body);
-        for (const auto& t : texts_) usage_.completion += t.tokens.size();
+        usage_.cached = cached_tokens(c, usage_.prompt);
+        for (const auto& t : texts_) {
+            usage_.completion += t.made();
+            usage_.reasoning += t.reasoning;
+        }
     }
 
     answer make() {
@@ -29,7 +33,7 @@ public:
             out.content_type = "text/event-stream; charset=utf-8";
             stream(out);
         } else {
-            out.pieces.push_back({to_text(whole()), usage_.completion});
+            out.pieces.push_back({to_text(whole()), usage_.completion, true});
         }
         return out;
     }
@@ -86,31 +90,36 @@ private:
 
     // Azure begins with a chunk that has no choices, which breaks whoever takes the first one.
     void stream(answer& out) const {
-        const json first{{"choices", json::array()},
-                         {"created", 0},
-                         {"id", ""},
-                         {"model", ""},
-                         {"object", ""},
-                         {"prompt_filter_results", prompt_filter()}};
+        json first{{"choices", json::array()},
+                   {"created", 0},
+                   {"id", ""},
+                   {"model", ""},
+                   {"object", ""},
+                   {"prompt_filter_results", prompt_filter()}};
+        if (wants_usage()) first["usage"] = nullptr;
         out.pieces.push_back({event_text(first), 0});
         std::uint64_t made = 0;
         for (std::size_t i = 0; i < texts_.size(); ++i) {
             const auto& t = texts_[i];
+            made += t.reasoning;
             if (chat_) {
                 const json role{{"content", ""}, {"refusal", nullptr}, {"role", "assistant"}};
                 out.pieces.push_back({event_text(chunk(choice(i, role, nullptr, false))), made});
             }
-            for (const auto& token : t.tokens) {
-                json content = chat_ ? json{{"content", token}} : json(token);
-                out.pieces.push_back({event_text(chunk(choice(i, std::move(content), nullptr, true))), ++made});
-            }
+            // All chunks of the words are one but for the word, which has nothing to escape.
+            constexpr std::string_view mark = "@word@";
+            json content = chat_ ? json{{"content", mark}} : json(mark);
+            const std::string form = event_text(chunk(choice(i, std::move(content), nullptr, true)));
+            const auto at = form.find(mark);
+            for (const auto& token : t.tokens)
+                out.pieces.push_back({form.substr(0, at) + token + form.substr(at + mark.size()), ++made});
             json nothing = chat_ ? json::object() : json("");
             out.pieces.push_back({event_text(chunk(choice(i, std::move(nothing), finish_reason(t), false))), made});
         }
         if (wants_usage()) {
             json last = chunk(json::array());
             last["usage"] = usage_json(usage_);
-            out.pieces.push_back({event_text(last), made});
+            out.pieces.push_back({event_text(last), made, true});
         }
         out.pieces.push_back({"data: [DONE]\n\n", made});
     }
@@ -121,9 +130,21 @@ private:
     token_counts usage_;
 };
 
+// Versions before the option's own do not know it; v1 has no version.
+bool too_old_for_usage(const call& c) {
+    constexpr std::string_view first_with_it = "2024-09-01";
+    return !c.api_version.empty() && find(*c.body, "stream_options") != nullptr &&
+           c.api_version.substr(0, first_with_it.size()) < first_with_it;
+}
+
+answer refuse_stream_options() {
+    return error_answer(400, {}, "Unrecognized request argument supplied: stream_options", "invalid_request_error");
+}
+
 }  // namespace
 
 answer chat_answer(const call& c) {
+    if (too_old_for_usage(c)) return refuse_stream_options();
     const json* messages = find(*c.body, "messages");
     if (messages == nullptr || !messages->is_array() || messages->empty())
         return error_answer(400, {}, "'messages' is a required property and may not be empty.",
@@ -131,6 +152,6 @@ answer chat_answer(const call& c) {
     return maker(c).make();
 }
 
-answer completion_answer(const call& c) { return maker(c).make(); }
+answer completion_answer(const call& c) { return too_old_for_usage(c) ? refuse_stream_options() : maker(c).make(); }
 
 }  // namespace spillway::sim

@@ -56,7 +56,7 @@ answer embeddings_answer(const call& c) {
                                   {"data", std::move(data)},
                                   {"model", c.deployment->model},
                                   {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
-    out.usage = {tokens, 0};
+    out.usage.prompt = tokens;
     return out;
 }
 

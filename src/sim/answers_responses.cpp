@@ -6,7 +6,10 @@ namespace {
 class maker {
 public:
     explicit maker(const call& c) : call_(c), text_(make_text(c)) {
-        usage_ = {prompt_tokens(*c.body), text_.tokens.size()};
+        usage_.prompt = prompt_tokens(*c.body);
+        usage_.completion = text_.made();
+        usage_.cached = cached_tokens(c, usage_.prompt);
+        usage_.reasoning = text_.reasoning;
     }
 
     answer make() {
@@ -16,7 +19,7 @@ public:
         const json* store = find(*call_.body, "store");
         if (store == nullptr || *store != json(false)) out.kept = response(ending(), true);
         if (!out.streamed) {
-            out.pieces.push_back({to_text(response(ending(), true)), usage_.completion});
+            out.pieces.push_back({to_text(response(ending(), true)), usage_.completion, true});
             return out;
         }
         out.content_type = "text/event-stream; charset=utf-8";
@@ -77,9 +80,9 @@ private:
         out["usage"] = nullptr;
         if (whole)
             out["usage"] = {{"input_tokens", usage_.prompt},
-                            {"input_tokens_details", {{"cached_tokens", 0}}},
+                            {"input_tokens_details", {{"cached_tokens", usage_.cached}}},
                             {"output_tokens", usage_.completion},
-                            {"output_tokens_details", {{"reasoning_tokens", 0}}},
+                            {"output_tokens_details", {{"reasoning_tokens", usage_.reasoning}}},
                             {"total_tokens", usage_.total()}};
         return out;
     }
@@ -100,7 +103,7 @@ private:
         emit(out, "response.in_progress", {{"response", response("in_progress", false)}}, 0);
         emit(out, "response.output_item.added", {{"output_index", 0}, {"item", item("in_progress", false)}}, 0);
         emit(out, "response.content_part.added", about_text("part", part("")), 0);
-        std::uint64_t made = 0;
+        std::uint64_t made = text_.reasoning;
         for (const auto& token : text_.tokens) {
             ++made;
             emit(out, "response.output_text.delta", about_text("delta", token), made);
@@ -110,6 +113,7 @@ private:
         emit(out, "response.output_item.done", {{"output_index", 0}, {"item", item(ending(), true)}}, made);
         emit(out, text_.cut ? "response.incomplete" : "response.completed", {{"response", response(ending(), true)}},
              made);
+        out.pieces.back().tells_usage = true;
     }
 
     const call& call_;

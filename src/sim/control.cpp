@@ -51,28 +51,48 @@ answer control::remove_faults(const request& r) {
     return answer::of(200, {{"status", "ok"}});
 }
 
+answer control::usage(const request& r) const {
+    constexpr std::uint64_t usual = 10'000, most = 20'000;  // a page is made in one go, while nobody is served
+    if (r.path == "/usage/totals") return answer::of(200, all_.journal.to_json());
+    const auto number = [&r](std::string_view name, std::uint64_t otherwise) {
+        const std::string_view given = r.parameter(name);
+        return given.empty() ? std::optional(otherwise) : text::parse_unsigned(given);
+    };
+    const auto since = number("since", 0), limit = number("limit", usual);
+    if (!since || !limit || *limit < 1 || *limit > most)
+        return error_answer(400, "InvalidRange", "since is a whole number, limit one from 1 to 20000");
+    answer out;
+    out.content_type = "application/x-ndjson";
+    out.pieces.push_back({all_.journal.lines(*since, *limit), 0});
+    return out;
+}
+
 answer control::handle(const request& r) {
     if (r.path == "/identity" || r.path.starts_with("/identity/")) return control_identity(all_, r);
     if (r.method == "GET") {
         if (r.path == "/health") return answer::of(200, {{"status", "ok"}});
         if (r.path == "/state") return answer::of(200, all_.state());
         if (r.path == "/faults") return answer::of(200, all_.state()["faults"]);
+        if (r.path == "/usage" || r.path == "/usage/totals") return usage(r);
         if (r.path == "/requests") {
             json all = json::array();
-            for (const auto& entry : all_.history) all.push_back(entry);
+            for (const auto& entry : all_.history) all.push_back(entry.to_json());
             return answer::of(200, all);
         }
     }
     if (r.method == "POST" && r.path == "/faults") return add_faults(r);
     if (r.method == "DELETE" && (r.path == "/faults" || r.path.starts_with("/faults/"))) return remove_faults(r);
+    if (r.method == "DELETE" && r.path == "/usage") {
+        all_.journal.clear();
+        return answer::of(200, {{"status", "ok"}});
+    }
     if (r.method == "POST" && r.path == "/reset") {
         all_.clear_counters();
         return answer::of(200, {{"status", "ok"}});
     }
-    return error_answer(
-        404, "NotFound",
-        "the control endpoint knows GET /health /state /requests /faults /identity, POST /faults /reset, "
-        "DELETE /faults[/ID] and what is below /identity");
+    return error_answer(404, "NotFound",
+                        "the control endpoint knows GET /health /state /requests /usage[/totals] /faults /identity, "
+                        "POST /faults /reset, DELETE /faults[/ID] /usage and what is below /identity");
 }
 
 result<net::address> control_server::open(const std::string& address) {

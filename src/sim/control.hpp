@@ -21,6 +21,7 @@ public:
 private:
     answer add_faults(const request& r);
     answer remove_faults(const request& r);
+    answer usage(const request& r) const;
     void check_names(const fault_rule& r, const std::string& path, problems& out) const;
 
     simulation& all_;

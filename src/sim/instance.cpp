@@ -44,25 +44,36 @@ std::string form_field(const std::string& body, std::string_view name) {
     return body.substr(from + 4, body.find("\r\n", from + 4) - from - 4);
 }
 
-json recorded(const exchange& x) {
-    json headers = json::object();
-    for (const auto& [name, value] : x.asked.headers) {
-        std::string lower;
-        for (const char c : name) lower += text::lower(c);
-        if (headers.contains(lower)) headers[lower] = headers[lower].get<std::string>() + ", " + value;
-        else headers[lower] = value;
-    }
+std::shared_ptr<const recorded_request> recorded(const exchange& x) {
     constexpr std::size_t most = 64 * 1024;
-    return {{"method", x.asked.method},
-            {"target", x.asked.target},
-            {"headers", std::move(headers)},
-            {"body", x.asked.body.substr(0, most)},
-            {"body_bytes", x.asked.body.size()}};
+    auto out = std::make_shared<recorded_request>();
+    out->deployment = x.deployment_name;
+    out->method = x.asked.method;
+    out->target = x.asked.target;
+    out->body = x.asked.body.substr(0, most);
+    out->headers = x.asked.headers;
+    out->body_bytes = x.asked.body.size();
+    return out;
 }
 
 std::uint64_t whole_seconds(duration d) { return static_cast<std::uint64_t>(std::chrono::ceil<seconds>(d).count()); }
 
 }  // namespace
+
+json recorded_request::to_json() const {
+    json fields = json::object();
+    for (const auto& [name, value] : headers) {
+        std::string lower;
+        for (const char c : name) lower += text::lower(c);
+        if (fields.contains(lower)) fields[lower] = fields[lower].get<std::string>() + ", " + value;
+        else fields[lower] = value;
+    }
+    return {{"method", method},
+            {"target", target},
+            {"headers", std::move(fields)},
+            {"body", body},
+            {"body_bytes", body_bytes}};
+}
 
 json request_counters::to_json() const {
     json statuses = json::object();
@@ -73,7 +84,7 @@ json request_counters::to_json() const {
             {"aborted_by_client", aborted_by_client},
             {"open_streams", open_streams},
             {"tokens", {{"prompt", tokens.prompt}, {"completion", tokens.completion}, {"total", tokens.total()}}},
-            {"last_request", last_request}};
+            {"last_request", last_request ? last_request->to_json() : json(nullptr)}};
 }
 
 void request_counters::clear() {

@@ -14,11 +14,19 @@ namespace spillway::sim {
 
 class identity_provider;
 
+// A request as it came, for whoever asks what was sent. Kept as text: most are never looked at.
+struct recorded_request {
+    std::string deployment, method, target, body;  // the beginning of the body
+    header_list headers;
+    std::size_t body_bytes{0};
+    json to_json() const;
+};
+
 struct request_counters {
     std::uint64_t requests{0}, aborted_by_client{0}, unanswered{0}, open_streams{0};
     std::map<int, std::uint64_t> by_status;
     token_counts tokens;
-    json last_request;
+    std::shared_ptr<const recorded_request> last_request;
 
     json to_json() const;
     // What is open stays open.

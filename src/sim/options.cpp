@@ -37,6 +37,9 @@ public:
                 out_.add("identity.tls", no_certificate);
         }
         in.count("seed", all_.seed);
+        in.count("usage_entries", all_.usage_entries);
+        if (all_.usage_entries < 1 || all_.usage_entries > 10'000'000)
+            in.problem("usage_entries", "has to be from 1 to 10000000");
         in.flag("deterministic", all_.deterministic);
         read_faults(in, {}, {});
         each(in, "instances", [&](const std::string& name, const json& j, const std::string& path) {
@@ -149,6 +152,10 @@ private:
         in.count("answer_tokens", o.answer_tokens);
         if (o.answer_tokens < 1 || o.answer_tokens > 100000)
             in.problem("answer_tokens", "has to be from 1 to 100000");
+        in.share("answer_spread", o.answer_spread);
+        in.count("reasoning_tokens", o.reasoning_tokens);
+        if (o.reasoning_tokens > 100000) in.problem("reasoning_tokens", "has to be from 0 to 100000");
+        in.share("cached_share", o.cached_share);
         read_faults(in, instance, name);
         in.finish();
         return o;

@@ -21,7 +21,10 @@ struct deployment_options {
     quota_limits quota;
     duration first_token{milliseconds(20)};
     duration per_token{milliseconds(5)};
-    std::uint64_t answer_tokens{20};  // unless the request wants fewer
+    std::uint64_t answer_tokens{20};    // unless the request wants fewer
+    double answer_spread{0};            // answers are shorter by up to this part, as the prompt will have it
+    std::uint64_t reasoning_tokens{0};  // up to so many are thought before the answer
+    double cached_share{0};             // up to this part of a prompt comes from the cache
 
     bool provisioned() const { return type.find("provisioned") != std::string::npos; }
     std::string full_model() const { return version.empty() ? model : model + "-" + version; }
@@ -49,7 +52,8 @@ struct options {
     tls_files tls;
     identity_options identity;
     std::uint64_t seed{1};
-    bool deterministic{false};  // ids and times of answers follow from the request alone
+    std::uint64_t usage_entries{1'000'000};  // of the journal; older ones are dropped
+    bool deterministic{false};               // ids and times of answers follow from the request alone
     std::vector<instance_options> instances;
     std::vector<fault_rule> faults;
 };

@@ -3,6 +3,8 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
+
 #include <spillway/http/framing.hpp>
 
 #include "fault_answer.hpp"
@@ -97,7 +99,7 @@ net::task<bool> session::serve_one() {
     if (!co_await next_request(x.asked)) co_return false;
     used_ = true;
     keep_ = x.asked.keep_alive;
-    head_sent_ = false;
+    head_sent_ = usage_told_ = fault_answered_ = false;
     body_bytes_ = events_ = tokens_sent_ = 0;
     at_.begin(x);
     all_.name(x);
@@ -109,6 +111,7 @@ net::task<bool> session::serve_one() {
         co_return false;
     }
     const fault_rule* error = faults.find(fault_kind::status);
+    fault_answered_ = error != nullptr;
     answer a = error != nullptr ? answer_of(*error) : at_.reply(x, clock::now());
     at_.add_headers(x, a, clock::now());
     if (a.streamed) ++x.counters->open_streams;
@@ -160,10 +163,14 @@ net::task<session::sent> session::play_body(const exchange& x, const answer& a, 
     if (!a.streamed) {
         if (a.pieces.empty()) co_return sent::whole;
         const sent how = co_await write_body(a.pieces.front().bytes, faults);
-        if (how == sent::whole) tokens_sent_ = a.usage.completion;
+        if (how == sent::whole) {
+            tokens_sent_ = a.usage.completion;
+            usage_told_ = a.pieces.front().tells_usage;
+        }
         co_return how;
     }
-    const sent how = co_await play_events(x, a, faults, began);
+    const sent how =
+        faults.empty() ? co_await play_undisturbed(x, a, began) : co_await play_events(x, a, faults, began);
     if (how != sent::whole || !chunked_) co_return how;
     co_return co_await write(http::last_chunk);
 }
@@ -182,6 +189,7 @@ net::task<session::sent> session::play_events(const exchange& x, const answer& a
     for (const auto& p : a.pieces) {
         if (error != nullptr && events_ >= error->after_events.value_or(0)) {
             const std::string event = error_event_of(x, *error, events_);
+            fault_answered_ = true;
             co_return co_await write_body(event, faults);
         }
         if (paced) {
@@ -196,6 +204,36 @@ net::task<session::sent> session::play_events(const exchange& x, const answer& a
         const sent how = co_await write_body(p.bytes, faults);
         if (how != sent::whole) co_return how;
         tokens_sent_ = p.after_tokens;
+        usage_told_ = usage_told_ || p.tells_usage;
+    }
+    co_return sent::whole;
+}
+
+net::task<session::sent> session::play_undisturbed(const exchange& x, const answer& a, time_point began) {
+    constexpr std::size_t enough = 16 * 1024;
+    const bool paced = a.status == 200 && x.on != nullptr;
+    const auto due = [&](const piece& p) -> time_point {
+        if (!paced) return began;
+        return began + x.on->options.first_token + x.on->options.per_token * p.after_tokens;
+    };
+    std::string together;
+    for (auto p = a.pieces.begin(); p != a.pieces.end();) {
+        sent how = co_await pause_until(due(*p));
+        if (how != sent::whole) co_return how;
+        const time_point now = clock::now();
+        const auto first = p;
+        together.clear();
+        do {
+            if (chunked_ && !p->bytes.empty()) http::append_chunk_header(together, p->bytes.size());
+            together += p->bytes;
+            if (chunked_ && !p->bytes.empty()) together += "\r\n";
+            ++p;
+        } while (p != a.pieces.end() && together.size() < enough && due(*p) <= now);
+        how = co_await write(together);
+        if (how != sent::whole) co_return how;
+        events_ += static_cast<std::uint64_t>(p - first);
+        tokens_sent_ = (p - 1)->after_tokens;
+        usage_told_ = usage_told_ || std::any_of(first, p, [](const piece& q) { return q.tells_usage; });
     }
     co_return sent::whole;
 }
@@ -266,8 +304,32 @@ void session::finish(const exchange& x, const answer& a, sent how) {
     if (!head_sent_) ++x.counters->unanswered;
     if (how == sent::left) ++x.counters->aborted_by_client;
     token_counts used;
-    if (head_sent_ && a.status == 200) used = {a.usage.prompt, std::min(tokens_sent_, a.usage.completion)};
+    if (head_sent_ && a.status == 200) {
+        used = a.usage;
+        used.completion = std::min(tokens_sent_, a.usage.completion);
+    }
     at_.settle(x, used, clock::now());
+    journalise(x, a, how);
+}
+
+void session::journalise(const exchange& x, const answer& a, sent how) {
+    usage_entry e;
+    const std::string_view told = x.asked.header("x-ms-client-request-id");
+    e.request_id = told.empty() ? x.request_id : std::string(told.substr(0, 256));
+    e.instance = &at_.options().name;
+    e.deployment = x.deployment_name.substr(0, 256);
+    if (x.on != nullptr) e.model = &x.on->options.model;
+    e.op = x.op;
+    e.streaming = x.wants_stream();
+    if (how == sent::left) e.outcome = usage_outcome::aborted;
+    else if (how == sent::cut || fault_answered_) e.outcome = usage_outcome::fault;
+    if (head_sent_) e.status = a.status;
+    if (a.status == 200) {
+        e.tokens = a.usage;
+        e.sent = std::min(tokens_sent_, a.usage.completion);
+        e.told = usage_told_;
+    }
+    all_.journal.add(std::move(e));
 }
 
 }  // namespace spillway::sim

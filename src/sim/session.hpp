@@ -39,6 +39,9 @@ private:
     net::task<sent> play_body(const exchange& x, const answer& a, const chosen_faults& faults, time_point began);
     net::task<sent> play_events(const exchange& x, const answer& a, const chosen_faults& faults, time_point began);
 
+    // Pieces that are due are sent in one write, each in a chunk of its own.
+    net::task<sent> play_undisturbed(const exchange& x, const answer& a, time_point began);
+
     net::task<sent> pause_until(time_point until);
     net::task<sent> write(std::string_view bytes);
     // One event or the whole body, framed as the head announced, ended early by a fault that says so.
@@ -46,6 +49,7 @@ private:
     net::task<> break_off(bool reset);
     std::string head_of(const exchange& x, const answer& a);
     void finish(const exchange& x, const answer& a, sent how);
+    void journalise(const exchange& x, const answer& a, sent how);
 
     simulation& all_;
     instance& at_;
@@ -57,6 +61,7 @@ private:
     // Of the exchange that runs.
     std::uint64_t body_bytes_{0}, events_{0}, tokens_sent_{0};
     bool chunked_{false}, keep_{false}, head_sent_{false};
+    bool usage_told_{false}, fault_answered_{false};
     bool used_{false};  // a request came before on this connection
 };
 

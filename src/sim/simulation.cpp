@@ -26,14 +26,19 @@ void simulation::name(exchange& x) {
 
 void simulation::remember(const instance& at, const exchange& x) {
     constexpr std::size_t most = 200;
-    json entry{{"instance", at.options().name}, {"deployment", x.deployment_name}};
-    entry.update(x.counters->last_request);
-    history.push_back(std::move(entry));
+    history.push_back({&at, x.counters->last_request});
     if (history.size() > most) history.pop_front();
+}
+
+json simulation::remembered::to_json() const {
+    json entry{{"instance", at->options().name}, {"deployment", what->deployment}};
+    entry.update(what->to_json());
+    return entry;
 }
 
 void simulation::clear_counters() {
     history.clear();
+    journal.clear();
     for (auto& i : instances) i->clear_counters();
     if (identity) identity->clear();
 }

@@ -12,12 +12,14 @@
 #include "fault_rule.hpp"
 #include "identity_provider.hpp"
 #include "instance.hpp"
+#include "usage_journal.hpp"
 
 namespace spillway::sim {
 
 // What all connections of the process share. One thread, one loop, no locks.
 struct simulation {
-    simulation(net::loop& l, const options& o) : loop(l), faults(o.seed), deterministic(o.deterministic) {
+    simulation(net::loop& l, const options& o)
+        : loop(l), faults(o.seed), journal(o.usage_entries), deterministic(o.deterministic) {
         if (o.identity.enabled()) identity = std::make_unique<identity_provider>(o.identity);
         for (const auto& i : o.instances) instances.push_back(std::make_unique<instance>(i, identity.get()));
         for (const auto& f : o.faults) faults.add(f);
@@ -28,8 +30,14 @@ struct simulation {
     std::unique_ptr<identity_provider> identity;  // null: the settings have none
     std::vector<std::unique_ptr<instance>> instances;
     fault_table faults;
+    usage_journal journal;
     bool deterministic;
-    std::deque<json> history;  // the last requests, oldest first
+    struct remembered {
+        const instance* at;
+        std::shared_ptr<const recorded_request> what;
+        json to_json() const;
+    };
+    std::deque<remembered> history;  // the last requests, oldest first
 
     // Gives the exchange its id and time, which follow from the request alone when answers have to be comparable.
     void name(exchange& x);

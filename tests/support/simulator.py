@@ -91,6 +91,17 @@ class Simulator:
         """The last ones, oldest first."""
         return [r for r in self.control("GET", "/requests").json() if instance in (None, r["instance"])]
 
+    def usage(self, since=0, limit=20000):
+        """Entries of the usage journal after that sequence number."""
+        page = self.control("GET", f"/usage?since={since}&limit={limit}").body
+        return [json.loads(line) for line in page.splitlines()]
+
+    def usage_totals(self):
+        return self.control("GET", "/usage/totals").json()
+
+    def forget_usage(self):
+        self.control("DELETE", "/usage")
+
     # The identity part
 
     @property

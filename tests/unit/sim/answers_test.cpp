@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "../../../src/sim/answer_text.hpp"
 
 using namespace spillway;
@@ -128,4 +130,60 @@ TEST(answers, what_lacks_its_prompt_is_refused) {
     EXPECT_EQ(asked(operation::chat, "{}").get().status, 400);
     EXPECT_EQ(asked(operation::responses, "{}").get().status, 400);
     EXPECT_EQ(asked(operation::embeddings, "{}").get().status, 400);
+}
+
+TEST(answers, every_chunk_of_a_stream_with_usage_has_the_member_and_one_its_value) {
+    const answer a = asked(operation::chat, hello_stream).get();
+    const auto all = events(a);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        ASSERT_TRUE(all[i].contains("usage")) << i;
+        EXPECT_EQ(all[i]["usage"].is_null(), i + 1 < all.size()) << i;
+    }
+    EXPECT_TRUE(a.pieces[a.pieces.size() - 2].tells_usage);
+}
+
+TEST(answers, an_old_version_of_the_interface_refuses_stream_options) {
+    asked a(operation::chat, hello_stream);
+    for (const char* old : {"2024-06-01", "2024-08-01-preview"}) {
+        a.c.api_version = old;
+        EXPECT_EQ(a.get().status, 400) << old;
+    }
+    for (const char* with_it : {"2024-09-01-preview", "2024-10-21", ""}) {
+        a.c.api_version = with_it;
+        EXPECT_EQ(a.get().status, 200) << with_it;
+    }
+}
+
+TEST(answers, usage_varies_with_the_prompt_within_what_the_deployment_says) {
+    std::set<std::uint64_t> completions, cached, reasoning;
+    for (int i = 0; i < 50; ++i) {
+        const std::string body =
+            R"({"messages":[{"content":"a rather long prompt, number )" + std::to_string(i) + "\"}]}";
+        asked a(operation::chat, body.c_str());
+        a.deployment.answer_spread = 0.5;
+        a.deployment.reasoning_tokens = 30;
+        a.deployment.cached_share = 0.8;
+        const answer got = a.get();
+        const json usage = json::parse(got.pieces[0].bytes)["usage"];
+        EXPECT_EQ(usage["completion_tokens"], got.usage.completion);
+        EXPECT_EQ(usage["completion_tokens_details"]["reasoning_tokens"], got.usage.reasoning);
+        EXPECT_EQ(usage["prompt_tokens_details"]["cached_tokens"], got.usage.cached);
+        EXPECT_GE(got.usage.completion - got.usage.reasoning, 10U);
+        EXPECT_LE(got.usage.completion, 50U);
+        EXPECT_LE(got.usage.cached, got.usage.prompt);
+        completions.insert(got.usage.completion);
+        cached.insert(got.usage.cached);
+        reasoning.insert(got.usage.reasoning);
+    }
+    EXPECT_GT(completions.size(), 10U);
+    EXPECT_GT(cached.size(), 2U);
+    EXPECT_GT(reasoning.size(), 10U);
+}
+
+TEST(answers, thinking_counts_against_the_limit_of_the_request) {
+    asked a(operation::responses, R"({"input":"hello","max_output_tokens":5})");
+    a.deployment.reasoning_tokens = 1000;
+    const answer got = a.get();
+    EXPECT_EQ(got.usage.completion, 5U);
+    EXPECT_EQ(json::parse(got.pieces[0].bytes)["usage"]["output_tokens_details"]["reasoning_tokens"], 4);
 }

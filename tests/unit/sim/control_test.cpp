@@ -81,3 +81,20 @@ TEST_F(sim_control, a_reset_forgets_requests_and_keeps_faults) {
     EXPECT_EQ(state["instances"]["a"]["deployments"]["a-dep"]["requests"], 0);
     EXPECT_EQ(state["faults"].size(), 1U);
 }
+
+TEST_F(sim_control, usage_is_read_in_pages_and_forgotten_on_demand) {
+    const std::string id = "a";
+    for (int i = 0; i < 3; ++i) {
+        usage_entry e;
+        e.instance = &id;
+        all.journal.add(std::move(e));
+    }
+    const answer page = call("GET", "/usage?since=1&limit=1");
+    EXPECT_EQ(page.content_type, "application/x-ndjson");
+    EXPECT_EQ(body(page)["sequence"], 2);
+    EXPECT_EQ(body(call("GET", "/usage/totals"))["last"], 3);
+    EXPECT_EQ(call("GET", "/usage?since=x").status, 400);
+    EXPECT_EQ(call("GET", "/usage?limit=0").status, 400);
+    EXPECT_EQ(call("DELETE", "/usage").status, 200);
+    EXPECT_EQ(all.journal.size(), 0U);
+}

@@ -167,3 +167,51 @@ TEST_F(sim_session, a_long_line_is_as_long_as_asked) {
 TEST_F(sim_session, what_is_no_request_is_refused_and_the_connection_closed) {
     EXPECT_EQ(talk("GARBAGE\r\n\r\n").find("HTTP/1.1 400"), 0U);
 }
+
+TEST_F(sim_session, the_journal_has_the_id_that_the_client_gave_and_what_was_told) {
+    talk(post(plain, "x-ms-client-request-id: one\r\n") + post(streamed));
+    const json first = json::parse(all.journal.lines(0, 1)), second = json::parse(all.journal.lines(1, 1));
+    EXPECT_EQ(first["request_id"], "one");
+    EXPECT_EQ(first["told"], true);
+    EXPECT_EQ(first["completion_tokens"], 20);
+    EXPECT_NE(second["request_id"], "");
+    EXPECT_EQ(second["streaming"], true);
+    EXPECT_EQ(second["told"], false) << "nobody asked for the usage of this stream";
+    EXPECT_EQ(second["completion_tokens"], 20);
+    EXPECT_EQ(second["outcome"], "complete");
+}
+
+TEST_F(sim_session, the_journal_tells_how_much_was_sent_when_the_client_left) {
+    add(R"({"fault":"stall","for":"1h","after_events":4})");
+    talk(post(streamed), "data: ");
+    const json e = json::parse(all.journal.lines(0, 1));
+    EXPECT_EQ(e["outcome"], "aborted");
+    EXPECT_EQ(e["sent_completion_tokens"], 2) << "the first two events have no words";
+    EXPECT_EQ(e["completion_tokens"], 20);
+}
+
+TEST_F(sim_session, the_journal_calls_an_answered_fault_by_its_name) {
+    add(R"({"fault":"status","status":500})");
+    talk(post(plain));
+    const json e = json::parse(all.journal.lines(0, 1));
+    EXPECT_EQ(e["outcome"], "fault");
+    EXPECT_EQ(e["status"], 500);
+    EXPECT_EQ(e["prompt_tokens"], 0);
+}
+
+TEST_F(sim_session, the_journal_calls_a_reset_by_its_name) {
+    add(R"({"fault":"reset"})");
+    talk(post(plain));
+    const json e = json::parse(all.journal.lines(0, 1));
+    EXPECT_EQ(e["outcome"], "fault");
+    EXPECT_EQ(e["status"], 0);
+}
+
+TEST_F(sim_session, the_journal_calls_a_stream_that_fails_by_its_name) {
+    add(R"({"fault":"error_event","after_events":5})");
+    talk(post(streamed));
+    const json e = json::parse(all.journal.lines(0, 1));
+    EXPECT_EQ(e["outcome"], "fault");
+    EXPECT_EQ(e["status"], 200);
+    EXPECT_EQ(e["sent_completion_tokens"], 3);
+}
