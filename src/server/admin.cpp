@@ -13,6 +13,10 @@
 #include <spillway/net/address.hpp>
 #include <spillway/server/status.hpp>
 
+#include "page_assets.hpp"
+#include "page_events.hpp"
+#include "page_guard.hpp"
+
 namespace spillway::server {
 namespace {
 
@@ -35,14 +39,23 @@ digest digest_of(std::string_view s) {
 
 std::string_view view(beast::string_view s) { return {s.data(), s.size()}; }
 
+std::string_view path_of(const request& r) {
+    const auto target = view(r.target());
+    return target.substr(0, target.find('?'));
+}
+
 }  // namespace
 
 // Shared with its sessions, so that a session that outlives a reconfiguration still has what it needs.
 struct admin::listening {
-    listening(asio::io_context& io, state& what) : acceptor(io), of(what) {}
+    listening(asio::io_context& io, state& what)
+        : acceptor(io),
+          of(what),
+          streams(std::make_shared<event_streams>(io, [&what] { return page_text(what, clock::now()); })) {}
 
     tcp::acceptor acceptor;
     state& of;
+    std::shared_ptr<event_streams> streams;
     std::string address;
     std::vector<digest> keys;
     std::size_t sessions{0};
@@ -60,17 +73,43 @@ struct admin::listening {
         return found;
     }
 
+    // A listener without a key trusts whoever reaches it, so it must not be reached under a foreign name.
+    bool trusts_host(const request& r) const { return !keys.empty() || is_own_host(view(r[bhttp::field::host])); }
+    // Takes the connection over when the request is for the events and may have them.
+    bool begin_events(const request& r, beast::tcp_stream& connection) {
+        if (r.method() != bhttp::verb::get || path_of(r) != "/events" || !trusts_host(r) || !admits(r) ||
+            !acceptor.is_open() || streams->full())
+            return false;
+        streams->add(std::move(connection));
+        return true;
+    }
+    void close() noexcept {
+        beast::error_code ignored;
+        acceptor.close(ignored);
+        streams->close_all();
+    }
+
     response answer(const request& r);
     response dispatch(const request& r, std::string_view path);
+    response health() const;
 };
 
 namespace {
+
+// The page loads and asks nothing but this listener, and takes no text for markup.
+constexpr const char* content_policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 response make(int status, std::string_view type, std::string body) {
     response out;
     out.result(static_cast<unsigned>(status));
     out.set(bhttp::field::content_type, beast::string_view(type.data(), type.size()));
     out.set(bhttp::field::cache_control, "no-store");
+    out.set("X-Content-Type-Options", "nosniff");
+    out.set("Referrer-Policy", "no-referrer");
+    out.set("Cross-Origin-Resource-Policy", "same-origin");
+    out.set("Content-Security-Policy", content_policy);
     out.body() = std::move(body);
     return out;
 }
@@ -81,7 +120,9 @@ response refuse(int status, std::string_view code, std::string_view message) {
 
 constexpr std::string_view overview =
     "spillway admin\n"
+    "GET  /               in a browser: the live page\n"
     "GET  /status         routes, pools, backends, breakers (JSON)\n"
+    "GET  /events         what the live page shows, each second (server-sent events)\n"
     "GET  /metrics        Prometheus\n"
     "GET  /config         hash, reloads, last issues (JSON)\n"
     "POST /config/reload  read the configuration again\n"
@@ -93,6 +134,7 @@ public:
     session(tcp::socket s, Owner owner)
         : stream_(std::move(s)),
           answer_([owner](const request& r) { return owner->answer(r); }),
+          begin_events_([owner](const request& r, beast::tcp_stream& c) { return owner->begin_events(r, c); }),
           count_(&owner->sessions, [owner](std::size_t* n) { --*n; }) {
         ++*count_;
     }
@@ -110,6 +152,7 @@ private:
     void on_read(beast::error_code ec) {
         if (ec) return close();
         const request r = parser_->release();
+        if (begin_events_(r, stream_)) return;
         response_ = answer_(r);
         response_.version(r.version());
         response_.keep_alive(r.keep_alive());
@@ -131,6 +174,7 @@ private:
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     response response_;
     std::function<response(const request&)> answer_;
+    std::function<bool(const request&, beast::tcp_stream&)> begin_events_;
     std::shared_ptr<std::size_t> count_;
 };
 
@@ -145,13 +189,25 @@ void accept(const Owner& owner) {
 
 }  // namespace
 
+response admin::listening::health() const {
+    std::string body = of.ready() ? "ok\n" : "unavailable\n";
+    for (const auto& line : attention(of)) body += line + "\n";
+    return make(of.ready() ? 200 : 503, "text/plain", std::move(body));
+}
+
 response admin::listening::answer(const request& r) {
-    const auto target = view(r.target());
-    const auto path = target.substr(0, target.find('?'));
+    const auto path = path_of(r);
+    const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
     // Probes carry no key.
     if (path == "/health/live") return make(200, "text/plain", "ok\n");
-    if (path == "/health/ready")
-        return of.ready() ? make(200, "text/plain", "ok\n") : make(503, "text/plain", "unavailable\n");
+    if (path == "/health/ready") return health();
+    // The page holds no data: it asks for the key itself.
+    const bool wants_page = path != "/" || view(r[bhttp::field::accept]).find("text/html") != std::string_view::npos;
+    if (const auto* asset = find_page_asset(path); asset != nullptr && reads && wants_page)
+        return make(200, asset->type, std::string(asset->body));
+    if (!trusts_host(r))
+        return refuse(403, "ForeignHost",
+                      "Without admin.keys this listener answers only to its address or to localhost as Host.");
     if (!admits(r))
         return refuse(401, "401",
                       "The admin listener wants one of its keys as `Authorization: Bearer` or `api-key`.");
@@ -165,12 +221,18 @@ response admin::listening::dispatch(const request& r, std::string_view path) {
     };
     if (path == "/config/reload") {
         if (r.method() != bhttp::verb::post) return wrong_method("POST");
+        if (!is_same_origin(view(r[bhttp::field::host]), view(r[bhttp::field::origin]), view(r["Sec-Fetch-Site"])))
+            return refuse(403, "ForeignOrigin", "Pages of other origins may not reload the configuration.");
         const bool good = of.reload("admin");
         return make(good ? 200 : 409, "application/json", config_text(of));
     }
     const auto now = clock::now();
     if (path == "/status") return reads ? make(200, "application/json", status_text(of, now)) : wrong_method("GET");
     if (path == "/config") return reads ? make(200, "application/json", config_text(of)) : wrong_method("GET");
+    if (path == "/events")
+        return r.method() == bhttp::verb::get
+                   ? refuse(503, "TooManyStreams", "As many pages are open as this listener serves at the same time.")
+                   : wrong_method("GET");
     if (path == "/") return reads ? make(200, "text/plain", std::string(overview)) : wrong_method("GET");
     if (path == "/metrics") {
         if (!reads) return wrong_method("GET");
@@ -185,8 +247,7 @@ admin::~admin() { stop(); }
 
 void admin::stop() noexcept {
     if (!listening_) return;
-    beast::error_code ignored;
-    listening_->acceptor.close(ignored);
+    listening_->close();
     listening_.reset();
 }
 
@@ -203,6 +264,8 @@ std::optional<fault> admin::configure(const config::admin& from) {
         keys.push_back(d);
     }
     if (listening_ && listening_->address == from.address) {
+        // Whoever came with a key that is gone has to come again.
+        if (listening_->keys != keys) listening_->streams->close_all();
         listening_->keys = std::move(keys);
         return std::nullopt;
     }

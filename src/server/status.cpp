@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include <spillway/http/date.hpp>
+#include <spillway/proxy/exchange.hpp>
 #include <spillway/server/health.hpp>
+
+#include "status_usage.hpp"
 
 namespace spillway::server {
 namespace {
@@ -61,9 +63,13 @@ json pool_of(const state& s, const proxy::snapshot& snap, const proxy::pool& p, 
         one["breaker"] = breaker_of(look(snap, b, now), now);
         backends.push_back(std::move(one));
     }
-    return {{"name", p.name},       {"model", p.model},
-            {"version", p.version}, {"health", to_string(health_of(snap, p, now))},
-            {"backends", backends}, {"balance", from.balance}};
+    return {{"name", p.name},
+            {"model", p.model},
+            {"version", p.version},
+            {"health", to_string(health_of(snap, p, now))},
+            {"backends", backends},
+            {"balance", from.balance},
+            {"capacity", proxy::capacity_of(p, now)}};
 }
 
 json route_of(const state& s, const proxy::snapshot& snap, std::size_t index) {
@@ -111,47 +117,83 @@ json providers_of(const state& s) {
     return out;
 }
 
+json workers_of(state& s) {
+    json out = json::array();
+    for (const auto& w : s.workers()) out.push_back({{"sessions", w->sessions()}});
+    return out;
+}
+
+json listeners_of(const proxy::snapshot& snap) {
+    json out = json::array();
+    for (const auto& l : snap.listeners)
+        out.push_back({{"name", l->name},
+                       {"address", l->at.to_string()},
+                       {"tls", l->tls != nullptr},
+                       {"connections", l->open->load(std::memory_order_relaxed)}});
+    return out;
+}
+
+json instances_of(const proxy::snapshot& snap, time_point now) {
+    json out = json::array();
+    for (const auto& i : snap.instances)
+        out.push_back({{"name", i.name},
+                       {"endpoint", (i.to.tls ? "https://" : "http://") + i.host_field + i.path_prefix},
+                       {"region", i.region},
+                       {"geography", i.geography},
+                       {"credential", i.token                ? "token"
+                                      : i.auth_value.empty() ? "none"
+                                                             : "api_key"},
+                       {"breaker", breaker_of(i.state->view(now), now)}});
+    return out;
+}
+
+// What /status and the live page both tell.
+json common_of(state& s, const proxy::snapshot& snap, time_point now) {
+    json routes = json::array(), pools = json::array();
+    for (std::size_t i = 0; i < snap.router.rules().size(); ++i) routes.push_back(route_of(s, snap, i));
+    for (const auto& p : snap.pools) pools.push_back(pool_of(s, snap, p, now));
+    auto traffic = traffic_of(s.labels(), s.worker_stats());
+    traffic["currency"] = s.configuration().tree.prices.currency;
+    return {{"gateway",
+             {{"name", s.configuration().tree.gateway.name},
+              {"version", SPILLWAY_VERSION},
+              {"started_at", time_or_null(s.started_at())},
+              {"ready", s.ready()},
+              {"draining", s.draining()}}},
+            {"configuration", configuration_of(s)},
+            {"attention", attention(s)},
+            {"routes", routes},
+            {"pools", pools},
+            {"traffic", std::move(traffic)},
+            {"usage", usage_of(s)},
+            {"quotas", quotas_of(s, now, wall_clock::now())},
+            {"traces", traces_of(s)},
+            {"errors", errors_of(s)}};
+}
+
+// Names that are no UTF-8 may not cost the whole page.
+std::string text_of(const json& j, int indent) { return j.dump(indent, ' ', false, json::error_handler_t::replace); }
+
 }  // namespace
 
-std::string config_text(const state& s) { return configuration_of(s).dump(1); }
+std::string config_text(const state& s) { return text_of(configuration_of(s), 1); }
 
 std::string status_text(state& s, time_point now) {
     const auto snap = s.current();
-    json workers = json::array();
-    for (const auto& w : s.workers()) workers.push_back({{"sessions", w->sessions()}});
-    json listeners = json::array();
-    for (const auto& l : snap->listeners)
-        listeners.push_back({{"name", l->name},
-                             {"address", l->at.to_string()},
-                             {"tls", l->tls != nullptr},
-                             {"connections", l->open->load(std::memory_order_relaxed)}});
-    json routes = json::array(), pools = json::array(), instances = json::array();
-    for (std::size_t i = 0; i < snap->router.rules().size(); ++i) routes.push_back(route_of(s, *snap, i));
-    for (const auto& p : snap->pools) pools.push_back(pool_of(s, *snap, p, now));
-    for (const auto& i : snap->instances)
-        instances.push_back({{"name", i.name},
-                             {"endpoint", (i.to.tls ? "https://" : "http://") + i.host_field + i.path_prefix},
-                             {"region", i.region},
-                             {"geography", i.geography},
-                             {"credential", i.token                ? "token"
-                                            : i.auth_value.empty() ? "none"
-                                                                   : "api_key"},
-                             {"breaker", breaker_of(i.state->view(now), now)}});
-    const json out{{"gateway",
-                    {{"name", s.configuration().tree.gateway.name},
-                     {"version", SPILLWAY_VERSION},
-                     {"started_at", time_or_null(s.started_at())},
-                     {"ready", s.ready()},
-                     {"draining", s.draining()},
-                     {"workers", workers}}},
-                   {"configuration", configuration_of(s)},
-                   {"listeners", listeners},
-                   {"routes", routes},
-                   {"pools", pools},
-                   {"instances", instances},
-                   {"credentials", credentials_of(s, now)},
-                   {"token_providers", providers_of(s)}};
-    return out.dump(1);
+    json out = common_of(s, *snap, now);
+    out["gateway"]["workers"] = workers_of(s);
+    out["listeners"] = listeners_of(*snap);
+    out["instances"] = instances_of(*snap, now);
+    out["credentials"] = credentials_of(s, now);
+    out["token_providers"] = providers_of(s);
+    return text_of(out, 1);
+}
+
+std::string page_text(state& s, time_point now) {
+    const auto snap = s.current();
+    json out = common_of(s, *snap, now);
+    out["at"] = std::chrono::duration<double>(wall_clock::now().time_since_epoch()).count();
+    return text_of(out, -1);
 }
 
 }  // namespace spillway::server

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from support.config import KEY, UPSTREAM_KEY
+from support.config import KEY, UPSTREAM_KEY, free_port
 from support.gateway import CHAT, QUESTION, STREAM
 from support.upstream import chat_completion
 
@@ -188,3 +188,47 @@ def test_a_hostile_name_cannot_forge_a_log_line(one):
     line = one.wait_for_access_log(1)[0]
     assert line["deployment"] == 'x"},"client":"root'
     assert line["client"] == "app"
+
+
+def test_readiness_tells_what_needs_attention(one):
+    assert one.admin("GET", "/health/ready").body == b"ok\n"
+    assert one.reload({"routes": [{"clients": ["app"], "deployment": "*", "pool": "nowhere"}]}).status == 409
+    answer = one.admin("GET", "/health/ready")
+    first, *details = answer.body.decode().splitlines()
+    assert (answer.status, first) == (200, "ok")
+    assert details == ["configuration: the last reload was refused; the one before it runs"]
+
+
+def test_status_counts_traffic(one, a):
+    one.chat()
+    a.default = lambda c, r: c.error(500)
+    one.chat()
+    one.wait_for_metric(1, "spillway_requests_total", client="app", status="503")
+    status = one.status()
+    client = next(c for c in status["traffic"]["clients"] if c["name"] == "app")
+    assert (client["requests"], client["statuses"]["2xx"], client["statuses"]["5xx"]) == (2, 1, 1)
+    pool = next(p for p in status["traffic"]["pools"] if p["name"] == "main")
+    assert pool["seconds"]["count"] == 2
+    assert 0 < pool["seconds"]["p50"] <= pool["seconds"]["p95"] <= pool["seconds"]["p99"] < 10
+    error = status["errors"][0]
+    assert (error["status"], error["client"], error["pool"]) == (503, "app", "main")
+    assert abs(error["at"] - time.time()) < 60
+    assert status["pools"][0]["capacity"] == 1
+
+
+def test_readiness_tells_that_the_ledger_has_no_store_and_stays_ready(gateway, a, tmp_path):
+    g = gateway([a], {"usage": {"spool": str(tmp_path / "spool"), "store": f"postgresql://nobody@127.0.0.1:{free_port()}/u",
+                                "password": "file:" + str(tmp_path / "password")}}, start=False)
+    (tmp_path / "password").write_text("the password of the database")
+    g.start()
+    assert g.chat().status == 200
+    until = time.monotonic() + 10
+    while b"1 records wait" not in (answer := g.admin("GET", "/health/ready")).body:
+        assert time.monotonic() < until, answer.body
+        time.sleep(0.1)
+    assert answer.status == 200
+    first, *details = answer.body.decode().splitlines()
+    assert first == "ok" and details == ["usage: the store is away; 1 records wait in the spool"]
+    usage = g.status()["usage"]
+    assert (usage["up"], usage["waiting"], usage["lost"]) == (False, 1, 0)
+    assert usage["last_error"] and "the password of the database" not in g.admin("GET", "/status").body.decode()

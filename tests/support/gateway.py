@@ -133,6 +133,10 @@ class Gateway:
         return self.port_of()
 
     @property
+    def admin_port(self):
+        return int(self.config["admin"]["address"].rpartition(":")[2])
+
+    @property
     def url(self):
         scheme = "https" if "tls" in self.config["listeners"]["public"] else "http"
         return f"{scheme}://localhost:{self.port}"
@@ -153,9 +157,12 @@ class Gateway:
         return self.ask("POST", target, fields, QUESTION if body is None else body, **how)
 
     def admin(self, method, target, fields=(), body=None):
-        port = int(self.config["admin"]["address"].rpartition(":")[2])
+        port = self.admin_port
         if body is None and method == "POST":
             body = b""
+        fields = list(fields.items()) if isinstance(fields, dict) else list(fields)
+        if "host" not in (name.lower() for name, _ in fields):
+            fields.append(("Host", f"127.0.0.1:{port}"))
         with Wire(port) as wire:
             return wire.ask(method, target, fields, body)
 

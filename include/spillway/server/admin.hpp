@@ -10,8 +10,8 @@
 
 namespace spillway::server {
 
-// The operators' listener: /status, /metrics, /config, POST /config/reload, health. Runs on the main thread's
-// io_context, away from the request path.
+// The operators' listener: the live page with its events, /status, /metrics, /config, POST /config/reload, health.
+// Runs on the main thread's io_context, away from the request path.
 class admin {
 public:
     admin(boost::asio::io_context& io, state& of);

@@ -1,0 +1,39 @@
+#include <algorithm>
+
+#include <spillway/server/status.hpp>
+
+namespace spillway::server {
+namespace {
+
+void ledger_lines(const ledger::report& r, std::vector<std::string>& out) {
+    if (!r.store_up)
+        out.push_back("usage: the store is away; " + std::to_string(r.waiting) + " records wait in the spool");
+    if (r.spool_full) out.emplace_back("usage: the spool is full; records are being lost");
+    if (r.lost != 0) out.push_back("usage: " + std::to_string(r.lost) + " records were lost");
+}
+
+void identity_lines(const state& s, std::vector<std::string>& out) {
+    const auto tokens = s.identities().tokens();
+    const auto without = std::count_if(tokens.begin(), tokens.end(), [](const auto& t) { return !t.usable; });
+    if (without != 0) out.push_back("credentials: " + std::to_string(without) + " have no valid token");
+    const auto providers = s.identities().providers();
+    const auto keyless = std::count_if(providers.begin(), providers.end(), [](const auto& p) { return p.keys == 0; });
+    if (keyless != 0) out.push_back("token providers: " + std::to_string(keyless) + " have no keys");
+}
+
+}  // namespace
+
+std::vector<std::string> attention(const state& s) {
+    std::vector<std::string> out;
+    if (const auto* l = s.usage_ledger()) ledger_lines(l->report(), out);
+    if (const auto* q = s.quota_store(); q != nullptr && !q->look().up)
+        out.emplace_back("quotas: the shared store is away; local shares decide");
+    if (const auto* t = s.trace_exporter(); t != nullptr && !t->look().last_error.empty())
+        out.emplace_back("traces: the collector does not take spans");
+    identity_lines(s, out);
+    if (s.reloads().last_bad > s.reloads().last_good)
+        out.emplace_back("configuration: the last reload was refused; the one before it runs");
+    return out;
+}
+
+}  // namespace spillway::server
