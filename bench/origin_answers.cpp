@@ -47,12 +47,13 @@ answer stream_answer(std::uint64_t events, duration gap, bool tells_usage) {
                               (tells_usage ? R"(,"usage":null})" : "}") + "\n\n";
     for (std::uint64_t i = 0; i < events; ++i) a.pieces.push_back(chunk(event));
     if (tells_usage)
-        a.pieces.push_back(chunk(R"(data: {"id":")" + std::string(id) +
-                                 R"(","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-2024-11-20",)"
-                                 R"("choices":[],"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,)"
-                                 R"("prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},)"
-                                 R"("completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}})"
-                                 "\n\n"));
+        a.pieces.push_back(
+            chunk(R"(data: {"id":")" + std::string(id) +
+                  R"(","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-2024-11-20",)"
+                  R"("choices":[],"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,)"
+                  R"("prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},)"
+                  R"("completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}})"
+                  "\n\n"));
     a.pieces.push_back(chunk("data: [DONE]\n\n") + "0\r\n\r\n");
     a.pieces.front().insert(0, head);
     return a;

@@ -9,7 +9,7 @@
 namespace spillway::proxy {
 namespace {
 
-constexpr std::uint64_t usual_answer = 256;  // tokens, when the request sets no limit
+constexpr std::uint64_t usual_answer = 256;   // tokens, when the request sets no limit
 constexpr duration longest_ask = seconds(2);  // the store falls back long before
 
 // The answer of a store of quotas on its way back to the worker that waits for it.
@@ -42,8 +42,8 @@ fault refusal_of(const shared::verdict& v) {
             f.message = "Too many requests of this client are running" + of + ". Wait until one of them ends.";
             break;
         case limit::requests:
-            f.message = "The client's requests per minute" + of + " are used up. Retry after " + seconds_text(v.wait) +
-                        " seconds.";
+            f.message = "The client's requests per minute" + of + " are used up. Retry after " +
+                        seconds_text(v.wait) + " seconds.";
             break;
         case limit::tokens:
             f.message = "The client's tokens per minute" + of + " are used up. Retry after " + seconds_text(v.wait) +
@@ -68,7 +68,9 @@ shared::amounts exchange::estimate() const noexcept {
     switch (classified_.op->family) {
         case core::family::chat:
         case core::family::completions:
-        case core::family::responses: t.completion = usage_.answer_limit.value_or(usual_answer) * usage_.choices; break;
+        case core::family::responses:
+            t.completion = usage_.answer_limit.value_or(usual_answer) * usage_.choices;
+            break;
         case core::family::embeddings: break;
         case core::family::images:
         case core::family::speech:
@@ -102,7 +104,8 @@ net::task<shared::verdict> exchange::ask_quota() {
     const auto holder = *holder_at(usage_.held);
     const time_point asked = clock::now();
     auto answer = std::make_shared<quota_answer>(worker_.loop());
-    auto back = [answer, holder, estimate = usage_.estimate, began = began_, &loop = worker_.loop()](shared::verdict v) {
+    auto back = [answer, holder, estimate = usage_.estimate, began = began_,
+                 &loop = worker_.loop()](shared::verdict v) {
         loop.post([answer, holder, estimate, began, v] {
             answer->verdict = v;
             answer->here = true;
@@ -151,9 +154,7 @@ net::task<bool> exchange::admit() {
 void exchange::count_quota_refusal(const shared::verdict& v) {
     const auto& c = snapshot_->shared->clients[*client_];
     const auto kind = usage_.refused_by < c.holder_kinds.size() ? c.holder_kinds[usage_.refused_by] : "pool";
-    worker_.stats()
-        .quota_refusals.at({worker_.label(kind), c.label, worker_.label(core::name_of(v.limit))})
-        .add();
+    worker_.stats().quota_refusals.at({worker_.label(kind), c.label, worker_.label(core::name_of(v.limit))}).add();
 }
 
 // It was granted here and refused there: as if it had never been.
@@ -163,11 +164,11 @@ void exchange::give_back_quotas() noexcept {
     usage_.held = 0;
 }
 
-void exchange::settle_quotas(const shared::amounts& real) noexcept {
+void exchange::settle_quotas(const shared::amounts& real, time_point ended) noexcept {
     if (usage_.held == 0) return;
-    const auto now = clock::now();
-    const auto wall = wall_clock::now();
-    for (std::size_t i = 0; i < usage_.held; ++i) (*holder_at(i))->settle(usage_.estimate, real, began_, now, wall);
+    // No other look at a clock for a request's end.
+    const auto wall = usage_.began_wall + std::chrono::duration_cast<wall_time::duration>(ended - began_);
+    for (std::size_t i = 0; i < usage_.held; ++i) (*holder_at(i))->settle(usage_.estimate, real, began_, ended, wall);
     usage_.held = 0;
 }
 
@@ -182,8 +183,9 @@ exchange::maybe_fault exchange::check_shed() {
     return fault{.code = "LowPriorityShed",
                  .who = origin::client,
                  .status = 429,
-                 .message = "The pool runs short, and this client's requests give way to more important ones. Try "
-                            "again in a moment."};
+                 .message =
+                     "The pool runs short, and this client's requests give way to more important ones. Try "
+                     "again in a moment."};
 }
 
 double capacity_of(const pool& p, time_point now) noexcept {

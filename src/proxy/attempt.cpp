@@ -117,7 +117,8 @@ void exchange::compose_request(const backend& b) {
     secret_in_out_ = {secret_begin, secret_end - secret_begin};
 }
 
-// Whether this backend is to tell the usage of a stream whose client did not ask. Older versions of the API refuse it.
+// Whether this backend is to tell the usage of a stream whose client did not ask. Older versions of the API refuse
+// it.
 bool exchange::asks_usage(const backend& b) const noexcept {
     if (!usage_.may_ask) return false;
     const auto& pinned = snapshot_->shared->instances[b.instance].pinned_api_version;
@@ -230,7 +231,8 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
         if (const auto left = text::parse_unsigned(t.remaining_tokens))
             serving_->state->tell_tokens(
                 static_cast<std::int64_t>(*left),
-                static_cast<std::int64_t>(text::parse_unsigned(f.value(field_id::x_ratelimit_limit_tokens)).value_or(0)),
+                static_cast<std::int64_t>(
+                    text::parse_unsigned(f.value(field_id::x_ratelimit_limit_tokens)).value_or(0)),
                 worker_.now());
     if (o.status >= 400) o.told = core::told_time(t, o.status, wall_clock::now());
     o.has_retry_after = !t.retry_after.empty() || !t.retry_after_ms.empty() || !t.x_ms_retry_after_ms.empty();

@@ -37,7 +37,7 @@ exchange::exchange(session& s) : session_(s), worker_(s.owner()), snapshot_(work
 exchange::~exchange() {
     drop_connection();
     settle_attempt();
-    settle_quotas({});
+    settle_quotas({}, clock::now());
     release_scratch();
     release_memory();
 }

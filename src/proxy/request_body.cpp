@@ -176,10 +176,9 @@ exchange::maybe_fault exchange::scan_body() {
     const auto model = named_here ? q.want("model") : stream;
     const bool responses = op.family == core::family::responses;
     const bool chats = op.family == core::family::chat || op.family == core::family::completions;
-    const auto options = chats ? q.want("stream_options") : stream,
-               most = chats ? q.want("max_tokens") : stream,
-               most_completion = chats ? q.want("max_completion_tokens") : stream, choices = chats ? q.want("n") : stream,
-               most_output = responses ? q.want("max_output_tokens") : stream;
+    const auto options = chats ? q.want("stream_options") : stream, most = chats ? q.want("max_tokens") : stream,
+               most_completion = chats ? q.want("max_completion_tokens") : stream,
+               choices = chats ? q.want("n") : stream, most_output = responses ? q.want("max_output_tokens") : stream;
     const auto previous = responses ? q.want("previous_response_id") : stream,
                conversation = responses ? q.want("conversation") : stream,
                background = responses ? q.want("background") : stream;

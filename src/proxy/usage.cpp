@@ -10,8 +10,8 @@
 namespace spillway::proxy {
 namespace {
 
-constexpr std::size_t prompt_kept = 64 * 1024;   // of a stream's request, for an estimate
-constexpr std::size_t text_kept = 256 * 1024;    // of a stream's answer
+constexpr std::size_t prompt_kept = 64 * 1024;  // of a stream's request, for an estimate
+constexpr std::size_t text_kept = 256 * 1024;   // of a stream's answer
 constexpr std::size_t end_user_kept = 128;
 
 bool has_tokens(core::family f) noexcept { return f != core::family::speech && f != core::family::models; }
@@ -37,15 +37,22 @@ void exchange::note_end_user(std::string_view raw) {
     if (!decoded) return;
     auto size = std::min(decoded->size(), end_user_kept);
     // Not in the middle of a character.
-    while (size > 0 && size < decoded->size() && (static_cast<unsigned char>((*decoded)[size]) & 0xc0U) == 0x80U) --size;
+    while (size > 0 && size < decoded->size() && (static_cast<unsigned char>((*decoded)[size]) & 0xc0U) == 0x80U)
+        --size;
     usage_.end_user.assign(decoded->substr(0, size));
+}
+
+// A stream that was committed as good and then told of an error in its last event.
+bool exchange::ends_with_error() const noexcept {
+    return reply_code_.empty() && events_ && events_->terminal_is_error();
 }
 
 core::usage_outcome exchange::outcome_of_request() const noexcept {
     using outcome = core::usage_outcome;
     if (client_left_) return outcome::client_left;
-    if (!broken_why_.empty()) return outcome::broken;
-    if (!reply_code_.empty()) return status_ < 500 && reply_who_ == origin::client ? outcome::refused : outcome::failed;
+    if (!broken_why_.empty() || ends_with_error()) return outcome::broken;
+    if (!reply_code_.empty())
+        return status_ < 500 && reply_who_ == origin::client ? outcome::refused : outcome::failed;
     return status_ >= 400 ? outcome::error : outcome::ok;
 }
 
@@ -89,6 +96,7 @@ void exchange::fill_record(core::usage_record& r, time_point ended) {
     r.deployment = deployment_;
     if (classified_.op != nullptr) r.operation = classified_.op->name;
     r.code = reply_code_.empty() ? broken_why_ : reply_code_;
+    if (r.code.empty() && ends_with_error()) r.code = "stream_error";
     r.status = static_cast<std::uint16_t>(status_);
     r.attempts = static_cast<std::uint8_t>(std::min<std::uint32_t>(attempts_, 255));
     r.outcome = outcome_of_request();
@@ -96,10 +104,11 @@ void exchange::fill_record(core::usage_record& r, time_point ended) {
     r.bytes_in = usage_.bytes_in;
     r.bytes_out = bytes_to_client_;
     const auto micros = [this](time_point t) {
-        return static_cast<std::uint64_t>(std::max<std::int64_t>(
-            0, std::chrono::duration_cast<microseconds>(t - began_).count()));
+        return static_cast<std::uint64_t>(
+            std::max<std::int64_t>(0, std::chrono::duration_cast<microseconds>(t - began_).count()));
     };
-    if (first_byte_at_ != time_point{}) r.first_byte_us = static_cast<std::uint32_t>(std::min<std::uint64_t>(micros(first_byte_at_), UINT32_MAX));
+    if (first_byte_at_ != time_point{})
+        r.first_byte_us = static_cast<std::uint32_t>(std::min<std::uint64_t>(micros(first_byte_at_), UINT32_MAX));
     r.duration_us = micros(ended);
 }
 
@@ -114,13 +123,13 @@ void exchange::account_usage(time_point ended) {
     append_tries(tries);
     r.tries_json = tries;
     const auto price = serving_ != nullptr && reply_code_.empty() ? serving_->price : std::nullopt;
-    if (!told && estimate_elsewhere(r, price)) return;
+    if (!told && estimate_elsewhere(r, price, ended)) return;
     if (!told) guess_tokens(r);
     complete_record(r, price);
-    settle_quotas({static_cast<std::int64_t>(r.tokens.total()), r.price_nanos});
+    settle_quotas({static_cast<std::int64_t>(r.tokens.total()), r.price_nanos}, ended);
     if (shared.ledger && !worker_.append_record(*shared.ledger, r)) worker_.stats().usage_records_lost.add();
     usage_.recorded = {r.id, r.tokens, r.source};
-    count_tokens(r);
+    count_tokens(r, ended);
 }
 
 // Bytes of the stream's text that were not kept.
@@ -138,7 +147,8 @@ void exchange::guess_tokens(core::usage_record& r) const noexcept {
 }
 
 // Hands the record over to be counted by the vocabulary. False: there is nothing to count, or no room.
-bool exchange::estimate_elsewhere(core::usage_record& r, const std::optional<config::price>& price) {
+bool exchange::estimate_elsewhere(core::usage_record& r, const std::optional<config::price>& price,
+                                  time_point ended) {
     auto* const estimator = worker_.process().estimator;
     if (!events_ || estimator == nullptr) return false;
     core::usage_record counted = r;
@@ -174,12 +184,12 @@ bool exchange::estimate_elsewhere(core::usage_record& r, const std::optional<con
     usage_.held = 0;
     usage_.recorded = {r.id, counted.tokens, counted.source};
     complete_record(counted, price);
-    count_tokens(counted);
+    count_tokens(counted, ended);
     return true;
 }
 
 // The same numbers for metrics; estimates as the worker guesses them.
-void exchange::count_tokens(const core::usage_record& r) {
+void exchange::count_tokens(const core::usage_record& r, time_point ended) {
     stats::usage_numbers n;
     n.client = snapshot_->shared->clients[*client_].label;
     n.operation = classified_.op != nullptr ? worker_.label(classified_.op->name) : stats::label{0};
@@ -193,7 +203,7 @@ void exchange::count_tokens(const core::usage_record& r) {
     else if (status_ >= 400) n.error = worker_.status_label(status_);
     if (reply_code_.empty() && attempts_ > 0) {
         n.attempt_error = n.error;
-        n.attempt_seconds = seconds_between(attempt_began_, clock::now());
+        n.attempt_seconds = seconds_between(attempt_began_, ended);
     }
     n.source = static_cast<stats::usage_numbers::origin>(r.source);
     n.prompt = r.tokens.prompt;
@@ -232,7 +242,7 @@ void exchange::account() {
     if (pool_) stats.request_seconds.at({pool_label(), operation}).observe(seconds_between(began_, ended));
     stats.bytes_to_clients.add(bytes_to_client_);
     account_usage(ended);
-    settle_quotas({});
+    settle_quotas({}, ended);
     end_trace();
     end_capture();
     if (usage_.tap) worker_.give_tap(std::move(usage_.tap));

@@ -45,7 +45,8 @@ void usage_estimator::work() {
         auto* const to = to_;
         lock.unlock();
         finish(j);
-        if (to != nullptr && j.of->keeps_records && !to->append(j.record)) lost_.fetch_add(1, std::memory_order_relaxed);
+        if (to != nullptr && j.of->keeps_records && !to->append(j.record))
+            lost_.fetch_add(1, std::memory_order_relaxed);
         finished_.fetch_add(1, std::memory_order_relaxed);
         j = {};
         lock.lock();
@@ -62,7 +63,8 @@ void usage_estimator::finish(job& j) {
     j.record.source = core::token_source::estimated;
     complete_record(j.record, j.price);
     const shared::amounts real{static_cast<std::int64_t>(j.record.tokens.total()), j.record.price_nanos};
-    for (const auto& h : j.hold.holders) h->settle(j.hold.estimate, real, j.hold.began, clock::now(), wall_clock::now());
+    for (const auto& h : j.hold.holders)
+        h->settle(j.hold.estimate, real, j.hold.began, clock::now(), wall_clock::now());
 }
 
 void complete_record(core::usage_record& r, const std::optional<config::price>& price) noexcept {

@@ -37,7 +37,8 @@ public:
           identities_([this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); },
                       [this] { asio::post(io_, [this] { look_whether_ready(); }); }),
           compiler_(labels_, identities_),
-          accounting_([this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); }),
+          accounting_(
+              [this](std::string what) { asio::post(io_, [w = std::move(what)] { spdlog::warn("{}", w); }); }),
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           tick_(io_),
           admin_(io_, *this),

@@ -174,6 +174,21 @@ def test_retries_failures_and_refusals_are_told_apart(gateway, a, b, tmp_path):
     assert found[2]["token_source"] == "none" and found[2]["prompt_tokens"] == 0
 
 
+def test_a_stream_that_ends_with_an_error_event_is_no_success(kept, a, tmp_path):
+    g = kept()
+
+    def fails(c, r):
+        c.stream_head()
+        c.event(chunk(delta("some"), None))
+        c.event({"error": {"code": "server_error", "message": "the model failed"}})
+        c.last_chunk()
+
+    a.then(fails)
+    assert g.chat(STREAM).status == 200
+    [r] = wait_for_records(tmp_path, 1)
+    assert r["outcome"] == "broken" and r["code"] == "stream_error" and r["token_source"] == "estimated"
+
+
 def test_nobody_leaves_no_record(kept, tmp_path, a):
     g = kept()
     assert g.chat(key="wrong").status == 401

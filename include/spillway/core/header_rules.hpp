@@ -16,7 +16,8 @@ inline constexpr std::string_view deployment_params[] = {"deployment", "deployme
 // Whether a field of the backend's answer is the client's. Fields that frame the message are written anew.
 bool relayed_to_client(http::field_id id, std::string_view name) noexcept;
 
-// Whether a field of the backend's answer tells of its own rate limits: a client with a quota is told of that instead.
+// Whether a field of the backend's answer tells of its own rate limits: a client with a quota is told of that
+// instead.
 bool tells_rate(http::field_id id) noexcept;
 
 // Which of the client's fields a backend gets to see: an allow-list. Credentials, front door fields, SDK telemetry,

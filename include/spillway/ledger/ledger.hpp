@@ -21,7 +21,8 @@ namespace spillway::ledger {
 class spool_writer {
 public:
     virtual ~spool_writer() = default;
-    // Takes the record; false when it is lost because the spool is full. Never blocks, never allocates on the usual way.
+    // Takes the record; false when it is lost because the spool is full. Never blocks, never allocates on the usual
+    // way.
     virtual bool append(const core::usage_record& r) noexcept = 0;
 };
 
@@ -34,13 +35,13 @@ struct spent {
 // How the ledger does, for readiness details, metrics and the status page. Any thread.
 struct report {
     bool store_up{false};
-    std::string store;       // for people: "sqlite:/path", "postgresql://host/db"; no secret
-    std::string last_error;  // empty: none since the store came up
-    std::uint64_t written{0};        // records in the store, by this process
-    std::uint64_t waiting{0};        // records in the spool, not yet in the store
-    std::uint64_t lost{0};           // records that found no room
+    std::string store;         // for people: "sqlite:/path", "postgresql://host/db"; no secret
+    std::string last_error;    // empty: none since the store came up
+    std::uint64_t written{0};  // records in the store, by this process
+    std::uint64_t waiting{0};  // records in the spool, not yet in the store
+    std::uint64_t lost{0};     // records that found no room
     std::uint64_t spool_bytes{0}, spool_limit{0};
-    bool spool_full{false};          // records are being lost right now
+    bool spool_full{false};  // records are being lost right now
     double oldest_waiting_seconds{0};
     std::uint64_t store_failures{0};
 };
@@ -70,8 +71,8 @@ struct opening {
     std::function<void(std::string)> alarm;  // tells operators; one call at a time; must not block
 };
 
-// Makes folder and files, takes over what an earlier process left, starts the thread. Blocks on the disk: main thread.
-// Faults: the folder cannot be made or written. A store that is away is no fault.
+// Makes folder and files, takes over what an earlier process left, starts the thread. Blocks on the disk: main
+// thread. Faults: the folder cannot be made or written. A store that is away is no fault.
 result<std::unique_ptr<service>> open(opening with);
 
 }  // namespace spillway::ledger

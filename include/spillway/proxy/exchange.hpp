@@ -22,7 +22,7 @@
 namespace spillway::http {
 class head_writer;
 class json_query;
-}
+}  // namespace spillway::http
 
 namespace spillway::proxy {
 
@@ -99,21 +99,22 @@ private:
     maybe_fault check_shed();
     void count_quota_refusal(const shared::verdict& v);
     void give_back_quotas() noexcept;
-    void settle_quotas(const shared::amounts& real) noexcept;
+    void settle_quotas(const shared::amounts& real, time_point ended) noexcept;
     void write_rate_fields(http::head_writer& w) const;
 
     // usage.cpp
     void watch_answer();
     void keep_prompt();
     void note_end_user(std::string_view raw);
+    bool ends_with_error() const noexcept;
     core::usage_outcome outcome_of_request() const noexcept;
     bool read_tokens(core::usage_record& r) const;
     void fill_record(core::usage_record& r, time_point ended);
     void account_usage(time_point ended);
     std::uint64_t text_cut() const noexcept;
     void guess_tokens(core::usage_record& r) const noexcept;
-    bool estimate_elsewhere(core::usage_record& r, const std::optional<config::price>& price);
-    void count_tokens(const core::usage_record& r);
+    bool estimate_elsewhere(core::usage_record& r, const std::optional<config::price>& price, time_point ended);
+    void count_tokens(const core::usage_record& r, time_point ended);
 
     // tracing.cpp
     void begin_trace();

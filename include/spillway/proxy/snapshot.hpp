@@ -66,10 +66,10 @@ struct backend {
     std::size_t instance{0};
     std::string deployment, model_json;  // the name, and as a JSON string with its quotes
     std::string type;
-    std::uint32_t max_outstanding{0};  // over all workers; 0: no cap
+    std::uint32_t max_outstanding{0};          // over all workers; 0: no cap
     std::optional<std::int64_t> tokens_limit;  // that the deployment was assigned, for a minute
     std::optional<config::price> price;
-    std::string identity;              // stable over reloads as long as the deployment is the same
+    std::string identity;  // stable over reloads as long as the deployment is the same
     stats::label label{0};
     std::shared_ptr<shared_backend> state;
 };
@@ -91,12 +91,13 @@ struct client {
     std::string name;
     stats::label label{0};
     bool served_by_headers{false};
-    std::string labels_json;                                     // carried into usage records; empty: none
+    std::string labels_json;  // carried into usage records; empty: none
     config::priority_class priority{config::priority_class::normal};
-    std::vector<std::shared_ptr<shared::holder>> holders;        // its own quota, then those of its groups
-    std::vector<std::string_view> holder_kinds;                  // client or group, as in holders
-    std::vector<std::shared_ptr<shared::holder>> pool_holders;   // by pool; null: none. Empty when there is none at all
-    bool has_rate{false};                                        // a holder limits requests or tokens for a minute
+    std::vector<std::shared_ptr<shared::holder>> holders;  // its own quota, then those of its groups
+    std::vector<std::string_view> holder_kinds;            // client or group, as in holders
+    std::vector<std::shared_ptr<shared::holder>>
+        pool_holders;                 // by pool; null: none. Empty when there is none at all
+    bool has_rate{false};             // a holder limits requests or tokens for a minute
     std::vector<std::string> models;  // names that it may use, as far as its routes spell them out
 };
 
@@ -116,13 +117,13 @@ struct snapshot {
     config::slow_down slow_down;
     core::router router;
     std::vector<std::string> route_names;
-    std::vector<bool> route_passes_token;  // by route: the client's own token goes to the instance
+    std::vector<bool> route_passes_token;        // by route: the client's own token goes to the instance
     std::vector<config::capture_what> captures;  // by route
     double access_log_sample{1.0};
     std::string gateway;
     bool counts_tokens{false};  // answers are looked at for their usage: there is a ledger, a quota, or traces
     bool keeps_records{false};
-    bool asks_usage{false};     // of streams whose client did not
+    bool asks_usage{false};  // of streams whose client did not
     bool end_users{true};
     std::size_t capture_bytes{0};
     config::tracing tracing;

@@ -23,8 +23,8 @@ struct quota_hold {
     time_point began{};
 };
 
-// Counts tokens of answers that did not tell their usage, on a thread of its own: the vocabulary is far too slow for a
-// worker. The record waits here until it has its numbers and then goes to the ledger.
+// Counts tokens of answers that did not tell their usage, on a thread of its own: the vocabulary is far too slow for
+// a worker. The record waits here until it has its numbers and then goes to the ledger.
 class usage_estimator {
 public:
     static constexpr std::size_t most_bytes = 64 * 1024 * 1024;  // that wait; beyond, the worker guesses
@@ -33,9 +33,9 @@ public:
         std::shared_ptr<const snapshot> of;  // keeps the names of the record alive
         core::usage_record record;           // its own texts are views into `texts`
         std::unique_ptr<char[]> texts;
-        std::string prompt;            // the request's body; empty: prompt tokens stand in the record
-        std::string answer;            // text as it passed by, escaped
-        std::uint64_t answer_cut{0};   // bytes of text that were not kept
+        std::string prompt;           // the request's body; empty: prompt tokens stand in the record
+        std::string answer;           // text as it passed by, escaped
+        std::uint64_t answer_cut{0};  // bytes of text that were not kept
         std::optional<config::price> price;
         quota_hold hold;
     };

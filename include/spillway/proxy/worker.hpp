@@ -13,10 +13,10 @@
 
 #include <spillway/base/random.hpp>
 #include <spillway/core/slow_down.hpp>
+#include <spillway/http/usage_tap.hpp>
 #include <spillway/net/acceptor.hpp>
 #include <spillway/net/loop.hpp>
 #include <spillway/net/slab.hpp>
-#include <spillway/http/usage_tap.hpp>
 #include <spillway/proxy/captured.hpp>
 #include <spillway/proxy/log_buffer.hpp>
 #include <spillway/proxy/recent_errors.hpp>
@@ -34,8 +34,8 @@ struct scratch;
 struct process_state {
     std::atomic<bool> ready{false};  // what /health/ready says, kept up to date by the main thread
     std::atomic<bool> draining{false};
-    std::atomic<std::size_t> body_bytes{0};  // held by request bodies, against snapshot.body_memory
-    std::function<void(std::string)> alarm;  // tells operators; any thread, never blocks; set before the workers run
+    std::atomic<std::size_t> body_bytes{0};   // held by request bodies, against snapshot.body_memory
+    std::function<void(std::string)> alarm;   // tells operators; any thread, never blocks; set before the workers run
     std::function<bool(captured&&)> capture;  // takes prompts and answers; any thread, never blocks; false: dropped
     usage_estimator* estimator{nullptr};      // set before the workers run
     recent_errors errors;

@@ -14,8 +14,8 @@ namespace spillway::server {
 
 struct compiled {
     std::shared_ptr<proxy::snapshot> snapshot;  // its accounting part is the server's to add
-    std::vector<config::issue> issues;  // errors: then snapshot is null
-    std::vector<std::string> files;     // what was read: certificates, keys, secrets; to be watched
+    std::vector<config::issue> issues;          // errors: then snapshot is null
+    std::vector<std::string> files;             // what was read: certificates, keys, secrets; to be watched
 };
 
 // Makes the request path's form of a checked configuration: resolves secrets, loads certificates, compiles routes,
