@@ -34,6 +34,7 @@ class UsageDatabase:
         self.path = Path(path)
         steps = re.findall(r'R"sql\((.*?)\)sql"', SCHEMA.read_text(), re.DOTALL)
         self.db = sqlite3.connect(self.path, isolation_level=None)
+        self.db.execute("PRAGMA page_size = 16384")
         self.db.execute("PRAGMA journal_mode = WAL")
         for step in steps:
             self.db.executescript(step)
@@ -66,14 +67,15 @@ class UsageDatabase:
     def row(self, time_us, kind, status=200, outcome="ok", source="exact", streaming=False, prompt=0, completion=0,
             cached=0, reasoning=0, price_nanos=None, end_user=None, code=None, tries=None):
         self.count += 1
-        facts = (status | OUTCOMES.index(outcome) << 16 | SOURCES.index(source) << 20 | streaming << 24
+        facts = (kind << 34 | status | OUTCOMES.index(outcome) << 16 | SOURCES.index(source) << 20 | streaming << 24
                  | (price_nanos is not None) << 25 | 1 << 26)
-        return ((time_us // 1000) << 21 | self.count & 0x1FFFFF, kind, time_us, facts, prompt, completion,
-                price_nanos or 0, cached or None, reasoning or None, None, None, 500, 2000, 150_000, 20_000, 900_000,
-                -(2 ** 63) + self.count, f"request-{self.count}", end_user, code, tries)
+        notes = None if code is None and tries is None else f"{code or ''}\n{tries or ''}"
+        return ((time_us // 1000) << 21 | self.count & 0x1FFFFF, facts, time_us % 1000, prompt, completion,
+                price_nanos or 0, cached | reasoning << 31, 0, 500 | 2000 << 31, 150_000 | 20_000 << 32, 900_000,
+                -(2 ** 63) + self.count, f"request-{self.count}", end_user, notes)
 
     def insert(self, rows):
-        self.db.executemany(f"INSERT INTO records VALUES (?{', ?' * 20})", rows)
+        self.db.executemany(f"INSERT INTO records VALUES (?{', ?' * 14})", rows)
 
     def add(self, moment, **what):
         kind = self.kind(**{k: what.pop(k) for k in KIND if k in what})
