@@ -9,6 +9,7 @@
 #include <spillway/http/endpoint_url.hpp>
 
 #include "commands.hpp"
+#include "explain_limits.hpp"
 
 namespace spillway::cli {
 namespace {
@@ -151,6 +152,9 @@ int explain(const explain_options& o) {
         pools.push_back(explain_pool(t, chosen->pool));
     }
     out["pools"] = pools;
+    std::vector<std::string> names;
+    for (const auto& p : pools) names.push_back(p["pool"].get<std::string>());
+    out["limits"] = explain_limits(t, o.client, names);
     if (o.json_out) {
         std::cout << out.dump(1) << '\n';
         return chosen == nullptr ? 1 : 0;
@@ -168,6 +172,7 @@ int explain(const explain_options& o) {
         std::cout << "the client's own token goes to the instance; credentials below do not count\n";
     for (const auto& p : pools)
         print_pool(p, p.contains("share") ? ", share " + std::to_string(p["share"].get<int>()) : "");
+    print_limits(out["limits"]);
     return 0;
 }
 

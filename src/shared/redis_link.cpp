@@ -57,6 +57,7 @@ bool redis_link::fail(std::string what) {
 
 bool redis_link::plain(const std::vector<std::string>& words, std::string* text) {
     std::vector<const std::string*> all;
+    all.reserve(words.size());
     for (const auto& w : words) all.push_back(&w);
     if (!send(context_.get(), all)) return fail("cannot write");
     const auto r = next_reply(context_.get());

@@ -187,6 +187,7 @@ void redis_store::run() {
             continue;
         }
         std::vector<redis_call> calls;
+        calls.reserve(asks.size());
         for (auto& a : asks) calls.push_back(a.who->prepare(a));
         if (now >= next_tick) {
             const auto wall = wall_clock::now();
@@ -212,6 +213,7 @@ void redis_store::farewell() {
     const auto wall = wall_clock::now();
     for (const auto& h : everybody()) h->leave(clock::now(), wall, calls);
     std::vector<redis_command> commands;
+    commands.reserve(calls.size());
     for (auto& c : calls) commands.push_back(std::move(c.words));
     std::vector<redis_answer> answers;
     if (!commands.empty()) link_.run(commands, answers);

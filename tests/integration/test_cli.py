@@ -66,6 +66,18 @@ def test_explain_tells_route_pool_and_order(idle):
     assert "main" in json.dumps(json.loads(as_json.stdout))
 
 
+def test_explain_tells_what_limits_the_request(idle):
+    idle.change({"clients": {"app": {"priority": "low", "groups": ["g"], "quota": {
+        "requests_per_minute": 600, "budget": {"money": 12.5, "per": "day"}}, "pool_quotas": {"main": {"concurrent": 3}}}},
+        "groups": {"g": {"quota": {"tokens_per_minute": "120k"}}},
+        "prices": {"models": {"gpt-4o": {"input": 1}}}, "pools": {"main": {"shed": {"low": "30%"}}}})
+    done = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o")
+    assert done.returncode == 0, done.stderr
+    for text in ("quota of client app:", "requests_per_minute 600", "money_per_day 12.50 USD", "quota of group g:",
+                 "tokens_per_minute 120000", "on pool main:  concurrent 3", "less than 30 %", "usage: not recorded"):
+        assert text in done.stdout, done.stdout
+
+
 def test_explain_of_what_has_no_route(idle):
     idle.change({"routes": [{"clients": ["app"], "deployment": "other", "pool": "main"}]})
     done = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o")
