@@ -5,7 +5,9 @@
 namespace spillway::ledger {
 namespace {
 
-constexpr std::size_t batch_size = 2000;
+// What all workers write in a few polls: a batch that leaves some behind is followed by one whose rows belong before
+// its own, in the midst of full pages.
+constexpr std::size_t batch_size = 8000;
 // The spool is safe and roomy, so that a transaction may wait until it is worth while.
 constexpr duration poll = milliseconds(100);
 constexpr duration first_pause = milliseconds(500), longest_pause = seconds(10);

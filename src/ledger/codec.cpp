@@ -105,7 +105,17 @@ std::size_t frame_size(const usage_record& r) noexcept {
     return padded(n);
 }
 
-void encode_frame(const usage_record& r, std::byte* to) noexcept {
+namespace {
+
+void put_length(std::byte* to, std::uint32_t length) noexcept {
+    std::atomic_ref<std::uint32_t>(*reinterpret_cast<std::uint32_t*>(to)).store(length, std::memory_order_release);
+}
+
+}  // namespace
+
+void end_frames(std::byte* to) noexcept { put_length(to, 0); }
+
+void encode_frame(const usage_record& r, std::byte* to, std::uint32_t file) noexcept {
     std::byte* const payload = to + frame_head;
     const numbers n = numbers_of(r);
     std::memcpy(payload, &n, sizeof n);
@@ -120,19 +130,19 @@ void encode_frame(const usage_record& r, std::byte* to) noexcept {
         at += s.size();
     }
     const auto length = static_cast<std::uint32_t>(at - payload);
-    const std::uint32_t checksum = crc32c(payload, length);
+    const std::uint32_t checksum = crc32c(payload, length) ^ file;
     std::memcpy(to + sizeof length, &checksum, sizeof checksum);
-    std::atomic_ref<std::uint32_t>(*reinterpret_cast<std::uint32_t*>(to)).store(length, std::memory_order_release);
+    put_length(to, length);
 }
 
-std::optional<frame> next_frame(std::span<const std::byte> from, bool trusted) noexcept {
+std::optional<frame> next_frame(std::span<const std::byte> from, bool trusted, std::uint32_t file) noexcept {
     if (from.size() < frame_head) return std::nullopt;
     std::array<std::uint32_t, 2> head{};
     std::memcpy(head.data(), from.data(), sizeof head);
     const std::size_t length = head[0];
     if (length == 0 || length > from.size() - frame_head) return std::nullopt;
     const auto payload = from.subspan(frame_head, length);
-    if (!trusted && crc32c(payload.data(), length) != head[1]) return std::nullopt;
+    if (!trusted && (crc32c(payload.data(), length) ^ file) != head[1]) return std::nullopt;
     return frame{payload, std::min(padded(frame_head + length), from.size())};
 }
 

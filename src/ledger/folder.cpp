@@ -181,6 +181,10 @@ std::vector<std::string> folder::held() const {
 
 void folder::sync() const noexcept { ::fsync(fd_); }
 
+bool folder::rename(const std::string& from, const std::string& to) const noexcept {
+    return ::renameat(fd_, from.c_str(), fd_, to.c_str()) == 0;
+}
+
 void folder::remove(const std::string& name) const noexcept { ::unlinkat(fd_, name.c_str(), 0); }
 
 }  // namespace spillway::ledger

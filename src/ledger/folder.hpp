@@ -14,7 +14,8 @@ namespace spillway::ledger {
 
 // The spool's folder, which several processes may share. Each file's name begins with its owner's name, and an owner
 // is alive as long as it holds the lock on OWNER.lock: the kernel lets go of it however the process ends.
-//   OWNER.lock, OWNER.sums (checkpoint), OWNER.WRITER-NUMBER.frames (segments), OWNER.tmp, rejected.OWNER.jsonl
+//   OWNER.lock, OWNER.sums (checkpoint), OWNER.WRITER-NUMBER.frames (segments), the same with .spare (files of
+//   segments to come, with nothing of value), OWNER.tmp, rejected.OWNER.jsonl
 class folder {
 public:
     static result<std::unique_ptr<folder>> open(const std::string& path);
@@ -39,6 +40,7 @@ public:
     std::optional<std::string> load(const std::string& name) const;
     // Adds at the end, at most until the file has `limit` bytes.
     std::optional<fault> append(const std::string& name, std::string_view bytes, std::uint64_t limit) const;
+    bool rename(const std::string& from, const std::string& to) const noexcept;
     void remove(const std::string& name) const noexcept;
     void sync() const noexcept;  // that files came and went
 

@@ -22,7 +22,9 @@ public:
             lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
             return false;
         }
-        encode_frame(r, current_->at(offset_));
+        std::byte* const to = current_->at(offset_);
+        if (room_ - size >= frame_head) end_frames(to + size);
+        encode_frame(r, to, current_->number());
         offset_ += static_cast<std::uint32_t>(size);
         room_ -= static_cast<std::uint32_t>(size);
         current_->committed.store(offset_, std::memory_order_release);

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec.hpp"
+#include "crc32c.hpp"
+
 namespace spillway::ledger {
 namespace {
 
@@ -28,6 +31,9 @@ void make_writable(std::byte* memory, std::size_t bytes) noexcept {
 }
 
 }  // namespace
+
+segment::segment(std::string name, int fd, std::byte* memory, std::uint32_t size) noexcept
+    : name_(std::move(name)), fd_(fd), memory_(memory), size_(size), number_(crc32c(name_.data(), name_.size())) {}
 
 result<std::shared_ptr<segment>> segment::create(int folder, const std::string& name, std::size_t bytes) {
     const int fd = ::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -64,6 +70,22 @@ result<std::shared_ptr<segment>> segment::open(int folder, const std::string& na
         new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(about.st_size)));
     if (std::memcmp(memory, magic.data(), magic.size()) != 0) return failed("no spool file:", name, EINVAL);
     return made;
+}
+
+void segment::rename(std::string name) noexcept {
+    name_ = std::move(name);
+    number_ = crc32c(name_.data(), name_.size());
+}
+
+// What was written to the disk meanwhile is made ready for writing anew.
+void segment::reuse() noexcept {
+    make_writable(memory_, size_);
+    std::memcpy(memory_, magic.data(), magic.size());
+    end_frames(memory_ + head_bytes);
+    committed.store(head_bytes, std::memory_order_relaxed);
+    next.store(nullptr, std::memory_order_relaxed);
+    carried.store(head_bytes, std::memory_order_relaxed);
+    seen = head_bytes;
 }
 
 segment::~segment() {

@@ -19,6 +19,10 @@ class segment {
 public:
     // A new one, its blocks reserved and its pages in memory, so that writing neither fails nor waits for the disk.
     static result<std::shared_ptr<segment>> create(int folder, const std::string& name, std::size_t bytes);
+    // Its file has another name now. Of the thread that lets it go.
+    void rename(std::string name) noexcept;
+    // As good as new, after rename(). Of the thread that lays segments ready.
+    void reuse() noexcept;
     // What an earlier process left, read-only.
     static result<std::shared_ptr<segment>> open(int folder, const std::string& name);
     ~segment();
@@ -29,6 +33,8 @@ public:
 
     const std::string& name() const noexcept { return name_; }
     std::uint32_t size() const noexcept { return size_; }
+    // What its frames are checked with. It follows from the name, which never comes again.
+    std::uint32_t number() const noexcept { return number_; }
     std::byte* at(std::uint32_t offset) noexcept { return memory_ + offset; }
     std::span<const std::byte> between(std::uint32_t from, std::uint32_t to) const noexcept {
         return {memory_ + from, to - from};
@@ -42,13 +48,12 @@ public:
     std::uint32_t seen{head_bytes};                    // `committed` at the last look of the thread that syncs
 
 private:
-    segment(std::string name, int fd, std::byte* memory, std::uint32_t size) noexcept
-        : name_(std::move(name)), fd_(fd), memory_(memory), size_(size) {}
+    segment(std::string name, int fd, std::byte* memory, std::uint32_t size) noexcept;
 
     std::string name_;
     int fd_;
     std::byte* memory_;
-    std::uint32_t size_;
+    std::uint32_t size_, number_;
 };
 
 }  // namespace spillway::ledger

@@ -66,6 +66,9 @@ public:
     }
 
     std::map<std::string, ledger::spent> spent_at_start() const override { return spent_; }
+    std::map<std::string, ledger::spent> spent_now() const override {
+        return spool_->spent_now().running(wall_clock::now());
+    }
 
     void stop(duration within) override {
         {

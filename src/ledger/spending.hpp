@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -57,10 +58,28 @@ private:
     };
     using sums = std::vector<period_sum>;
 
+    // Who was added to lately, found without the map. Not copied or moved along, for it points into its own map.
+    struct latest {
+        std::array<std::pair<const who, sums>*, 256> places{};
+        latest() = default;
+        latest(const latest&) noexcept {}
+        latest(latest&& o) noexcept { o.places = {}; }
+        latest& operator=(const latest&) noexcept {
+            places = {};
+            return *this;
+        }
+        latest& operator=(latest&& o) noexcept {
+            places = o.places = {};
+            return *this;
+        }
+        ~latest() = default;
+    };
+
     sums& of(std::string_view client, std::string_view pool);
     static void add(sums& to, const period_sum& s);
 
     std::unordered_map<who, sums, hash, same> by_who_;
+    latest latest_;
     std::int32_t day_{-1}, week_{0}, month_{0};  // of the record before, most often of the next one too
 };
 

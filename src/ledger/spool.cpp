@@ -19,6 +19,18 @@ std::uint32_t segment_size(std::uint64_t limit, std::size_t writers) {
     return static_cast<std::uint32_t>(std::clamp(share / page * page, smallest_segment, largest_segment));
 }
 
+// What the sums look at: meanwhile the store has driven it out of the processor's near memory.
+void fetch_early(const std::vector<core::usage_record>& records, std::size_t at) noexcept {
+    if (at >= records.size()) return;
+    const auto& r = records[at];
+    __builtin_prefetch(&r.time_us);
+    __builtin_prefetch(&r.pool);
+    __builtin_prefetch(&r.tokens);
+    __builtin_prefetch(&r.price_nanos);
+    __builtin_prefetch(records[at - 2].client.data());
+    __builtin_prefetch(records[at - 2].pool.data());
+}
+
 }  // namespace
 
 spool::spool(spool_settings with, std::unique_ptr<folder> where)
@@ -47,27 +59,51 @@ spool::~spool() {
         if (!needed || s->committed.load(std::memory_order_relaxed) == segment::head_bytes)
             folder_->remove(s->name());
     }
+    for (const auto& s : spares_) folder_->remove(s->name());
     folder_->release(folder_->owner());
 }
 
-bool spool::make_spare(mapped_writer& w) {
-    if (bytes() + segment_bytes_ > limit()) return true;  // full, which is no trouble of the disk
-    const auto writer = std::find_if(writers_.begin(), writers_.end(), [&](const auto& x) { return x.get() == &w; });
-    auto made = segment::create(folder_->fd(),
-                                folder_->owner() + '.' + std::to_string(writer - writers_.begin()) + '-' +
-                                    std::to_string(next_number_++) + std::string(frames_suffix),
-                                segment_bytes_);
-    if (!made) {
-        if (!reserve_trouble_) settings_.alarm("usage records will be lost: " + made.error().message);
-        reserve_trouble_ = true;
-        return false;
-    }
-    reserve_trouble_ = false;
-    bytes_.fetch_add(segment_bytes_, std::memory_order_relaxed);
-    segment& s = **made;
+// A segment that was let go, under a new name; none when there is none.
+std::shared_ptr<segment> spool::used_before(const std::string& name) {
+    std::shared_ptr<segment> s;
     {
         const std::lock_guard lock(live_mutex_);
-        live_.push_back(std::move(*made));
+        if (spares_.empty()) return nullptr;
+        s = std::move(spares_.back());
+        spares_.pop_back();
+    }
+    if (!folder_->rename(s->name(), name)) {
+        folder_->remove(s->name());
+        bytes_.fetch_sub(s->size(), std::memory_order_relaxed);
+        return nullptr;
+    }
+    s->rename(name);
+    s->reuse();
+    return s;
+}
+
+bool spool::make_spare(mapped_writer& w) {
+    const auto writer = std::find_if(writers_.begin(), writers_.end(), [&](const auto& x) { return x.get() == &w; });
+    const auto name = folder_->owner() + '.' + std::to_string(writer - writers_.begin()) + '-' +
+                      std::to_string(next_number_++) + std::string(frames_suffix);
+    auto ready = used_before(name);
+    if (!ready) {
+        if (bytes() + segment_bytes_ > limit()) return true;  // full, which is no trouble of the disk
+        auto made = segment::create(folder_->fd(), name, segment_bytes_);
+        if (!made) {
+            if (!reserve_trouble_) settings_.alarm("usage records will be lost: " + made.error().message);
+            reserve_trouble_ = true;
+            return false;
+        }
+        ready = std::move(*made);
+        bytes_.fetch_add(segment_bytes_, std::memory_order_relaxed);
+    }
+    reserve_trouble_ = false;
+    named_ = true;
+    segment& s = *ready;
+    {
+        const std::lock_guard lock(live_mutex_);
+        live_.push_back(std::move(ready));
     }
     w.give_spare(s);
     return true;
@@ -93,14 +129,16 @@ void spool::sync_waiting() {
     }
     for (const auto& s : segments) {
         const auto seen = std::exchange(s->seen, s->committed.load(std::memory_order_acquire));
-        if (s->carried.load(std::memory_order_relaxed) < seen) s->sync();
+        if (s->carried.load(std::memory_order_relaxed) >= seen) continue;
+        if (std::exchange(named_, false)) folder_->sync();  // records under a name that is lost are lost too
+        s->sync();
     }
 }
 
 std::uint32_t spool::take_frames(segment& s, std::uint32_t from, std::uint32_t to, bool trusted, std::size_t room,
                                  std::vector<core::usage_record>& out, std::uint64_t& frames) {
     for (; from < to && frames < room; ++frames) {
-        const auto found = next_frame(s.between(from, to), trusted);
+        const auto found = next_frame(s.between(from, to), trusted, s.number());
         if (!found) return to;
         core::usage_record& r = out.emplace_back();
         if (!decode(found->payload, r)) {
@@ -161,7 +199,10 @@ std::size_t spool::gather(std::vector<core::usage_record>& out, std::size_t most
 }
 
 void spool::advance(const std::vector<core::usage_record>& gathered) {
-    for (const auto& r : gathered) book_.sums.add(r);
+    for (std::size_t i = 0; i < gathered.size(); ++i) {
+        fetch_early(gathered, i + 4);
+        book_.sums.add(gathered[i]);
+    }
     for (const auto& m : marks_) {
         carried_.fetch_add(m.frames, std::memory_order_relaxed);
         unsaved_ = true;
@@ -210,5 +251,7 @@ std::uint64_t spool::lost() const noexcept {
 bool spool::full() const noexcept {
     return std::any_of(writers_.begin(), writers_.end(), [](const auto& w) { return w->full() && w->wants_spare(); });
 }
+
+spending spool::spent_now() const { return spent_in(*folder_); }
 
 }  // namespace spillway::ledger

@@ -59,6 +59,8 @@ public:
     // Takes over the files of processes that are gone.
     void adopt();
     spending spent() const { return spent_in_folder_; }
+    // The same at this moment; reads the files.
+    spending spent_now() const;
 
     // Any thread.
     std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
@@ -85,6 +87,7 @@ private:
 
     explicit spool(spool_settings with, std::unique_ptr<folder> where);
     bool make_spare(mapped_writer& w);
+    std::shared_ptr<segment> used_before(const std::string& name);
     void sync_waiting();
     void take_over(const std::string& name, std::uint32_t carried);
     void gather_leftover(std::vector<core::usage_record>& out, std::size_t most);
@@ -92,6 +95,7 @@ private:
     std::uint32_t take_frames(segment& s, std::uint32_t from, std::uint32_t to, bool trusted, std::size_t room,
                               std::vector<core::usage_record>& out, std::uint64_t& frames);
     void finished(std::string name, std::uint32_t size);
+    void let_go(const std::string& name, std::uint32_t size);
     void release_owners();
 
     spool_settings settings_;
@@ -104,10 +108,13 @@ private:
     // Of the keeper.
     std::uint64_t next_number_{0};
     time_point reserve_again_{};
-    bool reserve_trouble_{false};
+    bool reserve_trouble_{false}, named_{false};
 
     std::mutex live_mutex_;  // the keeper adds and syncs, the carrier removes
     std::vector<std::shared_ptr<segment>> live_;
+    // Segments whose records are in the store for good, to be used again: making a file and its memory costs far
+    // more.
+    std::vector<std::shared_ptr<segment>> spares_;
 
     // Of the carrier.
     std::vector<cursor> cursors_;

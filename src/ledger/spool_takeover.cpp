@@ -5,6 +5,11 @@
 
 // The spool over the ends of processes: taking over, and what may be removed when (see checkpoint.hpp).
 namespace spillway::ledger {
+namespace {
+
+constexpr std::size_t spares_each = 2;  // for a writer: about what a busy one fills between two checkpoints
+
+}  // namespace
 
 void spool::take_over(const std::string& name, std::uint32_t carried) {
     const auto opened = segment::open(folder_->fd(), name);
@@ -45,7 +50,7 @@ void spool::adopt() {
                   [&](const auto& p) { return !std::binary_search(names.begin(), names.end(), p.first); });
     for (const auto& name : names) {
         if (!is_gone(folder::owner_of(name))) continue;
-        if (name.ends_with(".tmp")) folder_->remove(name);
+        if (name.ends_with(".tmp") || name.ends_with(spare_suffix)) folder_->remove(name);
         if (!name.ends_with(frames_suffix)) continue;
         const auto it = known.find(name);
         take_over(name, it == known.end() ? segment::head_bytes : it->second);
@@ -60,19 +65,30 @@ std::optional<fault> spool::save(wall_time now) {
     if (!book_.merged.empty()) folder_->sync();  // a sums file that came back must find itself named
     book_.merged.clear();
     for (const auto& d : done_) {
-        folder_->remove(d.name);
+        let_go(d.name, d.size);
         book_.positions.erase(d.name);
-        bytes_.fetch_sub(d.size, std::memory_order_relaxed);
-    }
-    {
-        const std::lock_guard lock(live_mutex_);
-        std::erase_if(live_, [&](const auto& s) {
-            return std::any_of(done_.begin(), done_.end(), [&](const done& d) { return d.name == s->name(); });
-        });
     }
     done_.clear();
     release_owners();
     return std::nullopt;
+}
+
+// The file gets another name, or goes, before the next checkpoint: that one does not know the segment any more.
+void spool::let_go(const std::string& name, std::uint32_t size) {
+    const std::lock_guard lock(live_mutex_);
+    const auto it = std::find_if(live_.begin(), live_.end(), [&](const auto& s) { return s->name() == name; });
+    if (it != live_.end()) {
+        auto s = std::move(*it);
+        live_.erase(it);
+        const auto spare = name.substr(0, name.size() - frames_suffix.size()) + std::string(spare_suffix);
+        if (spares_.size() < spares_each * writers_.size() && bytes() <= limit() && folder_->rename(name, spare)) {
+            s->rename(spare);
+            spares_.push_back(std::move(s));
+            return;
+        }
+    }
+    folder_->remove(name);
+    bytes_.fetch_sub(size, std::memory_order_relaxed);
 }
 
 void spool::release_owners() {

@@ -11,14 +11,15 @@ constexpr std::int64_t day_us = 86'400'000'000, day_ms = 86'400'000;
 
 // ?1: keys below, ?2: times below
 constexpr const char* last_sql =
-    "SELECT max(key) FROM (SELECT key FROM records WHERE key < ?1 AND time_us < ?2 ORDER BY key LIMIT 5000)";
+    "SELECT max(key) FROM (SELECT key FROM records WHERE key < ?1 AND (key >> 21) * 1000 + late < ?2 ORDER BY key "
+    "LIMIT 5000)";
 // ?1: keys up to, ?2: times below
 constexpr const char* sum_sql =
-    "INSERT INTO days SELECT time_us / 86400000000, kind, (facts >> 16) & 15, (facts >> 20) & 15, count(*), "
-    "sum((facts >> 24) & 1), sum((facts >> 26) & 255), sum(prompt_tokens), sum(completion_tokens), "
-    "coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0), coalesce(sum(audio_prompt_tokens), 0), "
-    "coalesce(sum(audio_completion_tokens), 0), sum(bytes_in), sum(bytes_out), sum(duration_us), sum(price_nanos) "
-    "FROM records WHERE key <= ?1 AND time_us < ?2 GROUP BY 1, 2, 3, 4 "
+    "INSERT INTO days SELECT ((key >> 21) * 1000 + late) / 86400000000, facts >> 34, (facts >> 16) & 15, "
+    "(facts >> 20) & 15, count(*), sum((facts >> 24) & 1), sum((facts >> 26) & 255), sum(prompt_tokens), "
+    "sum(completion_tokens), sum(parts & 0x7fffffff), sum(parts >> 31), sum(audio & 0x7fffffff), sum(audio >> 31), "
+    "sum(traffic & 0x7fffffff), sum(traffic >> 31), sum(duration_us), sum(price_nanos) "
+    "FROM records WHERE key <= ?1 AND (key >> 21) * 1000 + late < ?2 GROUP BY 1, 2, 3, 4 "
     "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, streaming = streaming + excluded.streaming, "
     "attempts = attempts + excluded.attempts, prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
     "completion_tokens = completion_tokens + excluded.completion_tokens, "
@@ -28,7 +29,7 @@ constexpr const char* sum_sql =
     "audio_completion_tokens = audio_completion_tokens + excluded.audio_completion_tokens, "
     "bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out, "
     "duration_us = duration_us + excluded.duration_us, price_nanos = price_nanos + excluded.price_nanos";
-constexpr const char* delete_sql = "DELETE FROM records WHERE key <= ?1 AND time_us < ?2";
+constexpr const char* delete_sql = "DELETE FROM records WHERE key <= ?1 AND (key >> 21) * 1000 + late < ?2";
 // ?1: days below
 constexpr const char* forget_sql =
     "DELETE FROM days WHERE (day, kind, outcome, source) IN "

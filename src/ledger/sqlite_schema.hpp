@@ -6,24 +6,27 @@
 //
 // kinds    everything that many records have in common, once: names and labels. `kind` is its number. Never deleted,
 //          never changed, so that its numbers may be remembered.
-// records  one row a request. Numbers are whole; absent texts and zero details are NULL.
-//            key    orders by time: (milliseconds since 1970 << 21) | 21 bits. The milliseconds are at most one day
-//            away
-//                   from time_us, so a report from A to B (microseconds) reads
-//                     WHERE key BETWEEN ((A/1000 - 86400000) << 21) AND ((B/1000 + 86400000) << 21)
-//                       AND time_us >= A AND time_us < B
-//            rest   what key does not hold of the record's id: its last 8 bytes as a number, or all 16 as a blob
-//            facts  status | outcome << 16 | source << 20 | streaming << 24 | priced << 25 | attempts << 26, the
-//                   numbers of core::usage_outcome and core::token_source
+// records  one row a request. What people seldom ask for is packed, because every column costs time at every record.
+//          Numbers are whole, absent texts NULL.
+//            key      orders by time: (milliseconds since 1970 << 21) | 21 bits. The milliseconds are at most one day
+//                     away from the record's time, so a report from A to B (microseconds) reads
+//                       WHERE key BETWEEN ((A/1000 - 86400000) << 21) AND ((B/1000 + 86400000) << 21)
+//                     and of these the ones whose time, (key >> 21) * 1000 + late, is from A until before B
+//            facts    status | outcome << 16 | source << 20 | streaming << 24 | priced << 25 | attempts << 26 |
+//                     kind << 34, with the numbers of core::usage_outcome and core::token_source
+//            parts    cached | reasoning << 31, audio  prompt | completion << 31: tokens, each below 2^31
+//            traffic  bytes in | bytes out << 31, below 2^31 and 2^32
+//            waits    microseconds: first byte | each token << 32, below 2^32 and 2^31
+//            rest     what key does not hold of the record's id: its last 8 bytes as a number, or all 16 as a blob
+//            notes    code, line feed, tries
 // days     sums of the days whose records were deleted: by day (days since 1970), kind, outcome and source. A day is
 //          either in records or in days, but for the moment of its compaction, when each record is in one of the two;
 //          so a report adds both.
 //
 // Views for people, with names and units: usage_records, usage_days.
 //
-// A report reads fastest row by row (kind, facts, time_us and the token columns come first in a row for this) and
-// sums by kind in memory; the names of kinds are read once. GROUP BY in SQL sorts all rows and costs about three
-// times that.
+// A report reads fastest row by row (what it needs comes first in a row) and sums by kind in memory; the names of
+// kinds are read once. GROUP BY in SQL sorts all rows and costs about three times that.
 namespace spillway::ledger {
 
 inline constexpr const char* sqlite_schema_1 = R"sql(
@@ -36,13 +39,8 @@ CREATE TABLE kinds(
 
 CREATE TABLE records(
   key INTEGER PRIMARY KEY,
-  kind INTEGER NOT NULL, time_us INTEGER NOT NULL, facts INTEGER NOT NULL,
-  prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, price_nanos INTEGER NOT NULL,
-  cached_tokens INTEGER, reasoning_tokens INTEGER, audio_prompt_tokens INTEGER, audio_completion_tokens INTEGER,
-  bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
-  first_byte_us INTEGER NOT NULL, token_us INTEGER NOT NULL, duration_us INTEGER NOT NULL,
-  rest NOT NULL,
-  request_id TEXT, end_user TEXT, code TEXT, tries TEXT);
+  facts, late, prompt_tokens, completion_tokens, price_nanos, parts, audio, traffic, waits, duration_us, rest,
+  request_id, end_user, notes);
 
 CREATE TABLE days(
   day INTEGER NOT NULL, kind INTEGER NOT NULL, outcome INTEGER NOT NULL, source INTEGER NOT NULL,
@@ -58,28 +56,28 @@ CREATE VIEW usage_records AS SELECT
       substr(hex(r.rest), 17, 4) || '-' || substr(hex(r.rest), 21))
     ELSE printf('%08x-%04x-7%03x-%04x-%012x', r.key >> 37, (r.key >> 21) & 0xffff, (r.key >> 9) & 0xfff,
                 (r.rest >> 48) & 0xffff, r.rest & 0xffffffffffff) END AS id,
-  strftime('%Y-%m-%dT%H:%M:%S', r.time_us / 1000000, 'unixepoch') || printf('.%06dZ', r.time_us % 1000000) AS time,
+  strftime('%Y-%m-%dT%H:%M:%S', ((r.key >> 21) * 1000 + r.late) / 1000000, 'unixepoch') ||
+    printf('.%06dZ', ((r.key >> 21) * 1000 + r.late) % 1000000) AS time,
   k.client, k.labels, coalesce(r.end_user, '') AS end_user, k.route, k.pool, k.backend, k.instance, k.region,
   k.deployment, k.model, k.operation,
   (r.facts >> 24) & 1 AS streaming,
   r.facts & 0xffff AS status,
   CASE (r.facts >> 16) & 15 WHEN 0 THEN 'ok' WHEN 1 THEN 'client_left' WHEN 2 THEN 'broken' WHEN 3 THEN 'refused'
     WHEN 4 THEN 'failed' ELSE 'error' END AS outcome,
-  coalesce(r.code, '') AS code,
+  coalesce(substr(r.notes, 1, instr(r.notes, char(10)) - 1), '') AS code,
   (r.facts >> 26) & 255 AS attempts,
-  coalesce(r.tries, '') AS tries,
-  r.prompt_tokens, r.completion_tokens, coalesce(r.cached_tokens, 0) AS cached_tokens,
-  coalesce(r.reasoning_tokens, 0) AS reasoning_tokens, coalesce(r.audio_prompt_tokens, 0) AS audio_prompt_tokens,
-  coalesce(r.audio_completion_tokens, 0) AS audio_completion_tokens,
+  coalesce(substr(r.notes, instr(r.notes, char(10)) + 1), '') AS tries,
+  r.prompt_tokens, r.completion_tokens, r.parts & 0x7fffffff AS cached_tokens, r.parts >> 31 AS reasoning_tokens,
+  r.audio & 0x7fffffff AS audio_prompt_tokens, r.audio >> 31 AS audio_completion_tokens,
   CASE (r.facts >> 20) & 15 WHEN 0 THEN 'none' WHEN 1 THEN 'exact' ELSE 'estimated' END AS token_source,
-  r.bytes_in, r.bytes_out,
-  CASE r.first_byte_us WHEN 0 THEN NULL ELSE r.first_byte_us / 1e6 END AS first_byte_seconds,
-  CASE r.token_us WHEN 0 THEN NULL ELSE r.token_us / 1e6 END AS token_seconds,
+  r.traffic & 0x7fffffff AS bytes_in, r.traffic >> 31 AS bytes_out,
+  CASE r.waits & 0xffffffff WHEN 0 THEN NULL ELSE (r.waits & 0xffffffff) / 1e6 END AS first_byte_seconds,
+  CASE r.waits >> 32 WHEN 0 THEN NULL ELSE (r.waits >> 32) / 1e6 END AS token_seconds,
   r.duration_us / 1e6 AS duration_seconds,
   CASE (r.facts >> 25) & 1 WHEN 1 THEN r.price_nanos / 1e9 END AS price,
   CASE (r.facts >> 25) & 1 WHEN 1 THEN r.price_nanos END AS price_nanos,
   k.gateway, coalesce(r.request_id, '') AS request_id
-FROM records r JOIN kinds k ON k.kind = r.kind;
+FROM records r JOIN kinds k ON k.kind = r.facts >> 34;
 
 CREATE VIEW usage_days AS SELECT
   date(d.day * 86400, 'unixepoch') AS day,
@@ -92,6 +90,13 @@ CREATE VIEW usage_days AS SELECT
   d.price_nanos / 1e9 AS price, d.price_nanos, k.gateway
 FROM days d JOIN kinds k ON k.kind = d.kind;
 )sql";
+
+// Of `facts`.
+inline constexpr int sqlite_kind_shift = 34;
+// The milliseconds of a key.
+inline constexpr int sqlite_ms_shift = 21;
+// The upper one of two numbers of tokens or bytes.
+inline constexpr int sqlite_half_shift = 31;
 
 inline constexpr std::array sqlite_migrations{sqlite_schema_1};
 

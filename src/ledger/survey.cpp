@@ -48,7 +48,7 @@ scanned scan(const segment& s, std::uint32_t begin, const std::function<void(std
     scanned out;
     out.end = std::max(begin, segment::head_bytes);
     while (out.end < s.size()) {
-        const auto found = next_frame(s.between(out.end, s.size()), false);
+        const auto found = next_frame(s.between(out.end, s.size()), false, s.number());
         if (!found) break;
         if (each) each(found->payload);
         out.end += static_cast<std::uint32_t>(found->size);

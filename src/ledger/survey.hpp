@@ -12,7 +12,7 @@
 // Reading what lies in the spool's folder, whoever wrote it.
 namespace spillway::ledger {
 
-inline constexpr std::string_view sums_suffix = ".sums", frames_suffix = ".frames";
+inline constexpr std::string_view sums_suffix = ".sums", frames_suffix = ".frames", spare_suffix = ".spare";
 
 struct scanned {
     std::uint32_t end{segment::head_bytes};  // of the last whole frame

@@ -113,9 +113,9 @@ private:
     }
 
     std::optional<fault> sum_records(const usage_query& q, summing& sums) {
-        auto s = prepare(std::string("SELECT kind, time_us, facts, prompt_tokens, completion_tokens, price_nanos, "
-                                     "cached_tokens, reasoning_tokens") +
-                         (sums.users_wanted() ? ", end_user" : "") + " FROM records WHERE key BETWEEN ?1 AND ?2");
+        auto s =
+            prepare(std::string("SELECT facts, key, late, prompt_tokens, completion_tokens, price_nanos, parts") +
+                    (sums.users_wanted() ? ", end_user" : "") + " FROM records WHERE key BETWEEN ?1 AND ?2");
         if (!s) return s.error();
         const auto [first, last] = key_range(q);
         sqlite3_bind_int64(s->get(), 1, first);
@@ -123,11 +123,11 @@ private:
         const auto from = q.from_us.value_or(INT64_MIN), to = q.to_us.value_or(INT64_MAX);
         const bool users = sums.users_wanted();
         return walk(s->get(), [&](sqlite3_stmt* row) {
-            const auto* k = sums.find(sqlite3_column_int64(row, 0));
-            const auto time = sqlite3_column_int64(row, 1);
+            const auto facts = sqlite3_column_int64(row, 0);
+            const auto* k = sums.find(facts >> sqlite_kind_shift);
+            const auto time = (sqlite3_column_int64(row, 1) >> sqlite_ms_shift) * 1000 + sqlite3_column_int64(row, 2);
             if (k == nullptr || time < from || time >= to) return;
-            const auto facts = sqlite3_column_int64(row, 2);
-            auto& c = sums.cell(*k, facts, time, users ? text_at(row, 8) : std::string_view{});
+            auto& c = sums.cell(*k, facts, time, users ? text_at(row, 7) : std::string_view{});
             const auto prompt = static_cast<std::uint64_t>(sqlite3_column_int64(row, 3));
             const auto completion = static_cast<std::uint64_t>(sqlite3_column_int64(row, 4));
             ++c.requests;
@@ -137,8 +137,9 @@ private:
             if (source_of(facts) == static_cast<std::uint32_t>(core::token_source::estimated))
                 c.estimated += prompt + completion;
             c.price_nanos += sqlite3_column_int64(row, 5);
-            c.cached += static_cast<std::uint64_t>(sqlite3_column_int64(row, 6));
-            c.reasoning += static_cast<std::uint64_t>(sqlite3_column_int64(row, 7));
+            const auto parts = static_cast<std::uint64_t>(sqlite3_column_int64(row, 6));
+            c.cached += parts & ((std::uint64_t{1} << sqlite_half_shift) - 1);
+            c.reasoning += parts >> sqlite_half_shift;
         });
     }
 
@@ -180,16 +181,17 @@ private:
             for (std::size_t i = 0; i < all->size(); ++i)
                 if ((*all)[i].known && wanted((*all)[i], q.filters))
                     chosen += (chosen.empty() ? "" : ",") + std::to_string(i);
-            chosen = " AND r.kind IN (" + chosen + ")";
+            chosen = " AND r.facts >> 34 IN (" + chosen + ")";
         }
         // The view's own columns over a range of keys: the view alone would have to be read from its beginning.
         constexpr std::string_view schema = sqlite_schema_1, begin = "CREATE VIEW usage_records AS ";
         constexpr auto at = schema.find(begin) + begin.size();
         constexpr auto select = schema.substr(at, schema.find(';', at) - at);
-        static_assert(select.ends_with("FROM records r JOIN kinds k ON k.kind = r.kind"));
-        auto s =
-            prepare(std::string(select) + " WHERE r.key BETWEEN ?1 AND ?2 AND r.time_us >= ?3 AND r.time_us < ?4" +
-                    chosen + " ORDER BY r.key DESC LIMIT ?5");
+        static_assert(select.ends_with("FROM records r JOIN kinds k ON k.kind = r.facts >> 34"));
+        auto s = prepare(std::string(select) +
+                         " WHERE r.key BETWEEN ?1 AND ?2 AND (r.key >> 21) * 1000 + r.late >= ?3"
+                         " AND (r.key >> 21) * 1000 + r.late < ?4" +
+                         chosen + " ORDER BY r.key DESC LIMIT ?5");
         if (!s) return s.error();
         const auto [first, last] = key_range(q);
         sqlite3_bind_int64(s->get(), 1, first);

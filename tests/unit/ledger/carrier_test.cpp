@@ -161,10 +161,10 @@ TEST_F(carrying, a_store_that_goes_away_while_a_refused_record_is_sought_sees_al
 
 TEST_F(carrying, segments_stay_until_the_store_is_settled) {
     there.settle_fails = true;
-    append(0, 30'000);
+    append(0, 60'000);  // more segments than are kept for later
     const auto full = files->bytes();
     for (int i = 0; i < 20; ++i) step(seconds(11));
-    EXPECT_EQ(there.rows.size(), 30'000U);
+    EXPECT_EQ(there.rows.size(), 60'000U);
     EXPECT_GE(files->bytes(), full);
     EXPECT_TRUE(files->unsaved());
     there.settle_fails = false;

@@ -120,6 +120,17 @@ TEST(codec, refuses_what_is_made_of_wrong_lengths) {
     EXPECT_FALSE(decode({reinterpret_cast<const std::byte*>(payload.data()), payload.size()}, r));
 }
 
+TEST(codec, a_frame_belongs_to_its_file) {
+    const auto r = record_of(3);
+    std::vector<cell> out(frame_size(r) / 8);
+    encode_frame(r, out.data()->bytes, 7);
+    EXPECT_TRUE(next_frame(bytes_of(out), false, 7));
+    EXPECT_FALSE(next_frame(bytes_of(out), false, 8));
+    EXPECT_FALSE(next_frame(bytes_of(out), false));
+    end_frames(out.data()->bytes);
+    EXPECT_FALSE(next_frame(bytes_of(out), true, 7));
+}
+
 TEST(crc32c, is_the_known_one_by_table_and_by_instruction) {
     EXPECT_EQ(crc32c("123456789", 9), 0xe3069283U);
     std::string s;

@@ -178,6 +178,50 @@ TEST_F(spool_files, sums_are_exact_whatever_moment_a_crash_comes) {
     }
 }
 
+// Files that are used again hold old frames behind the new ones, and each with a checksum that fits.
+TEST_F(spool_files, old_frames_in_a_file_that_is_used_again_are_never_taken_for_new_ones) {
+    auto s = open("spool", 4 * 65536);
+    std::uint64_t n = 0;
+    int used_again = 0;
+    for (int round = 0; round < 12; ++round) {
+        const auto before = files("spool", ".spare");
+        for (int i = 0; i < 100; ++i, ++n) {
+            ASSERT_TRUE(s->writer(0).append(record_of(n)));
+            s->tend({}, false);
+        }
+        used_again += files("spool", ".spare") < before ? 1 : 0;
+        crash("spool", "before" + std::to_string(round));
+        EXPECT_EQ(tokens(*open("before" + std::to_string(round))), tokens_of(n)) << round;
+        carry_all(*s);
+        ASSERT_FALSE(s->save(noon));
+        crash("spool", "after" + std::to_string(round));
+        auto next = open("after" + std::to_string(round));
+        EXPECT_EQ(next->waiting(), 0U) << round;
+        EXPECT_EQ(tokens(*next), tokens_of(n)) << round;
+        EXPECT_FALSE(next->save(noon));
+        EXPECT_EQ(files("after" + std::to_string(round), ".spare"), 0U);
+    }
+    EXPECT_GE(used_again, 3);
+    EXPECT_LE(s->bytes(), s->limit());
+    s.reset();
+    EXPECT_EQ(files("spool", ".spare") + files("spool", ".frames"), 0U);
+}
+
+TEST_F(spool_files, frames_count_only_under_the_name_that_they_were_written_for) {
+    auto s = open();
+    append(*s, 0, 10);
+    crash("spool", "after");
+    std::filesystem::path first;
+    for (const auto& e : std::filesystem::directory_iterator(place / "after"))
+        if (e.path().string().ends_with(".0-0.frames")) first = e.path();
+    auto other = first.string();
+    other.replace(other.size() - std::string_view("0.frames").size(), std::string::npos, "77.frames");
+    std::filesystem::copy_file(first, other);
+    auto next = open("after");
+    EXPECT_EQ(next->waiting(), 10U);
+    EXPECT_EQ(tokens(*next), tokens_of(10));
+}
+
 TEST_F(spool_files, a_torn_frame_ends_its_file) {
     auto s = open();
     append(*s, 0, 10);

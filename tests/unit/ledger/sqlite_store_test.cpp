@@ -90,6 +90,32 @@ TEST_F(sqlite_store_file, ids_that_differ_in_their_last_bits_alone_are_all_kept)
     EXPECT_EQ(ask("SELECT count(*) FROM usage_records"), "100");
 }
 
+TEST_F(sqlite_store_file, packed_columns_are_shown_as_they_were) {
+    auto r = record_of(1);
+    r.tokens = {10, 20, 3, 4, 5, 6};
+    r.bytes_in = 0x7fffffff;
+    r.bytes_out = 0xffffffff;
+    r.first_byte_us = 0xffffffff;
+    r.token_us = 1'500'000;
+    r.code = "broke_off";
+    r.tries_json = R"([{"backend":"a"}])";
+    r.time_us += 1'234'567;  // the record's time and its id's differ
+    EXPECT_FALSE(store->write({&r, 1}));
+    EXPECT_EQ(
+        ask("SELECT cached_tokens || ' ' || reasoning_tokens || ' ' || audio_prompt_tokens || ' ' || "
+            "audio_completion_tokens || ' ' || bytes_in || ' ' || bytes_out || ' ' || first_byte_seconds || ' ' "
+            "|| token_seconds || ' ' || code || ' ' || tries || ' ' || time FROM usage_records"),
+        "3 4 5 6 2147483647 4294967295 4294.967295 1.5 broke_off [{\"backend\":\"a\"}] "
+        "2026-11-26T12:00:01.234568Z");
+    auto only_tries = record_of(2);
+    only_tries.tries_json = "[1]";
+    EXPECT_FALSE(store->write({&only_tries, 1}));
+    EXPECT_EQ(ask("SELECT '(' || code || ')' || tries FROM usage_records WHERE prompt_tokens = 102"), "()[1]");
+    auto nothing = record_of(3);
+    EXPECT_FALSE(store->write({&nothing, 1}));
+    EXPECT_EQ(ask("SELECT '(' || code || ')' || tries FROM usage_records WHERE prompt_tokens = 103"), "()");
+}
+
 TEST_F(sqlite_store_file, numbers_beyond_reason_are_bounded_and_do_not_break_sums) {
     std::vector<core::usage_record> all = records(0, 20);
     for (auto& r : all) {
