@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <spillway/server/compile.hpp>
+#include <spillway/server/redact.hpp>
 
 #include "commands.hpp"
 
@@ -30,6 +31,10 @@ nlohmann::json to_json(const std::vector<config::issue>& issues) {
 int check(const check_options& o) {
     auto checked = load(o.path);
     std::vector<config::issue> issues = checked ? checked->warnings : checked.error();
+    if (checked)
+        if (const auto r = server::redactor::make(checked->tree.log.capture); !r)
+            issues.push_back(checked->tree.source.make(config::severity::error, "log.capture.redact",
+                                                       r.error().message, "mend the pattern"));
     if (checked && o.files) {
         stats::label_table labels;
         server::identity_service nobody([](const std::string&) {}, {}, true);

@@ -49,6 +49,18 @@ std::pair<unsigned, std::string> get(const status_options& o, const std::string&
     return {parser.get().result_int(), parser.get().body()};
 }
 
+void print_quotas(const nlohmann::json& q) {
+    if (q.is_null()) return;
+    if (!q["up"].get<bool>()) std::cout << "quotas: " << q["store"].get<std::string>() << " is AWAY\n";
+    for (const auto& h : q["holders"]) {
+        std::cout << "quota " << h["name"].get<std::string>();
+        for (const auto& [name, l] : h["limits"].items())
+            std::cout << "  " << name << ' ' << l["used"] << '/' << (l.contains("room") ? l["room"] : l["limit"]);
+        if (h["refused"] != 0) std::cout << "  refused " << h["refused"];
+        std::cout << '\n';
+    }
+}
+
 void print(const nlohmann::json& s) {
     const auto& g = s["gateway"];
     std::cout << g["name"].get<std::string>() << ", version " << g["version"].get<std::string>()
@@ -58,6 +70,11 @@ void print(const nlohmann::json& s) {
               << "; configuration " << s["configuration"]["hash"].get<std::string>() << ", reloads "
               << s["configuration"]["reloads"]["good"] << " good, " << s["configuration"]["reloads"]["bad"]
               << " refused\n";
+    for (const auto& line : s["attention"]) std::cout << "! " << line.get<std::string>() << '\n';
+    if (const auto& u = s["usage"]; !u.is_null())
+        std::cout << "usage: " << u["store"].get<std::string>() << (u["up"].get<bool>() ? ", " : ", AWAY, ")
+                  << u["written"] << " records written, " << u["waiting"] << " waiting, " << u["lost"] << " lost\n";
+    print_quotas(s["quotas"]);
     for (const auto& p : s["pools"]) {
         std::cout << "\npool " << p["name"].get<std::string>() << " (" << p["model"].get<std::string>() << ' '
                   << p["version"].get<std::string>() << "): " << p["health"].get<std::string>() << '\n';

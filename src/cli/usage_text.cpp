@@ -116,9 +116,7 @@ void report_csv(std::ostream& out, const usage_output& how, const ledger::usage_
         for (const auto& k : row.keys) out << csv_field(k) << ',';
         finish(row.sums);
     }
-    if (how.query.by.empty()) return;  // the only row is the total
-    for (std::size_t i = 0; i < how.query.by.size(); ++i) out << (i == 0 ? "total," : ",");
-    finish(r.totals);
+    // No line of totals: whoever sums a column would count everything twice.
 }
 
 json sums_of(const usage_sums& s) {

@@ -69,11 +69,36 @@ private:
             if (!models.contains(name))
                 warn("prices.models." + name, "no pool has this model",
                      did_you_mean(name, models, "use the model of a pool, or model.type"));
+        const auto& c = tree_.prices.currency;
+        if (c.size() != 3 || !std::all_of(c.begin(), c.end(), [](char x) { return x >= 'A' && x <= 'Z'; }))
+            error("prices.currency", "'" + c + "' is no currency", "write three capital letters, such as USD");
         if (tree_.prices.models.empty()) return;
-        for (const auto& [name, p] : tree_.pools)
-            if (!tree_.prices.models.contains(p.model))
-                warn("pools." + name + ".model", "the price list does not have " + p.model,
+        const bool money = limits_money();
+        for (const auto& [name, p] : tree_.pools) {
+            const auto at = tree_.prices.models.find(p.model);
+            if (at != tree_.prices.models.end()) {
+                if (at->second.output == 0 && at->second.input != 0 && p.model.find("embed") == std::string::npos)
+                    warn("prices.models." + p.model, "answers of this model cost nothing", "set output");
+                continue;
+            }
+            const std::string what = "the price list does not have " + p.model;
+            if (money)
+                warn("pools." + name + ".model", what + ", so budgets of money do not limit it",
+                     "add prices.models." + p.model + ", with 0 if it is free");
+            else
+                warn("pools." + name + ".model", what,
                      "add prices.models." + p.model + ", or its records have no price");
+        }
+    }
+
+    bool limits_money() const {
+        const auto has = [](const quota& q) { return q.budget && q.budget->money; };
+        return std::any_of(tree_.groups.begin(), tree_.groups.end(),
+                           [&](const auto& g) { return has(g.second.quota); }) ||
+               std::any_of(tree_.clients.begin(), tree_.clients.end(), [&](const auto& c) {
+                   return has(c.second.quota) || std::any_of(c.second.pool_quotas.begin(), c.second.pool_quotas.end(),
+                                                             [&](const auto& q) { return has(q.second); });
+               });
     }
 
     void check_stores() {
@@ -93,6 +118,9 @@ private:
         if (!q.budget) return;
         if (!q.budget->tokens && !q.budget->money)
             error(path + ".budget", "the budget limits nothing", "set tokens or money");
+        if (!tree_.usage)
+            warn(path + ".budget", "without a usage section the gateway forgets at its end what was spent",
+                 "add usage: {}");
         if (q.budget->money && tree_.prices.models.empty())
             error(path + ".budget.money", "there is no price list", "add prices.models, or set budget.tokens");
     }

@@ -92,7 +92,8 @@ char usage_tap::first_byte(name n) noexcept { return n == name::usage || n == na
 bool usage_tap::wanted(name n, std::int32_t depth) const noexcept {
     switch (n) {
         case name::none: return false;
-        case name::usage: return true;
+        // Deeper it is somebody's text: a Responses answer repeats the tools that the client has made up.
+        case name::usage:
         case name::model: return depth == 1 || (depth == 2 && response_);
         case name::response: return depth == 1;
         case name::type: return sink_ != nullptr && depth == 1;

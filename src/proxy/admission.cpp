@@ -33,27 +33,32 @@ std::string seconds_text(duration d) {
     return std::to_string(std::max<std::int64_t>(1, std::chrono::ceil<seconds>(d).count()));
 }
 
-fault refusal_of(const shared::verdict& v) {
+// `whose`: client, group, or pool (the client on this pool).
+fault refusal_of(const shared::verdict& v, std::string_view whose) {
     using limit = core::quota_limit;
     fault f{.code = core::code_of(v.limit), .who = origin::client, .status = core::status_of(v.limit)};
     const auto of = v.of_limit ? " (" + std::to_string(*v.of_limit) + ")" : std::string();
+    const std::string who = whose == "group"  ? "of the client's group"
+                            : whose == "pool" ? "of the client for this deployment's pool"
+                                              : "of the client";
     switch (v.limit) {
         case limit::concurrent:
-            f.message = "Too many requests of this client are running" + of + ". Wait until one of them ends.";
+            f.message = "Too many requests " + who + " are running" + of + ". Wait until one of them ends.";
             break;
         case limit::requests:
-            f.message = "The client's requests per minute" + of + " are used up. Retry after " +
-                        seconds_text(v.wait) + " seconds.";
+            f.message = "The requests per minute " + who + of + " are used up. Retry after " + seconds_text(v.wait) +
+                        " seconds.";
             break;
         case limit::tokens:
-            f.message = "The client's tokens per minute" + of + " are used up. Retry after " + seconds_text(v.wait) +
+            f.message = "The tokens per minute " + who + of + " are used up. Retry after " + seconds_text(v.wait) +
                         " seconds, or ask for a shorter answer with max_tokens.";
             break;
         case limit::budget_tokens:
         case limit::budget_money:
-            f.message = "The client's budget for this period is used up. It begins anew in " +
+            f.message = "What is left of the budget " + who +
+                        " does not suffice for this request. The budget begins anew in " +
                         std::to_string(std::chrono::ceil<hours>(v.wait).count()) +
-                        " hours; ask the platform team for more.";
+                        " hours; until then a smaller max_tokens may pass, or ask the platform team for more.";
             break;
         case limit::none: break;
     }
@@ -76,7 +81,7 @@ shared::amounts exchange::estimate() const noexcept {
         case core::family::speech:
         case core::family::models: return {};
     }
-    t.prompt = tokens::guess(body_.size());
+    t.prompt = tokens::guess(usage_.prompt_bytes);
     const auto& price = the_pool().price;
     return {static_cast<std::int64_t>(t.total()), price ? core::price_of(t, *price) : 0};
 }
@@ -145,16 +150,18 @@ net::task<bool> exchange::admit() {
     if (v.what == shared::verdict::kind::granted) co_return true;
     usage_.refused_by = usage_.held;
     give_back_quotas();
-    count_quota_refusal(v);
-    refusal_ = refusal_of(v);
+    refusal_ = refusal_of(v, count_quota_refusal(v));
     usage_.refusal_wait = refusal_.status == 429 ? v.wait : duration::zero();
     co_return false;
 }
 
-void exchange::count_quota_refusal(const shared::verdict& v) {
+// Returns whose quota it was.
+std::string_view exchange::count_quota_refusal(const shared::verdict& v) {
     const auto& c = snapshot_->shared->clients[*client_];
-    const auto kind = usage_.refused_by < c.holder_kinds.size() ? c.holder_kinds[usage_.refused_by] : "pool";
+    const std::string_view kind =
+        usage_.refused_by < c.holder_kinds.size() ? c.holder_kinds[usage_.refused_by] : "pool";
     worker_.stats().quota_refusals.at({worker_.label(kind), c.label, worker_.label(core::name_of(v.limit))}).add();
+    return kind;
 }
 
 // It was granted here and refused there: as if it had never been.

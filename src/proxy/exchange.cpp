@@ -4,6 +4,7 @@
 
 #include <spillway/core/header_rules.hpp>
 #include <spillway/core/told_time.hpp>
+#include <spillway/core/usage.hpp>
 #include <spillway/http/target.hpp>
 
 namespace spillway::proxy {
@@ -40,6 +41,7 @@ exchange::~exchange() {
     settle_quotas({}, clock::now());
     release_scratch();
     release_memory();
+    release_prompt();
 }
 
 // From here to relay() the request's views point into the session's input and into the scratch.
@@ -73,7 +75,6 @@ net::task<bool> exchange::serve() {
     maybe_fault f = understand();
     if (f) co_return co_await refuse(*f);
     if (is_local_path()) co_return co_await local_service();
-    if (snapshot_->shared->tracer) begin_trace();
     f = check_door();
     if (!f) {
         f = identify();
@@ -81,6 +82,8 @@ net::task<bool> exchange::serve() {
         count_authentication();
         if (f && f->status == 401) co_await slow_down();
     }
+    // Only who is known leaves traces: nobody else can fill the queue of spans.
+    if (!f && snapshot_->shared->tracer) begin_trace();
     if (!f) f = classify();
     if (f) co_return co_await refuse(*f);
     if (classified_.op->family == core::family::models) co_return co_await list_models();
@@ -92,7 +95,9 @@ net::task<bool> exchange::serve() {
         co_return co_await refuse(*f);
     }
     usage_.bytes_in = head_bytes_ + body_.size();
-    usage_.has_rate = snapshot_->shared->clients[*client_].has_rate;
+    if (snapshot_->shared->counts_tokens) usage_.prompt_bytes = core::prompt_bytes(body_);
+    const auto& c = snapshot_->shared->clients[*client_];
+    usage_.has_rate = c.has_rate || (!c.pool_rates.empty() && c.pool_rates[*pool_]);
     if (snapshot_->shared->captures[*route_] != config::capture_what::none) capture_prompt();
     if (is_limited() && !co_await admit()) {
         const std::optional<bool> worth_it = refusal_.status == 403 ? std::optional(false) : std::nullopt;
@@ -334,14 +339,18 @@ void exchange::release_scratch() noexcept {
 // An open stream holds nothing of its request: no view into it is used after the answer's head.
 void exchange::release_request() noexcept {
     wipe_client_secrets();
-    release_scratch();
     keep_prompt();
+    release_scratch();
     path_ = query_ = body_ = name_in_body_ = user_ = {};
     auto& in = session_.input();
     in.consume(std::min(input_used_, in.size()));
     input_used_ = 0;
     if (in.empty()) in.reset();
     release_memory();
+}
+
+void exchange::release_prompt() noexcept {
+    worker_.process().body_bytes.fetch_sub(std::exchange(usage_.prompt_held, 0), std::memory_order_relaxed);
 }
 
 void exchange::release_memory() noexcept {

@@ -260,8 +260,12 @@ net::task<bool> exchange::end_broken_answer() {
 }
 
 bool exchange::lost_client() noexcept {
-    client_left_ = true;
-    worker_.stats().client_left.add();
+    // Some SDKs hang up when they have the last event: they have got all that they asked for.
+    const bool has_all = events_ && events_->terminal() && broken_why_.empty();
+    if (!has_all) {
+        client_left_ = true;
+        worker_.stats().client_left.add();
+    }
     drop_connection();
     session_.client().close();
     return false;

@@ -10,8 +10,9 @@
 namespace spillway::proxy {
 namespace {
 
-constexpr std::size_t prompt_kept = 64 * 1024;  // of a stream's request, for an estimate
-constexpr std::size_t text_kept = 256 * 1024;   // of a stream's answer
+// Kept of a stream's request and of its answer, for an estimate: less where only a stream that breaks off needs one.
+constexpr std::size_t prompt_kept = 64 * 1024, prompt_kept_asked = 8 * 1024;
+constexpr std::size_t text_kept = 128 * 1024, text_kept_asked = 16 * 1024;
 constexpr std::size_t end_user_kept = 128;
 
 bool has_tokens(core::family f) noexcept { return f != core::family::speech && f != core::family::models; }
@@ -21,13 +22,21 @@ bool has_tokens(core::family f) noexcept { return f != core::family::speech && f
 // Looks at the answer from its first byte on, when somebody wants to know.
 void exchange::watch_answer() {
     if (!snapshot_->shared->counts_tokens || !has_tokens(classified_.op->family)) return;
-    if (events_) events_->want_text(&usage_.text, text_kept);
+    if (events_) events_->want_text(&usage_.text, usage_.asked ? text_kept_asked : text_kept);
     else if (scratch_->response.status < 300) usage_.tap = worker_.take_tap();
 }
 
 // Before an open stream lets go of its request.
 void exchange::keep_prompt() {
-    if (events_ && snapshot_->shared->counts_tokens && body_.size() <= prompt_kept) usage_.prompt.assign(body_);
+    if (!events_ || !snapshot_->shared->counts_tokens) return;
+    if (body_.size() > (usage_.asked ? prompt_kept_asked : prompt_kept)) return;
+    auto& all = worker_.process().body_bytes;
+    if (all.fetch_add(body_.size(), std::memory_order_relaxed) + body_.size() > snapshot_->shared->body_memory) {
+        all.fetch_sub(body_.size(), std::memory_order_relaxed);
+        return;
+    }
+    usage_.prompt_held = body_.size();
+    usage_.prompt.assign(body_);
 }
 
 void exchange::note_end_user(std::string_view raw) {
@@ -69,14 +78,17 @@ bool exchange::read_tokens(core::usage_record& r) const {
         r.source = core::token_source::exact;
         return true;
     }
-    return false;
+    // Images may have no tokens at all, and their bytes tell nothing.
+    return classified_.op->family == core::family::images;
 }
 
 void exchange::fill_record(core::usage_record& r, time_point ended) {
     const auto& shared = *snapshot_->shared;
     r.time_us = std::chrono::duration_cast<microseconds>(usage_.began_wall.time_since_epoch()).count();
-    r.id = core::make_record_id(static_cast<std::uint64_t>(r.time_us) / 1000, worker_.random().next(),
-                                worker_.random().next());
+    // By the request's end, so that records lie in the store in the order in which they come.
+    const auto ended_ms = r.time_us / 1000 + std::chrono::duration_cast<milliseconds>(ended - began_).count();
+    r.id =
+        core::make_record_id(static_cast<std::uint64_t>(ended_ms), worker_.random().next(), worker_.random().next());
     r.gateway = shared.gateway;
     const auto& c = shared.clients[*client_];
     r.client = c.name;
@@ -93,7 +105,8 @@ void exchange::fill_record(core::usage_record& r, time_point ended) {
         r.instance = shared.instances[serving_->instance].name;
         r.region = shared.instances[serving_->instance].region;
     }
-    r.deployment = deployment_;
+    // A name that no route knows may be anything, and there is no end of such names.
+    if (pool_) r.deployment = deployment_;
     if (classified_.op != nullptr) r.operation = classified_.op->name;
     r.code = reply_code_.empty() ? broken_why_ : reply_code_;
     if (r.code.empty() && ends_with_error()) r.code = "stream_error";
@@ -140,7 +153,7 @@ std::uint64_t exchange::text_cut() const noexcept {
 
 // By bytes alone: for answers that broke off before their usage, and when the estimator has too much to do.
 void exchange::guess_tokens(core::usage_record& r) const noexcept {
-    r.tokens.prompt = tokens::guess(usage_.bytes_in > head_bytes_ ? usage_.bytes_in - head_bytes_ : 0);
+    r.tokens.prompt = tokens::guess(usage_.prompt_bytes);
     r.tokens.completion = tokens::guess(events_ ? usage_.text.size() + text_cut() : bytes_to_client_ / 2);
     if (classified_.op->family == core::family::embeddings) r.tokens.completion = 0;
     r.source = core::token_source::estimated;
@@ -158,7 +171,7 @@ bool exchange::estimate_elsewhere(core::usage_record& r, const std::optional<con
     j.record = r;
     j.price = price;
     j.prompt = std::move(usage_.prompt);
-    if (j.prompt.empty()) j.record.tokens.prompt = tokens::guess(usage_.bytes_in);
+    if (j.prompt.empty()) j.record.tokens.prompt = tokens::guess(usage_.prompt_bytes);
     j.answer_cut = text_cut();
     j.answer = std::move(usage_.text);
     // What does not belong to the snapshot moves along.
@@ -181,6 +194,8 @@ bool exchange::estimate_elsewhere(core::usage_record& r, const std::optional<con
         usage_.text = std::move(j.answer);
         return false;
     }
+    // The permit comes free now, not when somebody has counted.
+    for (std::size_t i = 0; i < usage_.held; ++i) (*holder_at(i))->leave();
     usage_.held = 0;
     usage_.recorded = {r.id, counted.tokens, counted.source};
     complete_record(counted, price);

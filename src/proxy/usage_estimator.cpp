@@ -64,7 +64,7 @@ void usage_estimator::finish(job& j) {
     complete_record(j.record, j.price);
     const shared::amounts real{static_cast<std::int64_t>(j.record.tokens.total()), j.record.price_nanos};
     for (const auto& h : j.hold.holders)
-        h->settle(j.hold.estimate, real, j.hold.began, clock::now(), wall_clock::now());
+        h->book(j.hold.estimate, real, j.hold.began, clock::now(), wall_clock::now());
 }
 
 void complete_record(core::usage_record& r, const std::optional<config::price>& price) noexcept {

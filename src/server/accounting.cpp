@@ -1,6 +1,6 @@
 #include <spillway/server/accounting.hpp>
 
-#include <openssl/crypto.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -44,6 +44,17 @@ bool any_quota(const config::tree& t) {
                        [](const auto& c) { return c.second.quota.any() || !c.second.pool_quotas.empty(); });
 }
 
+// Without making the file: that is for the writer, who gives it a mode that keeps others out.
+bool can_write(const std::string& file) {
+    if (::access(file.c_str(), F_OK) == 0) return ::access(file.c_str(), W_OK) == 0;
+    const auto slash = file.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
+    return ::access(folder.c_str(), W_OK) == 0;
+}
+
+// Each once, however often it is named.
+std::set<std::string> groups_of(const config::client& c) { return {c.groups.begin(), c.groups.end()}; }
+
 bool has_rate(const config::quota& q) { return q.requests_per_minute || q.tokens_per_minute; }
 
 }  // namespace
@@ -60,26 +71,54 @@ std::optional<std::string> accounting::secret(const config::secret_ref& ref, con
 
 bool accounting::prepare(const config::tree& t, std::size_t workers, issues_list& issues) {
     files_.clear();
+    next_ = {};
     auto redact = redactor::make(t.log.capture);
     if (!redact) {
         error(t, "log.capture.redact", redact.error().message, issues);
         return false;
     }
-    if (const auto f = captures_.direct_to(t.log.capture.file, std::move(*redact))) {
-        error(t, "log.capture.file", f->message, issues);
+    next_.redact = std::move(*redact);
+    if (const auto& file = t.log.capture.file; !file.empty() && !can_write(file)) {
+        error(t, "log.capture.file", "cannot write to " + file, issues);
         return false;
     }
-    return prepare_tracer(t, issues) && prepare_ledger(t, workers, issues) && prepare_quotas(t, issues);
+    // Replaced exporters end here, not on a worker that happens to be the last to know them: ending takes a while.
+    std::erase_if(retired_, [](const auto& e) { return e.use_count() == 1; });
+    return prepare_ledger(t, workers, issues) && prepare_quotas(t, issues) && prepare_tracer(t, issues);
+}
+
+// What runs follows only when nothing can refuse the configuration any more.
+void accounting::commit(const config::tree& t) {
+    if (const auto f = captures_.direct_to(t.log.capture.file, std::move(next_.redact)); f && tell_)
+        tell_("capture: " + f->message);
+    if (t.usage && ledger_ && next_.follow_ledger)
+        if (const auto f = ledger_->configure(*t.usage, next_.ledger_password); f && tell_)
+            tell_("usage: " + f->message);
+    if (tracer_ && tracer_ != next_.tracer) retired_.push_back(std::move(tracer_));
+    tracer_ = std::move(next_.tracer);
+    tracer_from_ = std::move(next_.tracer_from);
+    // A budget that comes with this configuration knows what was spent before it.
+    if (quotas_) seed_budgets(t);
 }
 
 bool accounting::prepare_ledger(const config::tree& t, std::size_t workers, issues_list& issues) {
-    if (!t.usage) return true;  // one that runs waits for another reload; nothing is written to it
+    if (!t.usage) {
+        if (ledger_)
+            issues.push_back(t.source.make(config::severity::warning, "usage",
+                                           "the section is gone: requests are not recorded any more",
+                                           "put it back if that is not meant"));
+        return true;
+    }
     const auto password = secret(t.usage->password, "usage.password", t, issues);
     if (!password) return false;
     if (ledger_) {
-        const auto f = ledger_->configure(*t.usage, *password);
-        if (f) error(t, "usage", f->message, issues);
-        return !f;
+        if (t.usage->spool != ledger_spool_) {
+            error(t, "usage.spool", "the folder cannot change while the gateway runs; restart it", issues);
+            return false;
+        }
+        next_.ledger_password = *password;
+        next_.follow_ledger = true;
+        return true;
     }
     ledger::opening with;
     with.settings = *t.usage;
@@ -93,6 +132,7 @@ bool accounting::prepare_ledger(const config::tree& t, std::size_t workers, issu
         return false;
     }
     ledger_ = std::move(*opened);
+    ledger_spool_ = t.usage->spool;
     estimator_.write_to(&ledger_->writer(workers));
     return true;
 }
@@ -121,22 +161,21 @@ bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
     }
     quotas_ = std::move(*opened);
     quotas_from_ = from;
-    seed_budgets(t);
     return true;
 }
 
-// What was spent in the running periods before this process began, for whoever may have a budget.
+// What was spent in the running periods, for whoever may have a budget or get one.
 void accounting::seed_budgets(const config::tree& t) {
     if (!ledger_) return;
     std::map<std::pair<std::string, std::string>, ledger::spent> sums;
-    for (const auto& [key, spent] : ledger_->spent_at_start()) {
+    for (const auto& [key, spent] : ledger_->spent_now()) {
         const auto first = key.find('|'), last = key.rfind('|');
         if (first == std::string::npos || last == first) continue;
         const auto client = key.substr(0, first), pool = key.substr(first + 1, last - first - 1),
                    period = key.substr(last + 1);
         std::vector<std::string> holders{"client:" + client, "client:" + client + "/pool:" + pool};
         if (const auto c = t.clients.find(client); c != t.clients.end())
-            for (const auto& g : c->second.groups) holders.push_back("group:" + g);
+            for (const auto& g : groups_of(c->second)) holders.push_back("group:" + g);
         for (const auto& h : holders) {
             auto& sum = sums[{h, period}];
             sum.tokens += spent.tokens;
@@ -149,11 +188,7 @@ void accounting::seed_budgets(const config::tree& t) {
 
 bool accounting::prepare_tracer(const config::tree& t, issues_list& issues) {
     const auto settings = trace::with_environment(t.tracing, config::process_environment());
-    if (settings.endpoint.empty()) {
-        tracer_.reset();
-        tracer_from_.clear();
-        return true;
-    }
+    if (settings.endpoint.empty()) return true;
     trace::opening with;
     with.settings = settings;
     with.gateway = t.gateway.name;
@@ -168,18 +203,22 @@ bool accounting::prepare_tracer(const config::tree& t, issues_list& issues) {
         with.headers.push_back({name, std::move(*value)});
     }
     if (!settings.ca_file.empty()) files_.push_back(settings.ca_file);
-    if (tracer_ && from == tracer_from_) return true;
+    next_.tracer_from = from;
+    if (tracer_ && from == tracer_from_) {
+        next_.tracer = tracer_;
+        return true;
+    }
     auto opened = trace::open(std::move(with));
     if (!opened) {
         error(t, "tracing", opened.error().message, issues);
         return false;
     }
-    tracer_ = std::move(*opened);
-    tracer_from_ = from;
+    next_.tracer = std::move(*opened);
     return true;
 }
 
 void accounting::attach(proxy::snapshot& s, const config::tree& t, stats::label_table& labels) {
+    commit(t);
     s.gateway = t.gateway.name;
     s.keeps_records = t.usage.has_value();
     s.asks_usage = t.usage && t.usage->streams == config::stream_usage::ask;
@@ -216,14 +255,14 @@ void accounting::attach_client(proxy::client& c, const std::string& name, const 
         c.has_rate = c.has_rate || has_rate(limits);
     };
     add("client:" + name, "client", from.quota);
-    for (const auto& g : from.groups)
+    for (const auto& g : groups_of(from))
         if (const auto at = t.groups.find(g); at != t.groups.end()) add("group:" + g, "group", at->second.quota);
     if (from.pool_quotas.empty()) return;
     for (const auto& [pool, unused] : t.pools) {
         const auto at = from.pool_quotas.find(pool);
         const bool limited = at != from.pool_quotas.end() && at->second.any();
         c.pool_holders.push_back(limited ? quotas_->get("client:" + name + "/pool:" + pool, at->second) : nullptr);
-        c.has_rate = c.has_rate || (limited && has_rate(at->second));
+        c.pool_rates.push_back(limited && has_rate(at->second));
     }
 }
 
@@ -233,6 +272,7 @@ void accounting::reopen_files() {
 
 void accounting::stop() {
     estimator_.stop();
+    quotas_.reset();  // its thread answers requests of workers, whose loops are still there
     if (ledger_) ledger_->stop(seconds(3));
 }
 

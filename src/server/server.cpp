@@ -64,7 +64,7 @@ public:
     std::vector<std::unique_ptr<proxy::worker>>& workers() override { return workers_; }
     const stats::label_table& labels() const override { return labels_; }
     const identity_service& identities() const override { return identities_; }
-    const ledger::service* usage_ledger() const override { return accounting_.usage_ledger(); }
+    const ledger::service* usage_ledger() const override { return snapshot_ ? snapshot_->ledger.get() : nullptr; }
     const shared::store* quota_store() const override { return accounting_.quota_store(); }
     const trace::exporter* trace_exporter() const override { return accounting_.trace_exporter(); }
     const proxy::recent_errors& errors() const override { return process_.errors; }

@@ -31,7 +31,22 @@ budget_book::budget_book(std::string holder, std::shared_ptr<const seed_book> se
 void budget_book::change(const std::optional<config::budget>& limits) noexcept {
     limit_tokens_ = limits && limits->tokens ? bounded(*limits->tokens) : none;
     limit_money_ = limits && limits->money ? *limits->money : none;
-    per_ = limits ? static_cast<int>(limits->per) : -1;
+    if (!limits || per_ == static_cast<int>(limits->per)) return;
+    const std::scoped_lock hold(opening_);
+    for (auto& c : cells_) c.number.store(-1, relaxed);  // a kind that comes back begins with its seed too
+    since_ = std::numeric_limits<time_point::rep>::max();
+    per_ = static_cast<int>(limits->per);
+}
+
+bool budget_book::has_reserved(time_point began) const noexcept {
+    return began.time_since_epoch().count() >= since_.load(relaxed);
+}
+
+void budget_book::reserves(time_point began) noexcept {
+    const auto at = began.time_since_epoch().count();
+    auto since = since_.load(relaxed);
+    while (at < since && !since_.compare_exchange_weak(since, at, relaxed)) {
+    }
 }
 
 std::optional<config::period> budget_book::per() const noexcept {
@@ -68,12 +83,18 @@ budget_book::cell* budget_book::running(wall_time wall) noexcept {
     return c.number.load(std::memory_order_acquire) == number ? &c : open(c, number, wall, *p);
 }
 
-budget_book::cell* budget_book::find(wall_time began) noexcept {
+bool budget_book::holds_later(const cell& c, std::int64_t number) noexcept {
+    const auto held = c.number.load(std::memory_order_acquire);
+    return held > number && (held - number) % core::period_step == 0;
+}
+
+budget_book::cell* budget_book::find(wall_time wall) noexcept {
     const auto p = per();
     if (!p) return nullptr;
-    const auto number = core::period_number(began, *p);
+    const auto number = core::period_number(wall, *p);
     cell& c = cells_[static_cast<std::size_t>(number / core::period_step) % cells_.size()];
-    return c.number.load(std::memory_order_acquire) == number ? &c : nullptr;
+    if (holds_later(c, number)) return nullptr;
+    return c.number.load(std::memory_order_acquire) == number ? &c : open(c, number, wall, *p);
 }
 
 quota_limit budget_book::look_ahead(const amounts& estimate, wall_time wall) noexcept {
@@ -89,9 +110,10 @@ quota_limit budget_book::look_ahead(const amounts& estimate, wall_time wall) noe
     return quota_limit::none;
 }
 
-quota_limit budget_book::reserve(const amounts& estimate, wall_time wall) noexcept {
+quota_limit budget_book::reserve(const amounts& estimate, time_point began, wall_time wall) noexcept {
     cell* c = running(wall);
     if (c == nullptr) return quota_limit::none;
+    reserves(began);
     if (!commit(c->committed_tokens, c->elsewhere_tokens, estimate.tokens, limit_tokens_.load(relaxed)))
         return quota_limit::budget_tokens;
     if (!commit(c->committed_money, c->elsewhere_money, estimate.money_nanos, limit_money_.load(relaxed))) {
@@ -101,21 +123,19 @@ quota_limit budget_book::reserve(const amounts& estimate, wall_time wall) noexce
     return quota_limit::none;
 }
 
-void budget_book::settle(const amounts& estimate, const amounts& real, wall_time began) noexcept {
-    cell* c = find(began);
+void budget_book::settle(const amounts& estimate, const amounts& real, time_point began, wall_time wall) noexcept {
+    cell* c = find(wall);
     if (c == nullptr) return;
-    c->committed_tokens.fetch_add(real.tokens - estimate.tokens, relaxed);
+    const amounts reserved = has_reserved(began) ? estimate : amounts{};
+    c->committed_tokens.fetch_add(real.tokens - reserved.tokens, relaxed);
     c->spent_tokens.fetch_add(real.tokens, relaxed);
-    if (real.money_nanos != estimate.money_nanos)
-        c->committed_money.fetch_add(real.money_nanos - estimate.money_nanos, relaxed);
+    if (real.money_nanos != reserved.money_nanos)
+        c->committed_money.fetch_add(real.money_nanos - reserved.money_nanos, relaxed);
     if (real.money_nanos != 0) c->spent_money.fetch_add(real.money_nanos, relaxed);
 }
 
-void budget_book::release(const amounts& estimate, wall_time began) noexcept {
-    cell* c = find(began);
-    if (c == nullptr) return;
-    c->committed_tokens.fetch_sub(estimate.tokens, relaxed);
-    c->committed_money.fetch_sub(estimate.money_nanos, relaxed);
+void budget_book::release(const amounts& estimate, time_point began, wall_time wall) noexcept {
+    if (has_reserved(began)) settle(estimate, {}, began, wall);
 }
 
 }  // namespace spillway::shared

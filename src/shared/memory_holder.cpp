@@ -47,21 +47,22 @@ verdict memory_holder::take(const amounts& estimate, time_point now, wall_time w
     if (!concurrent_.any_left()) return refuse(quota_limit::concurrent, core::concurrency_wait);
     if (!request.out.granted) return refuse(quota_limit::requests, wait());
     if (!tokens.out.granted) return refuse(quota_limit::tokens, wait());
-    if (const auto why = budget_.reserve(estimate, wall); why != quota_limit::none) return refuse_budget(why, wall);
+    if (const auto why = budget_.reserve(estimate, now, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
 
     if (!concurrent_.take()) {
-        budget_.release(estimate, wall);
+        budget_.release(estimate, now, wall);
         return refuse(quota_limit::concurrent, core::concurrency_wait);
     }
     if (!requests_.take(request, 1, now)) {
         concurrent_.give_back();
-        budget_.release(estimate, wall);
+        budget_.release(estimate, now, wall);
         return refuse(quota_limit::requests, wait());
     }
     if (!tokens_.take(tokens, estimate.tokens, now)) {
         requests_.settle(1, 0, now);
         concurrent_.give_back();
-        budget_.release(estimate, wall);
+        budget_.release(estimate, now, wall);
         return refuse(quota_limit::tokens, wait());
     }
     return {};
@@ -72,18 +73,19 @@ void memory_holder::ask(const amounts& estimate, time_point now, wall_time wall,
     answer(take(estimate, now, wall));
 }
 
-void memory_holder::settle(const amounts& estimate, const amounts& real, time_point began, time_point now,
-                           wall_time wall) noexcept {
-    concurrent_.give_back();
+void memory_holder::leave() noexcept { concurrent_.give_back(); }
+
+void memory_holder::book(const amounts& estimate, const amounts& real, time_point began, time_point now,
+                         wall_time wall) noexcept {
     tokens_.settle(estimate.tokens, real.tokens, now);
-    budget_.settle(estimate, real, wall - std::chrono::duration_cast<wall_clock::duration>(now - began));
+    budget_.settle(estimate, real, began, wall - std::chrono::duration_cast<wall_clock::duration>(now - began));
 }
 
 void memory_holder::give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept {
     concurrent_.give_back();
     requests_.settle(1, 0, now);
     tokens_.settle(estimate.tokens, 0, now);
-    budget_.release(estimate, wall - std::chrono::duration_cast<wall_clock::duration>(now - began));
+    budget_.release(estimate, began, wall - std::chrono::duration_cast<wall_clock::duration>(now - began));
 }
 
 shared::remaining memory_holder::remaining(time_point now) const noexcept {
@@ -100,7 +102,7 @@ holder::state memory_holder::look(time_point now, wall_time wall) const {
     s.limit_budget_tokens = budget_.limit_tokens();
     s.limit_budget_money_nanos = budget_.limit_money();
     s.refused = refused_.load(std::memory_order_relaxed);
-    if (const auto* spent = budget_.running(wall)) {
+    if (const auto* spent = budget_.limited() ? budget_.running(wall) : nullptr) {
         s.budget_tokens = spent->spent_tokens.load(std::memory_order_relaxed);
         s.budget_money_nanos = spent->spent_money.load(std::memory_order_relaxed);
         s.period = core::period_key(wall, budget_.per().value_or(config::period::month));

@@ -21,8 +21,9 @@ public:
 
     verdict take(const amounts& estimate, time_point now, wall_time wall) noexcept override;
     void ask(const amounts& estimate, time_point now, wall_time wall, std::function<void(verdict)> answer) override;
-    void settle(const amounts& estimate, const amounts& real, time_point began, time_point now,
-                wall_time wall) noexcept override;
+    void leave() noexcept override;
+    void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
+              wall_time wall) noexcept override;
     void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept override;
     shared::remaining remaining(time_point now) const noexcept override;
     state look(time_point now, wall_time wall) const override;

@@ -34,6 +34,24 @@ std::array<std::int64_t, 4> redis_budget::own(const budget_book::cell& c) noexce
             part(c.committed_money.load(relaxed) - spent_money)};
 }
 
+std::string_view redis_budget::gateway_of(std::string_view process) noexcept {
+    return process.substr(0, process.rfind('.') + 1);
+}
+
+redis_budget::page::sums redis_budget::total(const page& p, const budget_book::cell& c) noexcept {
+    const auto now = own(c);
+    const auto of = [](std::int64_t seeded, std::int64_t earlier, std::int64_t before, std::int64_t own_sum) {
+        const auto base = std::max(seeded, earlier);
+        return base > before ? base + own_sum : 0;
+    };
+    return {of(c.seeded_tokens.load(relaxed), p.earlier.tokens, p.before.tokens, now[0]),
+            of(c.seeded_money.load(relaxed), p.earlier.money, p.before.money, now[1])};
+}
+
+bool redis_budget::differs(const page& p, const budget_book::cell& c) noexcept {
+    return p.retell || own(c) != p.told || total(p, c) != p.told_total;
+}
+
 void redis_budget::learn(page& p, budget_book::cell& c, const std::string& me, const redis_answer& a,
                          std::size_t from) {
     page::sums reserved;
@@ -49,19 +67,46 @@ void redis_budget::learn(page& p, budget_book::cell& c, const std::string& me, c
         reserved.tokens += a[i + 3].number;
         reserved.money += a[i + 4].number;
     }
-    page::sums all = reserved;
+    struct gateway {
+        page::sums processes, total;
+    };
+    std::map<std::string_view, gateway> gateways;
     for (const auto& [name, known] : p.known) {
         p.retell = p.retell || !there.contains(name);
-        all.tokens += known.tokens;
-        all.money += known.money;
+        auto& g = gateways[gateway_of(name)];
+        if (name == gateway_of(name)) {
+            g.total = known;
+            continue;
+        }
+        g.processes.tokens += known.tokens;
+        g.processes.money += known.money;
     }
-    // What was spent before this process began is in the fields of processes that are gone, and in the seed.
-    c.elsewhere_tokens.store(std::max<std::int64_t>(0, all.tokens - c.seeded_tokens.load(relaxed)), relaxed);
-    c.elsewhere_money.store(std::max<std::int64_t>(0, all.money - c.seeded_money.load(relaxed)), relaxed);
+    const auto mine = gateways[gateway_of(me)];
+    gateways.erase(gateway_of(me));
+    p.before = mine.processes;
+    if (!p.heard) p.earlier = {mine.total.tokens - p.told[0], mine.total.money - p.told[1]};
+    p.heard = true;
+
+    // What this gateway spent before the process began is in the seed, and in Redis if it was there then.
+    const auto unseeded = [](std::int64_t before, std::int64_t earlier, std::int64_t seeded) {
+        return std::max<std::int64_t>(0, std::max(before, earlier) - seeded);
+    };
+    page::sums all = reserved;
+    all.tokens += unseeded(p.before.tokens, p.earlier.tokens, c.seeded_tokens.load(relaxed));
+    all.money += unseeded(p.before.money, p.earlier.money, c.seeded_money.load(relaxed));
+    for (const auto& [name, g] : gateways) {
+        all.tokens += std::max(g.processes.tokens, g.total.tokens);
+        all.money += std::max(g.processes.money, g.total.money);
+    }
+    c.elsewhere_tokens.store(all.tokens, relaxed);
+    c.elsewhere_money.store(all.money, relaxed);
 }
 
 void redis_budget::forget_told() noexcept {
-    for (auto& p : pages_) p.told = {-1, -1, -1, -1};
+    for (auto& p : pages_) {
+        p.told = {-1, -1, -1, -1};
+        p.told_total = {-1, -1};
+    }
 }
 
 }  // namespace spillway::shared

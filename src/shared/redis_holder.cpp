@@ -66,7 +66,7 @@ verdict redis_holder::refuse_budget(quota_limit why, wall_time wall) noexcept {
 // Others' sums are older than they may be, or more would be committed here without their knowledge than this
 // gateway's part of half of what is left, or so little is left that it has to be counted in one place.
 bool redis_holder::budget_wants_ask(const amounts& estimate, time_point now, wall_time wall) noexcept {
-    const auto* c = budget_.running(wall);
+    const auto* c = budget_.limited() ? budget_.running(wall) : nullptr;
     if (c == nullptr) return false;
     if (now - time_point(duration(heard_.load(relaxed))) > budget_lasts) return true;
     const auto near = [&](const auto& here, const auto& elsewhere, const auto& published, std::int64_t more,
@@ -85,7 +85,7 @@ bool redis_holder::budget_wants_ask(const amounts& estimate, time_point now, wal
 
 verdict redis_holder::take(const amounts& estimate, time_point now, wall_time wall) noexcept {
     touch();
-    if (!common_->up.load(relaxed)) return take_share(estimate, now, wall);
+    if (!common_->up.load(relaxed)) return take_share(estimate, now, now, wall);
     const std::array<std::int64_t, 2> units{1, estimate.tokens};
     const bool counts_permits = limit_permits_.load(relaxed) != no_limit;
     bool short_of = false;
@@ -112,7 +112,8 @@ verdict redis_holder::take(const amounts& estimate, time_point now, wall_time wa
     const verdict ask{kind::ask, quota_limit::none, duration(0), std::nullopt};
     if (short_of || budget_wants_ask(estimate, now, wall)) return ask;
 
-    if (const auto why = budget_.reserve(estimate, wall); why != quota_limit::none) return refuse_budget(why, wall);
+    if (const auto why = budget_.reserve(estimate, now, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
     std::size_t taken = 0;
     while (taken < 2 && rates_[taken].take(units[taken])) ++taken;
     if (taken == 2) {
@@ -126,11 +127,11 @@ verdict redis_holder::take(const amounts& estimate, time_point now, wall_time wa
         --taken;
         rates_[taken].put(units[taken]);
     }
-    budget_.release(estimate, wall);
+    budget_.release(estimate, now, wall);
     return ask;
 }
 
-verdict redis_holder::take_share(const amounts& estimate, time_point now, wall_time wall) noexcept {
+verdict redis_holder::take_share(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept {
     const std::int64_t limit = limit_permits_.load(relaxed);
     const std::int64_t most = limit == no_limit ? std::numeric_limits<std::int32_t>::max()
                                                 : std::max<std::int64_t>(1, limit / common_->gateways);
@@ -142,20 +143,21 @@ verdict redis_holder::take_share(const amounts& estimate, time_point now, wall_t
     if (limit != no_limit && permits_.used() >= most) return refuse(quota_limit::concurrent, core::concurrency_wait);
     if (!request.out.granted) return refuse(quota_limit::requests, wait());
     if (!tokens.out.granted) return refuse(quota_limit::tokens, wait());
-    if (const auto why = budget_.reserve(estimate, wall); why != quota_limit::none) return refuse_budget(why, wall);
+    if (const auto why = budget_.reserve(estimate, began, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
     if (!rates_[0].share().take(request, units[0], now)) {
-        budget_.release(estimate, wall);
+        budget_.release(estimate, began, wall);
         return refuse(quota_limit::requests, wait());
     }
     if (!rates_[1].share().take(tokens, units[1], now)) {
         rates_[0].share().settle(1, 0, now);
-        budget_.release(estimate, wall);
+        budget_.release(estimate, began, wall);
         return refuse(quota_limit::tokens, wait());
     }
     if (!permits_.take_up_to(most)) {
         rates_[0].share().settle(1, 0, now);
         rates_[1].share().settle(estimate.tokens, 0, now);
-        budget_.release(estimate, wall);
+        budget_.release(estimate, began, wall);
         return refuse(quota_limit::concurrent, core::concurrency_wait);
     }
     return {};
@@ -170,19 +172,23 @@ void redis_holder::ask(const amounts& estimate, time_point now, wall_time wall, 
             return;
         }
     }
-    answer(take_share(estimate, now, wall));
+    answer(take_share(estimate, now, now, wall));
 }
 
-void redis_holder::settle(const amounts& estimate, const amounts& real, time_point began, time_point now,
-                          wall_time wall) noexcept {
+void redis_holder::leave() noexcept {
     touch();
     permits_.give_back();
+}
+
+void redis_holder::book(const amounts& estimate, const amounts& real, time_point began, time_point now,
+                        wall_time wall) noexcept {
+    touch();
     if (common_->up.load(relaxed)) {
         rates_[1].put(estimate.tokens - real.tokens);
     } else {
         rates_[1].share().settle(estimate.tokens, real.tokens, now);
     }
-    budget_.settle(estimate, real, begin_of(began, now, wall));
+    budget_.settle(estimate, real, began, begin_of(began, now, wall));
 }
 
 void redis_holder::give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept {
@@ -195,7 +201,7 @@ void redis_holder::give_back(const amounts& estimate, time_point began, time_poi
         rates_[0].share().settle(1, 0, now);
         rates_[1].share().settle(estimate.tokens, 0, now);
     }
-    budget_.release(estimate, begin_of(began, now, wall));
+    budget_.release(estimate, began, begin_of(began, now, wall));
 }
 
 shared::remaining redis_holder::remaining(time_point now) const noexcept {
@@ -216,7 +222,7 @@ holder::state redis_holder::look(time_point now, wall_time wall) const {
     s.limit_budget_tokens = budget_.limit_tokens();
     s.limit_budget_money_nanos = budget_.limit_money();
     s.refused = refused_.load(relaxed);
-    if (const auto* c = budget_.running(wall)) {
+    if (const auto* c = budget_.limited() ? budget_.running(wall) : nullptr) {
         s.budget_tokens = c->spent_tokens.load(relaxed) + c->elsewhere_tokens.load(relaxed);
         s.budget_money_nanos = c->spent_money.load(relaxed) + c->elsewhere_money.load(relaxed);
         s.period = core::period_key(wall, budget_.per().value_or(config::period::month));

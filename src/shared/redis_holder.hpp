@@ -56,11 +56,12 @@ struct redis_call {
     redis_budget::page* page{nullptr};
     budget_book::cell* cell{nullptr};
     std::array<std::int64_t, 4> told{};
+    redis_budget::page::sums told_total;
     bool retold{false};
 };
 
-// Counts of one holder that several gateways share. take(), settle() and give_back() work on what was leased and
-// never wait; the store's thread (tick, prepare, apply, failed ...) keeps the lease filled.
+// Counts of one holder that several gateways share. take(), leave(), book() and give_back() work on what was leased
+// and never wait; the store's thread (tick, prepare, apply, failed ...) keeps the lease filled.
 class redis_holder final : public holder, public std::enable_shared_from_this<redis_holder> {
 public:
     redis_holder(std::string name, std::shared_ptr<redis_common> common, std::shared_ptr<const seed_book> seeds);
@@ -69,8 +70,9 @@ public:
 
     verdict take(const amounts& estimate, time_point now, wall_time wall) noexcept override;
     void ask(const amounts& estimate, time_point now, wall_time wall, std::function<void(verdict)> answer) override;
-    void settle(const amounts& estimate, const amounts& real, time_point began, time_point now,
-                wall_time wall) noexcept override;
+    void leave() noexcept override;
+    void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
+              wall_time wall) noexcept override;
     void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept override;
     shared::remaining remaining(time_point now) const noexcept override;
     state look(time_point now, wall_time wall) const override;
@@ -83,9 +85,9 @@ public:
     void failed(redis_call& c, time_point now);
     void went_down(time_point now);
     void came_up(time_point now);
-    void leave(time_point now, wall_time wall, std::vector<redis_call>& out);
-    // Without Redis: this gateway's part of the limits.
-    verdict take_share(const amounts& estimate, time_point now, wall_time wall) noexcept;
+    void go_away(time_point now, wall_time wall, std::vector<redis_call>& out);
+    // Without Redis: this gateway's part of the limits. `began` is `now` unless Redis was waited for.
+    verdict take_share(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept;
 
 private:
     static constexpr std::int64_t no_limit = -1;

@@ -9,15 +9,16 @@ namespace spillway::shared {
 // KEYS  1 state: hash with `born` and `at` (us), `r` and `t` (units taken from the buckets of requests and tokens,
 // that
 //         flow back with time), and c:<gateway> (permits held, and until when in us)
-//       2 budget of a period: hash with <gateway> -> spent tokens and money, reserved tokens and money, until when
-// ARGV  1 gateway  2 heartbeat in us
+//       2 budget of a period: hash with <gateway>.<process> -> spent tokens and money, reserved tokens and money,
+//         until when; and <gateway>. -> all that it has spent, where the sum of its processes says less
+// ARGV  1 <gateway>.<process>  2 heartbeat in us
 //       3..8 requests: rate a minute, burst, given back (negative: charged), needed at once, wanted besides, and what
 //            is known to be taken at least (a Redis that lost its memory is told by everybody: the highest holds)
 //       9..14 tokens: the same
 //       15 limit of concurrent requests or -1  16 in use here  17 needed in all  18 wanted in all
 //       19 budget: 0 or 1  20, 21 limits or -1  22..25 this gateway's field  26 strict  27 end of the key in ms
 //       28, 29 what is asked for, as part of the reservations: taken out again when it is refused
-//       30.. what other gateways had spent, as remembered here: name, tokens, money
+//       30.. what else is known to be spent: name, tokens, money
 // Gives 1 why refused (core::quota_limit)  2 permits  3, 4, 5 requests: granted besides, left (negative: debt), wait
 // in
 //       us  6, 7, 8 tokens: the same  9 when the state was born  10.. fields of the budget: name and four numbers
@@ -89,9 +90,17 @@ if ARGV[19] == '1' then
   mine[3], mine[4], mine[5] = n(24), n(25), now + n(2)
   if mine[1] + mine[2] + mine[3] + mine[4] > 0 or book[me] then book[me], changed[me] = mine, true end
   local tokens, money = 0, 0
-  for _, f in pairs(book) do
+  local gateways = {}
+  for name, f in pairs(book) do
     if f[5] < now then f[3], f[4] = 0, 0 end
-    tokens, money = tokens + f[1] + f[3], money + f[2] + f[4]
+    tokens, money = tokens + f[3], money + f[4]
+    local of = string.match(name, '^(.*%.)') or ''
+    local g = gateways[of] or {0, 0, 0, 0}
+    if of == name then g[3], g[4] = f[1], f[2] else g[1], g[2] = g[1] + f[1], g[2] + f[2] end
+    gateways[of] = g
+  end
+  for _, g in pairs(gateways) do
+    tokens, money = tokens + math.max(g[1], g[3]), money + math.max(g[2], g[4])
   end
   if code == 0 and ARGV[26] == '1' then
     if n(20) >= 0 and tokens > n(20) then code = 4

@@ -182,7 +182,7 @@ void redis_store::run() {
         }
         if (!link_.connected()) connect(now);
         if (!link_.connected()) {
-            for (auto& a : asks) a.answer(a.who->take_share(a.estimate, std::max(a.now, now), a.wall));
+            for (auto& a : asks) a.answer(a.who->take_share(a.estimate, a.now, std::max(a.now, now), a.wall));
             next_tick = now + interval;
             continue;
         }
@@ -207,11 +207,11 @@ void redis_store::farewell() {
         late.swap(common_->asks);
     }
     common_->up = false;
-    for (auto& a : late) a.answer(a.who->take_share(a.estimate, a.now, a.wall));
+    for (auto& a : late) a.answer(a.who->take_share(a.estimate, a.now, a.now, a.wall));
     if (!link_.connected()) return;
     std::vector<redis_call> calls;
     const auto wall = wall_clock::now();
-    for (const auto& h : everybody()) h->leave(clock::now(), wall, calls);
+    for (const auto& h : everybody()) h->go_away(clock::now(), wall, calls);
     std::vector<redis_command> commands;
     commands.reserve(calls.size());
     for (auto& c : calls) commands.push_back(std::move(c.words));

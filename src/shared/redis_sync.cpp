@@ -57,13 +57,17 @@ void redis_holder::write(redis_call& c, const wishes& w) {
     out.push_back(text_of(std::chrono::duration_cast<milliseconds>(end.time_since_epoch()).count()));
     out.push_back(text_of(c.answer ? c.estimate.tokens : 0));
     out.push_back(text_of(c.answer ? c.estimate.money_nanos : 0));
-    if (c.page == nullptr || !c.page->retell) return;
+    const auto tell = [&out](std::string_view name, const redis_budget::page::sums& s) {
+        out.emplace_back(name);
+        out.push_back(text_of(s.tokens));
+        out.push_back(text_of(s.money));
+    };
+    if (c.page == nullptr) return;
+    c.told_total = redis_budget::total(*c.page, *c.cell);
+    if (c.told_total != redis_budget::page::sums{}) tell(redis_budget::gateway_of(common_->me), c.told_total);
+    if (!c.page->retell) return;
     c.retold = true;
-    for (const auto& [name, sums] : c.page->known) {
-        out.push_back(name);
-        out.push_back(text_of(sums.tokens));
-        out.push_back(text_of(sums.money));
-    }
+    for (const auto& [name, sums] : c.page->known) tell(name, sums);
 }
 
 // What to fetch so that the lease lasts for the next ticks; `back` is what is too much, or a debt.
@@ -118,8 +122,8 @@ void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>&
     const bool permits_differ = limit_permits_.load(relaxed) != no_limit && w.permits_wanted != told_permits_;
     const bool rates_differ =
         least_[0] > 0 || least_[1] > 0 || c.back[0] != 0 || c.back[1] != 0 || w.want[0] > 0 || w.want[1] > 0;
-    const bool budget_differs = c.cell != nullptr && (now - active_ < stays_active ||
-                                                      redis_budget::own(*c.cell) != c.page->told || c.page->retell);
+    const bool budget_differs =
+        c.cell != nullptr && (now - active_ < stays_active || redis_budget::differs(*c.page, *c.cell));
     const bool must_beat = now - sent_ > beats && (told_permits_ > 0 || used > 0 || has_reserved());
     if (permits_differ || rates_differ || budget_differs || must_beat) {
         c.who = shared_from_this();
@@ -142,7 +146,7 @@ void redis_holder::add_past_budgets(time_point now, wall_time wall, std::vector<
         const auto number = cell.number.load(std::memory_order_acquire);
         if (&cell == running || number < 0 || number % core::period_step != static_cast<std::int64_t>(*per)) continue;
         auto& page = pages_.of(cell, i, *per);
-        if (redis_budget::own(cell) == page.told || page.end + budget_keeps < wall) continue;
+        if (!redis_budget::differs(page, cell) || page.end + budget_keeps < wall) continue;
         redis_call c;
         c.who = shared_from_this();
         c.now = now;
@@ -165,7 +169,7 @@ redis_call redis_holder::prepare(redis_ask& a) {
     c.now = a.now;
     c.wall = a.wall;
     touched_.store(true, relaxed);
-    if (const auto why = budget_.reserve(a.estimate, a.wall); why != quota_limit::none) {
+    if (const auto why = budget_.reserve(a.estimate, a.now, a.wall); why != quota_limit::none) {
         c.answer(refuse_budget(why, a.wall));
         return c;
     }
@@ -195,7 +199,7 @@ void redis_holder::undo(redis_call& c) noexcept {
     for (std::size_t i = 0; i < 2; ++i) {
         if (c.from_lease[i]) rates_[i].put(units[i]);
     }
-    if (c.reserved) budget_.release(c.estimate, c.wall);
+    if (c.reserved) budget_.release(c.estimate, c.now, c.wall);
 }
 
 verdict redis_holder::decide(redis_call& c, const redis_answer& a, time_point now) {
@@ -230,6 +234,7 @@ void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
     told_.store(ns(now), relaxed);
     if (c.page != nullptr && c.page->number == c.cell->number.load(std::memory_order_acquire)) {
         c.page->told = c.told;
+        c.page->told_total = c.told_total;
         if (c.retold) c.page->retell = false;
         c.cell->published_tokens.store(c.told[0] + c.told[2] + c.cell->seeded_tokens.load(relaxed), relaxed);
         c.cell->published_money.store(c.told[1] + c.told[3] + c.cell->seeded_money.load(relaxed), relaxed);
@@ -250,7 +255,7 @@ void redis_holder::failed(redis_call& c, time_point now) {
     if (!c.answer) return;
     --asking_;
     undo(c);
-    c.answer(take_share(c.estimate, std::max(c.now, now), c.wall));
+    c.answer(take_share(c.estimate, c.now, std::max(c.now, now), c.wall));
 }
 
 void redis_holder::went_down(time_point now) {
@@ -264,7 +269,7 @@ void redis_holder::came_up(time_point now) {
     heard_.store(0, relaxed);
 }
 
-void redis_holder::leave(time_point now, wall_time wall, std::vector<redis_call>& out) {
+void redis_holder::go_away(time_point now, wall_time wall, std::vector<redis_call>& out) {
     redis_call c;
     for (std::size_t i = 0; i < 2; ++i) c.back[i] = rates_[i].empty();
     add_budget(c, wall);

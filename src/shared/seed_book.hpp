@@ -7,7 +7,8 @@
 
 namespace spillway::shared {
 
-// What was spent before the process began. Asked when a holder opens a period, which is rare, so a lock will do.
+// What was spent before a holder counted, the newest word holds. Asked when a holder opens a period, which is rare,
+// so a lock will do.
 class seed_book {
 public:
     struct sums {

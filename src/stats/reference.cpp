@@ -21,7 +21,7 @@ rules are in [config/prometheus](../config/prometheus/alerts.yaml), dashboards i
 - Counters begin at 0 with the process; take `rate()` or `increase()` of them, and sum over gateways after that.
 - `gen_ai_*` are the metrics of OpenTelemetry's conventions for generative AI, with their names, buckets and labels (dots became
   underscores). As a server the gateway tells what its clients see, as a client what backends do for it.
-- Money and tokens are exact in the [ledger](usage.md); the counters here are for graphs and alerts.
+- Money and tokens are exact in the [ledger](chargeback.md); the counters here are for graphs and alerts.
 
 )";
 

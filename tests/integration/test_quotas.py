@@ -225,3 +225,48 @@ def test_low_priority_gives_way_when_the_pool_runs_short(gateway, a, tmp_path):
     assert g.chat(key=OTHER).status == 200
     assert g.chat().status == 200
     assert [r["code"] for r in wait_for_records(tmp_path, 6)].count("LowPriorityShed") == 1
+
+
+def test_streams_that_are_still_being_counted_hold_no_place(gateway, a, tmp_path):
+    g = gateway([a], {**limited({"concurrent": 1}), **ledger_config(tmp_path, streams="estimate")})
+
+    def stream(c, r):
+        c.stream_head()
+        for _ in range(50):
+            c.event({"choices": [{"delta": {"content": "some words of an answer " * 20}}]})
+        c.event("[DONE]")
+        c.last_chunk()
+
+    a.default = stream
+    with g.connect() as wire:
+        for _ in range(30):
+            assert wire.ask("POST", "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+                            [("api-key", KEY)], STREAM).status == 200
+
+
+def test_a_budget_that_a_reload_brings_knows_what_was_spent(gateway, a, tmp_path):
+    g = gateway([a], ledger_config(tmp_path))
+    a.default = usage(1500, 500)
+    assert g.chat({**QUESTION, "max_tokens": 10}).status == 200
+    assert g.chat({**QUESTION, "max_tokens": 10}).status == 200
+    wait_for_records(tmp_path, 2)
+    assert g.reload(limited({"budget": {"tokens": 3000, "per": "month"}})).status == 200
+    assert_refused(g.chat({**QUESTION, "max_tokens": 10}), 403, "BudgetExhausted")
+
+
+def test_a_group_that_is_named_twice_counts_once(gateway, a):
+    g = gateway([a], {"clients": {"app": {"groups": ["g", "g"]}}, "quotas": {"burst": "60s"},
+                      "groups": {"g": {"quota": {"requests_per_minute": 4}}}})
+    assert [g.chat().status for _ in range(5)] == [200] * 4 + [429]
+
+
+def test_rates_of_one_pool_leave_the_fields_of_others_alone(gateway, a, b):
+    g = gateway([a, b], {**limited({}, pool_quotas={"second": {"requests_per_minute": 60}}),
+                         "pools": {"second": {"model": "gpt-4o", "version": "2024-11-20", "backends": [
+                             {"instance": "b", "deployment": "gpt4o-b", "type": "global_standard"}]}},
+                         "routes": [{"clients": ["app"], "deployment": "gpt-4o", "pool": "main"},
+                                    {"clients": ["app"], "deployment": "other", "pool": "second"}]})
+    a.default = b.default = lambda c, r: c.answer(200, chat_completion(), [("x-ratelimit-remaining-requests", "77")])
+    assert g.chat().headers("x-ratelimit-remaining-requests") == ["77"]
+    other = g.chat(target="/openai/deployments/other/chat/completions?api-version=2024-10-21")
+    assert other.headers("x-ratelimit-limit-requests") == ["60"]

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import threading
 
 import pytest
 from support.config import KEY
@@ -274,3 +276,62 @@ def test_a_store_that_is_away_costs_nothing_but_patience(kept, a, tmp_path):
     g.wait_for_metric(1, "spillway_ledger_up", seconds=15)
     g.wait_for_metric(0, "spillway_ledger_waiting_records", seconds=15)
     assert len(wait_for_records(tmp_path / "away/nothing", 5)) == 5
+
+
+def test_who_hangs_up_at_the_last_event_has_got_everything(kept, a, tmp_path):
+    g = kept()
+    go_on = threading.Event()
+
+    def stream(c, r):
+        c.stream_head()
+        c.event(chunk(delta("all"), None))
+        c.event(chunk([], USAGE))
+        c.event("[DONE]")
+        go_on.wait(5)
+        c.last_chunk()
+
+    a.then(stream)
+    with g.connect() as wire:
+        wire.request("POST", CHAT, [("api-key", KEY)], STREAM)
+        data = b""
+        while b"[DONE]" not in data:
+            data += wire.recv()
+    [r] = wait_for_records(tmp_path, 1)
+    go_on.set()
+    assert r["outcome"] == "ok" and r["token_source"] == "exact"
+
+
+def test_a_client_cannot_make_up_its_usage(kept, a, tmp_path):
+    g = kept()
+    tools = [{"type": "function", "name": "f", "parameters": {"usage": {"input_tokens": 0, "output_tokens": 0}}}]
+
+    def stream(c, r):
+        c.stream_head()
+        c.event({"type": "response.created", "response": {"id": "r", "model": "gpt-4o", "tools": tools}}, "response.created")
+        c.event({"type": "response.output_text.delta", "delta": "some words"}, "response.output_text.delta")
+        c.wait_until_peer_leaves()
+
+    a.then(stream)
+    with g.connect() as wire:
+        wire.request("POST", "/openai/v1/responses", [("api-key", KEY)],
+                     {"model": "gpt-4o", "input": "x", "stream": True, "tools": tools})
+        data = b""
+        while b"some words" not in data:
+            data += wire.recv()
+    [r] = wait_for_records(tmp_path, 1)
+    assert r["token_source"] == "estimated" and r["completion_tokens"] == 2 and r["prompt_tokens"] > 0
+
+
+def test_a_refused_reload_changes_nothing_that_counts(kept, a, tmp_path):
+    g = kept()
+    taken = socket.create_server(("127.0.0.1", 0))
+    answer = g.reload({"usage": {"store": f"sqlite:{tmp_path}/other.db"},
+                       "log": {"capture": {"file": str(tmp_path / "capture.log")}},
+                       "routes": [{"clients": ["app"], "deployment": "*", "pool": "main", "capture": "both"}],
+                       "listeners": {"more": {"address": f"127.0.0.1:{taken.getsockname()[1]}"}}})
+    assert answer.status == 409
+    assert g.chat().status == 200
+    wait_for_records(tmp_path, 1)
+    assert not (tmp_path / "other.db").exists()
+    assert not (tmp_path / "capture.log").exists()
+    taken.close()

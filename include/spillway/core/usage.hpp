@@ -14,4 +14,8 @@ namespace spillway::core {
 // tokens at all (audio billed by duration).
 std::optional<token_counts> parse_usage(std::string_view usage_object_json) noexcept;
 
+// Bytes of a request's body as far as they are prompt: a picture or sound in base64 counts as much as one usually
+// costs (765 tokens of four bytes), whatever its size.
+std::uint64_t prompt_bytes(std::string_view body) noexcept;
+
 }  // namespace spillway::core

@@ -58,6 +58,8 @@ public:
     // What clients have spent in the running periods, replayed from what was booked: key is
     // "<client>|<pool>|<period>", period as in period_key() of core/period.hpp. Called once, before workers run.
     virtual std::map<std::string, spent> spent_at_start() const = 0;
+    // The same at this moment, of all that was appended; reads the spool, so for a reload, not for a request.
+    virtual std::map<std::string, spent> spent_now() const = 0;
     // Writes what is waiting if the store lets it, for at most `within`; then stops the thread. Records that remain
     // wait in the spool for the next start.
     virtual void stop(duration within) = 0;

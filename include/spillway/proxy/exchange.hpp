@@ -97,7 +97,7 @@ private:
     bool is_limited() const noexcept { return holder_at(0) != nullptr || the_pool().shed; }
     net::task<bool> admit();
     maybe_fault check_shed();
-    void count_quota_refusal(const shared::verdict& v);
+    std::string_view count_quota_refusal(const shared::verdict& v);
     void give_back_quotas() noexcept;
     void settle_quotas(const shared::amounts& real, time_point ended) noexcept;
     void write_rate_fields(http::head_writer& w) const;
@@ -212,6 +212,7 @@ private:
     void release_scratch() noexcept;
     void release_request() noexcept;
     void release_memory() noexcept;
+    void release_prompt() noexcept;
 
     session& session_;
     worker& worker_;

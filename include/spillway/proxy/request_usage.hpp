@@ -34,6 +34,8 @@ struct request_capture {
 struct request_usage {
     wall_time began_wall{};
     std::uint64_t bytes_in{0};
+    std::uint64_t prompt_bytes{0};  // of the body, as far as it is prompt
+    std::size_t prompt_held{0};     // counted in the memory for bodies
 
     // what the request says
     std::optional<std::uint64_t> answer_limit;  // tokens: max_tokens and its successors

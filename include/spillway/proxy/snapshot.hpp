@@ -97,7 +97,8 @@ struct client {
     std::vector<std::string_view> holder_kinds;            // client or group, as in holders
     std::vector<std::shared_ptr<shared::holder>>
         pool_holders;                 // by pool; null: none. Empty when there is none at all
-    bool has_rate{false};             // a holder limits requests or tokens for a minute
+    bool has_rate{false};             // one of `holders` limits requests or tokens for a minute
+    std::vector<bool> pool_rates;     // likewise of pool_holders, by pool
     std::vector<std::string> models;  // names that it may use, as far as its routes spell them out
 };
 

@@ -27,7 +27,8 @@ struct quota_hold {
 // a worker. The record waits here until it has its numbers and then goes to the ledger.
 class usage_estimator {
 public:
-    static constexpr std::size_t most_bytes = 64 * 1024 * 1024;  // that wait; beyond, the worker guesses
+    static constexpr std::size_t most_bytes =
+        4 * 1024 * 1024;  // that wait, and that a crash would take; beyond, the worker guesses
 
     struct job {
         std::shared_ptr<const snapshot> of;  // keeps the names of the record alive

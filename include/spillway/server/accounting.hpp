@@ -25,11 +25,11 @@ public:
     accounting(const accounting&) = delete;
     accounting& operator=(const accounting&) = delete;
 
-    // Opens what the configuration wants and follows what it changed. Errors become issues with the place of their
-    // key; then what ran before goes on. `workers` as at the start of the process.
+    // Opens what the configuration wants and checks what it changes; nothing that runs follows yet. Errors become
+    // issues with the place of their key. `workers` as at the start of the process.
     bool prepare(const config::tree& t, std::size_t workers, std::vector<config::issue>& issues);
-    // Gives a snapshot of that configuration its accounting part. Only when nothing can fail any more: limits of
-    // quotas change in place.
+    // Follows the prepared configuration and gives its snapshot the accounting part. Only when nothing can refuse it
+    // any more: limits of quotas change in place.
     void attach(proxy::snapshot& s, const config::tree& t, stats::label_table& labels);
     // Files that were read, to be watched.
     const std::vector<std::string>& files() const noexcept { return files_; }
@@ -47,6 +47,7 @@ private:
     bool prepare_ledger(const config::tree& t, std::size_t workers, std::vector<config::issue>& issues);
     bool prepare_quotas(const config::tree& t, std::vector<config::issue>& issues);
     bool prepare_tracer(const config::tree& t, std::vector<config::issue>& issues);
+    void commit(const config::tree& t);
     void seed_budgets(const config::tree& t);
     void attach_client(proxy::client& c, const std::string& name, const config::tree& t);
     std::optional<std::string> secret(const config::secret_ref& ref, const std::string& key, const config::tree& t,
@@ -54,11 +55,19 @@ private:
 
     alarm tell_;
     std::vector<std::string> files_;
+    struct {
+        redactor redact;
+        std::string ledger_password, tracer_from;
+        bool follow_ledger{false};
+        std::shared_ptr<trace::exporter> tracer;
+    } next_;  // prepared, not followed yet
     std::shared_ptr<ledger::service> ledger_;
+    std::string ledger_spool_;
     std::shared_ptr<shared::store> quotas_;
     std::string quotas_from_;
     std::shared_ptr<trace::exporter> tracer_;
     std::string tracer_from_;
+    std::vector<std::shared_ptr<trace::exporter>> retired_;  // replaced, perhaps still known to a request
     capture_writer captures_;
     proxy::usage_estimator estimator_;
 };

@@ -61,15 +61,24 @@ class holder {
 public:
     virtual ~holder() = default;
 
-    // Reserves all or nothing. What is granted has to be settled once.
+    // Reserves all or nothing. What is granted has to be settled, or given back, once.
     virtual verdict take(const amounts& estimate, time_point now, wall_time wall) noexcept = 0;
     // After `ask`: calls back once, from any thread, also when nothing answers (then the local share decides).
     virtual void ask(const amounts& estimate, time_point now, wall_time wall,
                      std::function<void(verdict)> answer) = 0;
-    // A request has ended: what it took in truth. `began` as given to take().
-    virtual void settle(const amounts& estimate, const amounts& real, time_point began, time_point now,
-                        wall_time wall) noexcept = 0;
-    // It was granted here and then refused elsewhere: as if it had never been.
+    // A request has ended: its permit comes free, also before its tokens are known. Once for each grant.
+    virtual void leave() noexcept = 0;
+    // All the rest, rates and budgets: what it took in truth, once for each grant. `began` as given to take(), `wall`
+    // is the moment `now`. What is booked is final: sums of a budget only grow.
+    virtual void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
+                      wall_time wall) noexcept = 0;
+    // Both at once.
+    void settle(const amounts& estimate, const amounts& real, time_point began, time_point now,
+                wall_time wall) noexcept {
+        leave();
+        book(estimate, real, began, now, wall);
+    }
+    // Instead of both: it was granted here and then refused elsewhere, as if it had never been.
     virtual void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept = 0;
 
     virtual shared::remaining remaining(time_point now) const noexcept = 0;
@@ -93,7 +102,8 @@ public:
     virtual ~store() = default;
     // The holder of that name with these limits: the known one with its counts, or a new one. Main thread.
     virtual std::shared_ptr<holder> get(const std::string& name, const config::quota& limits) = 0;
-    // What was spent before the process began, by "<holder name>|<period key>"; applies to holders made later.
+    // What was spent up to now, by holder name and period key. Counts where a period opens later: in a new holder, or
+    // with a budget that the next get() brings. A newer one takes the place of an older one; open periods stay.
     virtual void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
                       std::int64_t money_nanos) = 0;
     struct report {

@@ -56,7 +56,11 @@ TEST(usage_config, prices_are_for_a_million_tokens_and_exact) {
                         "is no price for a million tokens"))
             << bad;
     EXPECT_TRUE(has(told_with("prices: { models: { gpt4o: { input: 1 } } }\n"), "did you mean 'gpt-4o'?"));
-    EXPECT_EQ(told_with("prices: { models: { gpt-4o: { input: 1 }, gpt-4o.provisioned: { input: 0 } } }\n"), "");
+    EXPECT_TRUE(
+        has(told_with("prices: { models: { gpt-4o: { input: 1 } } }\n"), "answers of this model cost nothing"));
+    EXPECT_TRUE(has(told_with("prices: { currency: euro }\n"), "prices.currency: 'euro' is no currency"));
+    EXPECT_EQ(
+        told_with("prices: { models: { gpt-4o: { input: 1, output: 2 }, gpt-4o.provisioned: { input: 0 } } }\n"), "");
 }
 
 TEST(usage_config, quotas_of_clients_pools_and_groups) {
@@ -78,6 +82,11 @@ TEST(usage_config, quotas_of_clients_pools_and_groups) {
 
 TEST(usage_config, quotas_that_make_no_sense_are_told) {
     EXPECT_TRUE(has(told_of_client("quota: { budget: { per: day } }"), "the budget limits nothing"));
+    EXPECT_TRUE(has(told_of_client("quota: { budget: { tokens: 5 } }"), "the gateway forgets at its end"));
+    EXPECT_TRUE(has(told(check(with(good(), "groups: [g]", "groups: [g], quota: { budget: { money: 5 } }") +
+                                   "usage: {}\nprices: { models: { other: { input: 1, output: 1 } } }\n",
+                               usual())),
+                    "pools.p.model: the price list does not have gpt-4o, so budgets of money do not limit it"));
     EXPECT_TRUE(has(told_of_client("quota: { budget: { money: 5 } }"), "there is no price list"));
     EXPECT_TRUE(has(told_of_client("pool_quotas: { q: { concurrent: 1 } }"), "there is no pool called 'q'"));
     EXPECT_TRUE(has(told_of_client("quota: { concurrent: 0 }"), "out of range"));

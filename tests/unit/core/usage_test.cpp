@@ -62,5 +62,17 @@ TEST(usage, only_its_own_details_count) {
               (token_counts{5, 0, 2}));
 }
 
+TEST(prompt_bytes, pictures_and_sounds_count_as_one_usually_costs) {
+    const std::string text(1000, 'x'), picture(500'000, 'A');
+    EXPECT_EQ(prompt_bytes(text), 1000U);
+    const std::string with_picture = R"({"messages":[{"content":[{"image_url":{"url":"data:image/png;base64,)" +
+                                     picture + R"("}},{"text":")" + text + R"("}]}]})";
+    EXPECT_EQ(prompt_bytes(with_picture), with_picture.size() - picture.size() + 765 * 4);
+    const std::string with_sound = R"({"input_audio":{"data":")" + picture + R"("},"x":1})";
+    EXPECT_EQ(prompt_bytes(with_sound), with_sound.size() - picture.size() + 765 * 4);
+    const std::string cut = R"({"url":"data:image/png;base64,)" + picture;
+    EXPECT_EQ(prompt_bytes(cut), cut.size() - picture.size() + 765 * 4);
+}
+
 }  // namespace
 }  // namespace spillway::core

@@ -125,6 +125,13 @@ TEST(usage_tap, text_is_bounded_and_its_length_known) {
     EXPECT_EQ(t.text_bytes(), 0U);
 }
 
+TEST(usage_tap, what_a_client_has_made_up_is_no_usage) {
+    const std::string tools = R"("tools":[{"parameters":{"usage":{"input_tokens":0}}}])";
+    EXPECT_EQ(stream(event(R"({"response":{)" + tools + R"(,"model":"m"}})")), (seen{"", "m", ""}));
+    EXPECT_EQ(stream(event(R"({"response":{"usage":{"input_tokens":7},)" + tools + "}}")),
+              (seen{R"({"input_tokens":7})", "", ""}));
+}
+
 TEST(usage_tap, begins_anew_after_a_line_that_breaks_off) {
     EXPECT_EQ(stream("data: {\"a\":\"\\\n\n" + chat), of_chat);
     EXPECT_EQ(stream("data: {\"usage\"\ndata: :{\"a\":1}}\n\n"), (seen{}));

@@ -24,10 +24,12 @@ struct kept_records final : ledger::spool_writer {
 // Notes what it is told at the end of a request.
 struct settling final : shared::holder {
     std::vector<shared::amounts> settled;
+    int left{0};
     shared::verdict take(const shared::amounts&, time_point, wall_time) noexcept override { return {}; }
     void ask(const shared::amounts&, time_point, wall_time, std::function<void(shared::verdict)>) override {}
-    void settle(const shared::amounts&, const shared::amounts& real, time_point, time_point,
-                wall_time) noexcept override {
+    void leave() noexcept override { ++left; }
+    void book(const shared::amounts&, const shared::amounts& real, time_point, time_point,
+              wall_time) noexcept override {
         settled.push_back(real);
     }
     void give_back(const shared::amounts&, time_point, time_point, wall_time) noexcept override {}
@@ -72,6 +74,7 @@ TEST(usage_estimator, counts_writes_and_settles) {
     EXPECT_EQ(r.source, core::token_source::estimated);
     EXPECT_EQ(r.price_nanos, 8 * 2500 + 3 * 10'000);
     EXPECT_EQ(r.token_us, 2000U) << "4 ms for the two tokens after the first";
+    EXPECT_EQ(holder->left, 1);
     ASSERT_EQ(holder->settled.size(), 1U);
     EXPECT_EQ(holder->settled[0].tokens, 11);
     EXPECT_EQ(holder->settled[0].money_nanos, r.price_nanos);

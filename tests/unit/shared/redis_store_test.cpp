@@ -1,11 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <future>
 
-#include <spillway/shared/quota.hpp>
-
-#include "redis_server.hpp"
+#include "redis_gateway.hpp"
 
 namespace spillway::shared {
 namespace {
@@ -13,69 +10,6 @@ namespace {
 using core::quota_limit;
 using kind = verdict::kind;
 using namespace std::chrono_literals;
-
-// Waits for what another thread or process does; decides nothing by itself.
-template <class F>
-bool eventually(F holds, duration most = 8s) {
-    for (const auto end = clock::now() + most; clock::now() < end; std::this_thread::sleep_for(5ms))
-        if (holds()) return true;
-    return holds();
-}
-
-struct gateway {
-    std::unique_ptr<store> s;
-    std::shared_ptr<holder> h;
-    std::shared_ptr<std::atomic<int>> alarms{std::make_shared<std::atomic<int>>(0)};
-
-    verdict take(amounts a) const { return take_at(a, clock::now(), wall_clock::now()); }
-    verdict take_at(amounts a, time_point now, wall_time wall) const {
-        const auto v = h->take(a, now, wall);
-        if (v.what != kind::ask) return v;
-        auto answer = std::make_shared<std::promise<verdict>>();
-        auto told = answer->get_future();
-        h->ask(a, now, wall, [answer](verdict late) { answer->set_value(late); });
-        return told.get();
-    }
-    void settle(amounts estimate, amounts real) const {
-        h->settle(estimate, real, clock::now(), clock::now(), wall_clock::now());
-    }
-    holder::state look() const { return h->look(clock::now(), wall_clock::now()); }
-};
-
-gateway opened(const std::string& url, const std::string& name, const config::quota& q, std::uint32_t gateways = 3,
-               const std::string& password = {}, bool wait = true) {
-    gateway g;
-    opening with;
-    with.settings.store = url;
-    with.settings.burst = 2s;
-    with.settings.gateways = gateways;
-    with.gateway = name;
-    with.password = password;
-    with.alarm = [n = g.alarms](const std::string&) { ++*n; };
-    g.s = std::move(open(std::move(with)).value());
-    g.h = g.s->get("client:shop", q);
-    if (wait && !eventually([&] { return g.s->look().up; })) ADD_FAILURE() << g.s->look().last_error;
-    return g;
-}
-
-config::quota rates(std::optional<std::uint32_t> requests, std::optional<std::uint64_t> tokens) {
-    config::quota q;
-    q.requests_per_minute = requests;
-    q.tokens_per_minute = tokens;
-    return q;
-}
-
-config::quota permits(std::uint32_t n) {
-    config::quota q;
-    q.concurrent = n;
-    return q;
-}
-
-config::quota budget(std::uint64_t tokens) {
-    config::quota q;
-    q.budget = config::budget{tokens, std::nullopt, config::period::month};
-    return q;
-}
 
 TEST(redis_store, reads_urls_and_never_repeats_one_that_is_wrong) {
     for (const auto* text :
@@ -208,6 +142,24 @@ TEST(redis_store, permits_of_a_killed_gateway_come_free) {
     EXPECT_LE(b.look().concurrent, 4);
     ::close(pipe[0]);
     ::close(pipe[1]);
+}
+
+TEST(redis_store, a_permit_comes_free_before_the_tokens_are_known) {
+    redis_server redis;
+    auto q = permits(1);
+    q.tokens_per_minute = 60'000;
+    const auto a = opened(redis.url(), "a", q);
+    const auto b = opened(redis.url(), "b", q);
+    const auto began = clock::now();
+    ASSERT_EQ(a.take_at({100, 0}, began, wall_clock::now()).what, kind::granted);
+    EXPECT_EQ(b.take({1, 0}).limit, quota_limit::concurrent);
+    a.h->leave();
+    EXPECT_EQ(a.look().concurrent, 0);
+    EXPECT_TRUE(eventually([&] { return b.take({1, 0}).what == kind::granted; }));
+    a.h->book({100, 0}, {30'000, 0}, began, clock::now(), wall_clock::now());
+    EXPECT_EQ(a.look().concurrent, 0);
+    b.h->leave();
+    EXPECT_TRUE(eventually([&] { return b.take({1, 0}).limit == quota_limit::tokens; }));
 }
 
 TEST(redis_store, permits_hold_over_gateways_under_load) {
