@@ -90,7 +90,8 @@ TEST(usage_tap, is_not_fooled_by_text_that_speaks_of_usage) {
     EXPECT_EQ(found(R"({"content":"\"usage\": {\"x\":1}","usage":{"a":{"b":[1]},"s":"}"}})"),
               R"({"a":{"b":[1]},"s":"}"})");
     EXPECT_EQ(found(R"({"usage":null})"), "");
-    EXPECT_EQ(found(R"({"usage":{"a":1},"x":{"usage" : {"a":2}}})"), R"({"a":2})");
+    EXPECT_EQ(found(R"({"usage":{"a":1},"x":{"usage" : {"a":2}}})"), R"({"a":1})")
+        << "deeper it is no answer's usage";
     EXPECT_EQ(found(R"({"usage":{"a":1)"), "");
     EXPECT_EQ(found(R"({"a":"usage","usage":{}})"), "{}");
 }
