@@ -217,6 +217,8 @@ def test_a_killed_gateway_loses_no_record(kept, a, tmp_path):
     g = kept({"shutdown": {"pre_drain": "0s", "drain": "1s"}})
     for _ in range(50):
         assert g.chat().status == 200
+    # The client has an answer some microseconds before its record lies in the spool.
+    g.wait_for_metric(50, "spillway_usage_records_total")
     g.process.send_signal(signal.SIGKILL)
     g.process.wait()
     g.start()
