@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sqlite_compact.hpp"
@@ -27,21 +28,39 @@ constexpr const char* settings_sql =
 constexpr const char* insert_sql = "INSERT OR IGNORE INTO records SELECT * FROM offered";
 constexpr const char* rest_sql = "SELECT rest FROM records WHERE key = ?1";
 
+// Which file a path leads to. SQLite goes on writing into a file that has lost its name, and nobody would notice.
+class file_place {
+public:
+    explicit file_place(std::string path) : path_(std::move(path)) { there_ = ::stat(path_.c_str(), &seen_) == 0; }
+    bool still_there() const noexcept {
+        struct stat now {};
+        return there_ && ::stat(path_.c_str(), &now) == 0 && now.st_dev == seen_.st_dev && now.st_ino == seen_.st_ino;
+    }
+
+private:
+    std::string path_;
+    struct stat seen_ {};
+    bool there_{false};
+};
+
 class sqlite_store final : public usage_store {
 public:
     sqlite_store(std::unique_ptr<sqlite_offer> offer, sqlite_database db, sqlite_kinds kinds, sqlite_statement insert,
-                 sqlite_statement rest, int wal)
+                 sqlite_statement rest, int wal, file_place at)
         : offer_(std::move(offer)),
           db_(std::move(db)),
           kinds_(std::move(kinds)),
           insert_(std::move(insert)),
           rest_(std::move(rest)),
-          wal_(wal) {}
+          wal_(wal),
+          at_(std::move(at)) {}
     ~sqlite_store() override {
         if (wal_ >= 0) ::close(wal_);
     }
 
     std::optional<fault> write(std::span<const usage_record> records) override {
+        if (!at_.still_there())
+            return fault{store_away, origin::gateway, 503, true, "the usage database was removed or moved away"};
         sqlite_transaction transaction(db_.get());
         if (auto f = transaction.begin()) return f;
         auto f = insert_all(records);
@@ -129,6 +148,7 @@ private:
     sqlite_compaction compaction_;
     std::vector<sqlite_row> rows_;
     int wal_;
+    file_place at_;
     bool unsettled_{false};
 };
 
@@ -178,7 +198,8 @@ result<std::unique_ptr<usage_store>> open_sqlite(std::string_view path) {
     if (!rest) return rest.error();
     const int wal = ::open((name + "-wal").c_str(), O_RDWR | O_CLOEXEC);
     return std::unique_ptr<usage_store>(new sqlite_store(std::move(offer), std::move(db), std::move(*kinds),
-                                                         std::move(*insert), std::move(*rest), wal));
+                                                         std::move(*insert), std::move(*rest), wal,
+                                                         file_place(name)));
 }
 
 }  // namespace spillway::ledger

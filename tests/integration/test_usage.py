@@ -337,3 +337,15 @@ def test_a_refused_reload_changes_nothing_that_counts(kept, a, tmp_path):
     assert not (tmp_path / "other.db").exists()
     assert not (tmp_path / "capture.log").exists()
     taken.close()
+
+
+def test_a_database_that_is_taken_away_is_made_anew(kept, a, tmp_path):
+    g = kept()
+    assert g.chat().status == 200
+    wait_for_records(tmp_path, 1)
+    for end in ("", "-wal", "-shm"):
+        (tmp_path / f"usage.db{end}").unlink(missing_ok=True)
+    for _ in range(3):
+        assert g.chat().status == 200
+    assert len(wait_for_records(tmp_path, 3, seconds=15)) == 3
+    assert g.metric("spillway_ledger_lost_total") == 0
