@@ -92,7 +92,7 @@ result<std::int64_t> sqlite_kinds::number_of(const usage_record& r) {
     for (std::size_t i = 0; i < names; ++i) sizes[i] = static_cast<std::uint32_t>((r.*names_of_kind[i]).size());
     auto& place = latest_[crc32c(texts.data(), texts.size()) % latest_places];
     if (place.number != 0 && place.sizes == sizes && place.texts == texts) return place.number;
-    const auto number = remembered(r, sizes, texts);
+    auto number = remembered(r, sizes, texts);
     if (number) {
         place.number = *number;
         place.sizes = sizes;
