@@ -69,7 +69,7 @@ void exchange::end_trace() {
     f.tls = session_.from().tls != nullptr;
     f.server_port = session_.from().at.port();
     f.status = status_;
-    f.error = reply_code_.empty() ? broken_why_ : reply_code_;
+    f.error = failure_word();
     f.streaming = streams_;
     f.client_left = client_left_;
     if (client_) f.client = shared.clients[*client_].name;

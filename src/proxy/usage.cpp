@@ -108,7 +108,7 @@ void exchange::fill_record(core::usage_record& r, time_point ended) {
     // A name that no route knows may be anything, and there is no end of such names.
     if (pool_) r.deployment = deployment_;
     if (classified_.op != nullptr) r.operation = classified_.op->name;
-    r.code = reply_code_.empty() ? broken_why_ : reply_code_;
+    r.code = failure_word();
     if (r.code.empty() && ends_with_error()) r.code = "stream_error";
     r.status = static_cast<std::uint16_t>(status_);
     r.attempts = static_cast<std::uint8_t>(std::min<std::uint32_t>(attempts_, 255));
@@ -213,8 +213,7 @@ void exchange::count_tokens(const core::usage_record& r, time_point ended) {
         n.model = the_pool().model_label;
     }
     n.outcome = worker_.label(core::to_string(r.outcome));
-    if (!reply_code_.empty() || !broken_why_.empty())
-        n.error = worker_.label(reply_code_.empty() ? broken_why_ : reply_code_);
+    if (!failure_word().empty()) n.error = worker_.label(failure_word());
     else if (status_ >= 400) n.error = worker_.status_label(status_);
     if (reply_code_.empty() && attempts_ > 0) {
         n.attempt_error = n.error;
@@ -237,7 +236,7 @@ void exchange::note_error() {
     recent_errors::entry e;
     e.at = wall_clock::now();
     e.status = status_;
-    e.code = reply_code_.empty() ? broken_why_ : reply_code_;
+    e.code = failure_word();
     if (client_) e.client = shared.clients[*client_].name;
     if (pool_) e.pool = the_pool().name;
     if (serving_ != nullptr) e.backend = serving_->name;

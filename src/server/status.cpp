@@ -85,8 +85,6 @@ json route_of(const state& s, const proxy::snapshot& snap, std::size_t index) {
             {"pools", pools}};
 }
 
-json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
-
 // Tokens that the gateway keeps; API keys have nothing to tell.
 json credentials_of(const state& s, time_point now) {
     json out = json::array();

@@ -7,8 +7,6 @@ namespace {
 
 using json = nlohmann::json;
 
-json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
-
 double seconds_of(duration d) { return std::chrono::duration<double>(d).count(); }
 
 // Nothing when there is no such limit, so that readers need not know which limits exist.
@@ -37,6 +35,8 @@ json holder_of(const shared::holder::state& h, duration burst) {
 }
 
 }  // namespace
+
+json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
 
 json usage_of(const state& s) {
     const auto* l = s.usage_ledger();

@@ -9,6 +9,9 @@
 // The parts of /status that tell what was used, by whom, and how that is kept. Null where the configuration has none.
 namespace spillway::server {
 
+// An empty text is null.
+nlohmann::json text_or_null(const std::string& text);
+
 nlohmann::json usage_of(const state& s);
 nlohmann::json quotas_of(const state& s, time_point now, wall_time wall);
 nlohmann::json traces_of(const state& s);

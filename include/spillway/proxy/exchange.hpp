@@ -107,6 +107,8 @@ private:
     void keep_prompt();
     void note_end_user(std::string_view raw);
     bool ends_with_error() const noexcept;
+    // The code of the gateway's own answer, or why a stream broke; empty: neither.
+    std::string_view failure_word() const noexcept { return reply_code_.empty() ? broken_why_ : reply_code_; }
     core::usage_outcome outcome_of_request() const noexcept;
     bool read_tokens(core::usage_record& r) const;
     void fill_record(core::usage_record& r, time_point ended);

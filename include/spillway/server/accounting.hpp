@@ -37,7 +37,6 @@ public:
     void stop();
     void reopen_files();
 
-    const ledger::service* usage_ledger() const noexcept { return ledger_.get(); }
     const shared::store* quota_store() const noexcept { return quotas_.get(); }
     const trace::exporter* trace_exporter() const noexcept { return tracer_.get(); }
     proxy::usage_estimator& estimator() noexcept { return estimator_; }
