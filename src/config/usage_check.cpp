@@ -20,6 +20,14 @@ bool has_password(std::string_view url) noexcept {
     return at != std::string_view::npos && rest.substr(0, at).find(':') != std::string_view::npos;
 }
 
+// What is said to such a host crosses no network.
+bool is_loopback(std::string_view url) noexcept {
+    auto host = url.substr(url.find("://") + 3);
+    host = host.substr(0, host.find('/'));
+    host = host.substr(host.rfind('@') + 1);  // without one: from the begin
+    return host.starts_with("127.") || host.starts_with("[::1]") || host.substr(0, host.find(':')) == "localhost";
+}
+
 class usage_check {
 public:
     usage_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
@@ -103,15 +111,21 @@ private:
 
     void check_stores() {
         const auto& q = tree_.quotas;
-        if (q.store != "memory" && !q.store.starts_with("redis://"))
-            error("quotas.store", "the store is of no known kind", "write memory or redis://host[:port][/database]");
+        if (q.store != "memory" && !q.store.starts_with("redis://") && !q.store.starts_with("rediss://"))
+            error("quotas.store", "the store is of no known kind",
+                  "write memory, redis://host[:port][/database] or rediss:// for TLS");
+        if (!q.ca_file.empty() && !q.store.starts_with("rediss://"))
+            error("quotas.ca_file", "the store does not speak TLS", "write rediss:// in quotas.store, or remove it");
+        if (q.store.starts_with("redis://") && !q.password.empty() && !is_loopback(q.store))
+            warn("quotas.store", "the password of Redis crosses the network in clear",
+                 "write rediss:// where Redis offers TLS");
         if (has_password(q.store))
             error("quotas.store", "a password stands in the URL, where logs would show it",
                   "put it into quotas.password");
         if (q.store == "memory" && q.gateways > 1)
             warn("quotas.gateways",
                  "each gateway counts by itself: clients get their quota as often as there are gateways",
-                 "use redis://, or divide the quotas by hand");
+                 "use redis:// or rediss://, or divide the quotas by hand");
     }
 
     void check_quota(const std::string& path, const quota& q) {

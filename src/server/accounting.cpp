@@ -94,6 +94,7 @@ void accounting::commit(const config::tree& t) {
     if (t.usage && ledger_ && next_.follow_ledger)
         if (const auto f = ledger_->configure(*t.usage, next_.ledger_password); f && tell_)
             tell_("usage: " + f->message);
+    if (quotas_ && next_.quota_password) quotas_->renew(std::move(*next_.quota_password));
     if (tracer_ && tracer_ != next_.tracer) retired_.push_back(std::move(tracer_));
     tracer_ = std::move(next_.tracer);
     tracer_from_ = std::move(next_.tracer_from);
@@ -141,12 +142,13 @@ bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
     if (!any_quota(t) && !quotas_) return true;
     const auto password = secret(t.quotas.password, "quotas.password", t, issues);
     if (!password) return false;
-    const std::string from = t.quotas.store + "|" + t.quotas.prefix + "|" + std::to_string(t.quotas.gateways) + "|" +
+    const std::string from = t.quotas.store + "|" + t.quotas.ca_file + "|" + t.quotas.prefix + "|" + std::to_string(t.quotas.gateways) + "|" +
                              std::to_string(t.quotas.burst.count());
     if (quotas_) {
         if (from != quotas_from_)
             issues.push_back(t.source.make(config::severity::warning, "quotas",
                                            "the change takes effect at the next start", "restart the gateway"));
+        next_.quota_password = *password;
         return true;
     }
     shared::opening with;

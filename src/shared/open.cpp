@@ -9,7 +9,13 @@ result<std::unique_ptr<store>> open(opening with) {
     if (with.settings.store == "memory") return std::unique_ptr<store>(new memory_store(with.settings.burst));
     auto url = parse_redis_url(with.settings.store);
     if (!url) return url.error();
-    return std::unique_ptr<store>(new redis_store(std::move(with), std::move(url.value())));
+    net::ssl_ctx_ptr tls;
+    if (url->tls) {
+        auto made = net::make_client_context(with.settings.ca_file);
+        if (!made) return made.error();
+        tls = std::move(*made);
+    }
+    return std::unique_ptr<store>(new redis_store(std::move(with), std::move(*url), std::move(tls)));
 }
 
 }  // namespace spillway::shared

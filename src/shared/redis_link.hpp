@@ -7,10 +7,9 @@
 
 #include <spillway/base/secret_text.hpp>
 #include <spillway/base/time.hpp>
+#include <spillway/net/tls_context.hpp>
 
-#include "redis_url.hpp"
-
-struct redisContext;
+#include "redis_wire.hpp"
 
 namespace spillway::shared {
 
@@ -31,14 +30,11 @@ class redis_link {
 public:
     static constexpr duration patience = milliseconds(250);
 
-    redis_link(redis_url url, secret_text password);
-    ~redis_link();
-    redis_link(const redis_link&) = delete;
-    redis_link& operator=(const redis_link&) = delete;
+    // `tls`: for a URL that wants it, otherwise null.
+    redis_link(redis_url url, net::ssl_ctx_ptr tls);
 
-    bool connected() const noexcept { return context_ != nullptr; }
-    bool connect();
-    void close() noexcept;
+    bool connected() const noexcept { return wire_.is_open(); }
+    bool connect(const secret_text& password);
     // All commands in one round trip. False: the connection is closed, and which of them were run is not known.
     bool run(const std::vector<redis_command>& commands, std::vector<redis_answer>& answers);
     const std::string& error() const noexcept { return error_; }
@@ -52,11 +48,8 @@ private:
     read_as read(redis_answer& out);
 
     redis_url url_;
-    secret_text password_;
-    struct ender {
-        void operator()(redisContext* c) const noexcept;
-    };
-    std::unique_ptr<redisContext, ender> context_;
+    net::ssl_ctx_ptr tls_;
+    redis_wire wire_;
     std::string sha_, error_;
 };
 

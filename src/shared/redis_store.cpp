@@ -32,11 +32,12 @@ std::shared_ptr<redis_common> common_of(const opening& with) {
 
 }  // namespace
 
-redis_store::redis_store(opening with, redis_url url)
+redis_store::redis_store(opening with, redis_url url, net::ssl_ctx_ptr tls)
     : common_(common_of(with)),
       seeds_(std::make_shared<seed_book>()),
       alarm_(std::move(with.alarm)),
-      link_(std::move(url), secret_text(std::move(with.password))) {
+      password_(std::move(with.password)),
+      link_(std::move(url), std::move(tls)) {
     report_.kind = "redis";
     report_.up = false;
     thread_ = std::thread([this] { run(); });
@@ -62,6 +63,11 @@ std::shared_ptr<holder> redis_store::get(const std::string& name, const config::
 void redis_store::seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
                        std::int64_t money_nanos) {
     seeds_->put(holder_name, period_key, {tokens, money_nanos});
+}
+
+void redis_store::renew(std::string password) {
+    const std::scoped_lock hold(mutex_);
+    password_ = secret_text(std::move(password));
 }
 
 store::report redis_store::look() const {
@@ -109,7 +115,11 @@ bool redis_store::probe() {
 
 void redis_store::connect(time_point now) {
     if (now < retry_at_) return;
-    if (link_.connect() && probe()) {
+    const auto password = [this] {
+        const std::scoped_lock hold(mutex_);
+        return password_;
+    }();
+    if (link_.connect(password) && probe()) {
         back_off_ = duration(0);
         for (const auto& h : everybody()) h->came_up(clock::now());
         common_->up = true;

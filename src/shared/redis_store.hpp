@@ -17,12 +17,13 @@ namespace spillway::shared {
 // Counts that several gateways share through Redis. A thread of its own does all the talking.
 class redis_store final : public store {
 public:
-    redis_store(opening with, redis_url url);
+    redis_store(opening with, redis_url url, net::ssl_ctx_ptr tls);
     ~redis_store() override;
 
     std::shared_ptr<holder> get(const std::string& name, const config::quota& limits) override;
     void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
               std::int64_t money_nanos) override;
+    void renew(std::string password) override;
     report look() const override;
     std::vector<holder::state> holders(time_point now, wall_time wall) const override;
 
@@ -44,6 +45,7 @@ private:
     mutable std::mutex mutex_;  // of what follows
     std::map<std::string, std::shared_ptr<redis_holder>> by_name_;
     report report_;
+    secret_text password_;
 
     // Of the thread alone.
     redis_link link_;

@@ -114,8 +114,9 @@ void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>&
     peak_ = std::max(static_cast<double>(used), peak_ * fades);
     const auto wanted = peak_ < 0.5 ? 0 : static_cast<std::int64_t>(std::ceil(peak_)) + spare_permits();
     const auto held = permits_.shrink(wanted);
-    // Asks of this round stand before this call in the pipeline and may get permits.
-    w.used = used + asking_;
+    // Asks of this round stand before this call in the pipeline and may get permits, or may be refused: wanted, but
+    // not in use.
+    w.used = used;
     w.permits_wanted = std::max(wanted, held) + asking_;
     add_budget(c, wall);
 
@@ -154,8 +155,8 @@ void redis_holder::add_past_budgets(time_point now, wall_time wall, std::vector<
         c.cell = &cell;
         c.page = &page;
         wishes w;
-        w.used = permits_.used() + asking_;
-        w.permits_wanted = std::max(w.used, permits_.held() + asking_);
+        w.used = permits_.used();
+        w.permits_wanted = std::max(w.used, permits_.held()) + asking_;
         write(c, w);
         out.push_back(std::move(c));
     }
@@ -184,8 +185,9 @@ redis_call redis_holder::prepare(redis_ask& a) {
         c.need[i] = units[i];
         w.want[i] = static_cast<std::int64_t>(target_[i]);
     }
-    w.used = permits_.used() + asking_++;
-    w.permits_needed = w.used + 1;
+    // Others of this round may be granted before it, or may be refused: nothing is in use for them yet.
+    w.used = permits_.used();
+    w.permits_needed = w.used + ++asking_;
     w.permits_wanted = std::max(w.permits_needed + spare_permits(), permits_.held());
     w.strict = true;
     add_budget(c, a.wall);

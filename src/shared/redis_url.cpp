@@ -8,7 +8,7 @@ namespace {
 // The text itself is not repeated: somebody may have written a password into it.
 fault wrong(std::string_view what) {
     return {"QuotaStoreInvalid", origin::gateway, 500, false,
-            "quotas.store: " + std::string(what) + ", write redis://[user@]host[:port][/database]"};
+            "quotas.store: " + std::string(what) + ", write redis://[user@]host[:port][/database], or rediss:// for TLS"};
 }
 
 bool read_number(std::string_view text, std::uint64_t most, int& out) {
@@ -21,10 +21,10 @@ bool read_number(std::string_view text, std::uint64_t most, int& out) {
 }  // namespace
 
 result<redis_url> parse_redis_url(std::string_view text) {
-    constexpr std::string_view scheme = "redis://";
-    if (!text.starts_with(scheme)) return wrong("no URL of Redis");
-    text.remove_prefix(scheme.size());
     redis_url url;
+    url.tls = text.starts_with("rediss://");
+    if (!url.tls && !text.starts_with("redis://")) return wrong("no URL of Redis");
+    text.remove_prefix(text.find("//") + 2);
     if (const auto slash = text.find('/'); slash != std::string_view::npos) {
         const auto database = text.substr(slash + 1);
         if (!database.empty() && !read_number(database, 65'535, url.database))

@@ -7,11 +7,12 @@
 
 namespace spillway::shared {
 
-// redis://[user@]host[:port][/database]; an IPv6 address stands in brackets. A password has no place in it.
+// redis[s]://[user@]host[:port][/database]; an IPv6 address stands in brackets. A password has no place in it.
 struct redis_url {
     std::string user, host;
     int port{6379};
     int database{0};
+    bool tls{false};  // rediss
 
     std::string name() const { return host + ':' + std::to_string(port); }  // for people
 };

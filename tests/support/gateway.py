@@ -56,6 +56,9 @@ class Gateway:
         while True:
             try:
                 if self.ask("GET", "/health/live", key=None).status == 200:
+                    # The admin address opens last.
+                    if "admin" in self.config:
+                        Wire(self.admin_port).close()
                     return self
             except OSError:
                 pass

@@ -18,12 +18,13 @@ class RedisError(Exception):
 class RedisServer:
     """with RedisServer(password="...") as server: server.url, server.command("GET", "key")
 
-    Keeps nothing over a restart, unless `durable`.
+    Keeps nothing over a restart, unless `durable`. `tls`: (certificate, key) for a second port, see tls_url.
     """
 
-    def __init__(self, password=None, durable=False):
+    def __init__(self, password=None, durable=False, tls=None):
         assert shutil.which("redis-server"), "no Redis server is installed (Debian package redis-server)"
         self.password, self.durable, self.port, self.process = password, durable, free_port(), None
+        self.tls, self.tls_port = tls, free_port() if tls else 0
         self.folder = Path(tempfile.mkdtemp(prefix="spillway-redis-"))
         self.output = self.folder / "server.log"
 
@@ -38,6 +39,10 @@ class RedisServer:
     def start(self):
         settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": '""',
                     "appendonly": "yes" if self.durable else "no"}
+        if self.tls:
+            certificate, key = self.tls
+            settings |= {"tls-port": self.tls_port, "tls-cert-file": certificate, "tls-key-file": key,
+                         "tls-auth-clients": "no"}
         if self.password:
             settings["requirepass"] = self.password
         file = self.folder / "redis.conf"
@@ -88,6 +93,10 @@ class RedisServer:
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self):
+        return f"rediss://localhost:{self.tls_port}"
 
     def command(self, *words):
         """The answer as text, number, list or None. RedisError: the server's own error."""

@@ -72,8 +72,9 @@ struct group {
 
 // Where quota counts live.
 struct quotas {
-    std::string store{"memory"};     // or redis://[user@]host[:port][/database], for several gateways
+    std::string store{"memory"};     // or redis[s]://[user@]host[:port][/database], for several gateways
     secret_ref password;             // of Redis; empty: none
+    std::string ca_file;             // PEM bundle to trust for rediss:// instead of the system's; empty: the system's
     duration burst{seconds(30)};     // how much of a minute's rate may come at once
     std::uint32_t gateways{1};       // that share the quotas: each takes its part while Redis is away
     std::string prefix{"spillway"};  // of the keys in Redis

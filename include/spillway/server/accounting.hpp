@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ private:
     struct {
         redactor redact;
         std::string ledger_password, tracer_from;
+        std::optional<std::string> quota_password;
         bool follow_ledger{false};
         std::shared_ptr<trace::exporter> tracer;
     } next_;  // prepared, not followed yet

@@ -106,6 +106,8 @@ public:
     // with a budget that the next get() brings. A newer one takes the place of an older one; open periods stay.
     virtual void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
                       std::int64_t money_nanos) = 0;
+    // The password may have changed; what is connected stays so.
+    virtual void renew(std::string /*password*/) {}
     struct report {
         std::string kind;  // "memory", "redis"
         bool up{true};     // false: Redis is away and local shares decide
@@ -123,7 +125,8 @@ struct opening {
     std::string gateway;                     // name of this process
     std::function<void(std::string)> alarm;  // any thread, must not block
 };
-// Never blocks on Redis: it is reached from a thread of the store.
+// Never blocks on Redis: it is reached from a thread of the store. Reads settings.ca_file. Faults: `QuotaStoreInvalid`,
+// and what net::make_client_context says of the file.
 result<std::unique_ptr<store>> open(opening with);
 
 }  // namespace spillway::shared

@@ -89,6 +89,8 @@ public:
         ::freeReplyObject(r);
         return out;
     }
+    // Said again at the next start: the last one counts.
+    void more(std::vector<std::string> words) { more_.insert(more_.end(), words.begin(), words.end()); }
     std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
     int port() const { return port_; }
 

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 TEST(redis_store, reads_urls_and_never_repeats_one_that_is_wrong) {
     for (const auto* text :
-         {"redis://", "redis://h:x", "redis://u:secret@h", "redis://h/x", "redis://[::1", "rediss://h"}) {
+         {"redis://", "redis://h:x", "redis://u:secret@h", "redis://h/x", "redis://[::1", "redisx://h", "rediss://"}) {
         opening with;
         with.settings.store = text;
         const auto s = open(std::move(with));
@@ -160,6 +160,26 @@ TEST(redis_store, a_permit_comes_free_before_the_tokens_are_known) {
     EXPECT_EQ(a.look().concurrent, 0);
     b.h->leave();
     EXPECT_TRUE(eventually([&] { return b.take({1, 0}).limit == quota_limit::tokens; }));
+}
+
+TEST(redis_store, asks_that_are_refused_together_leave_no_permit_behind) {
+    redis_server redis;
+    const auto a = opened(redis.url(), "a", permits(5));
+    const auto b = opened(redis.url(), "b", permits(5));
+    for (int i = 0; i < 5; ++i) ASSERT_EQ(b.take({}).what, kind::granted);
+    std::vector<std::future<verdict>> told;
+    const auto ask = [&] {
+        auto answer = std::make_shared<std::promise<verdict>>();
+        told.push_back(answer->get_future());
+        a.h->ask({}, clock::now(), wall_clock::now(), [answer](verdict v) { answer->set_value(v); });
+    };
+    // The first is on its way to a Redis that is silent for a moment; the others wait and go together.
+    redis.pause();
+    for (int i = 0; i < 6; ++i) ask();
+    redis.resume();
+    for (auto& t : told) EXPECT_EQ(t.get().what, kind::refused);
+    EXPECT_EQ(a.take({}).limit, quota_limit::concurrent);
+    EXPECT_EQ(a.look().concurrent, 0);
 }
 
 TEST(redis_store, permits_hold_over_gateways_under_load) {

@@ -1,0 +1,162 @@
+#include "redis_wire.hpp"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <spillway/base/secret_text.hpp>
+#include <spillway/net/tls_context.hpp>
+
+namespace spillway::shared {
+namespace {
+
+constexpr std::size_t most_at_once = 16 * 1024;
+
+timeval as_timeval(duration d) noexcept {
+    const auto us = std::chrono::duration_cast<microseconds>(d).count();
+    return {us / 1'000'000, us % 1'000'000};
+}
+
+bool is_address(const std::string& host) noexcept {
+    in6_addr any{};
+    return ::inet_pton(AF_INET, host.c_str(), &any) == 1 || ::inet_pton(AF_INET6, host.c_str(), &any) == 1;
+}
+
+}  // namespace
+
+void redis_wire::ssl_free::operator()(SSL* s) const noexcept {
+    // Only a session that is whole may be told to end.
+    if (SSL_is_init_finished(s) != 0) SSL_shutdown(s);
+    SSL_free(s);
+    ERR_clear_error();
+}
+
+void redis_wire::close() noexcept {
+    ssl_.reset();
+    context_.reset();
+    cleanse(out_);
+    out_.clear();
+}
+
+bool redis_wire::fail(std::string what) {
+    error_ = std::move(what);
+    close();
+    return false;
+}
+
+bool redis_wire::open(const redis_url& to) {
+    close();
+    context_.reset(::redisConnectWithTimeout(to.host.c_str(), to.port, as_timeval(patience_)));
+    if (!context_) return fail("no memory for a connection");
+    if (context_->err != 0) return fail(context_->errstr);
+    if (::redisSetTimeout(context_.get(), as_timeval(patience_)) != REDIS_OK) return fail("no timeout can be set");
+    ::redisEnableKeepAlive(context_.get());
+    return tls_ == nullptr || handshake(to);
+}
+
+bool redis_wire::handshake(const redis_url& to) {
+    ssl_.reset(SSL_new(tls_));
+    if (!ssl_) return fail("no memory for TLS");
+    if (is_address(to.host)) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), to.host.c_str());
+    } else {
+        SSL_set_tlsext_host_name(ssl_.get(), to.host.c_str());
+        SSL_set1_host(ssl_.get(), to.host.c_str());
+    }
+    if (SSL_set_fd(ssl_.get(), context_->fd) != 1) return fail("no memory for TLS");
+    ERR_clear_error();
+    const int got = SSL_connect(ssl_.get());
+    if (got == 1) return true;
+    const long verified = SSL_get_verify_result(ssl_.get());
+    if (verified != X509_V_OK)
+        return fail(std::string("TLS: its certificate is refused: ") + X509_verify_cert_error_string(verified));
+    return fail("TLS: " + trouble(got));
+}
+
+bool redis_wire::add(const std::vector<const std::string*>& words) {
+    std::vector<const char*> at;
+    std::vector<std::size_t> size;
+    at.reserve(words.size());
+    size.reserve(words.size());
+    for (const auto* w : words) {
+        at.push_back(w->data());
+        size.push_back(w->size());
+    }
+    char* text = nullptr;
+    const int n = ::redisFormatCommandArgv(&text, static_cast<int>(at.size()), at.data(), size.data());
+    if (n < 0) return fail("no memory for a command");
+    out_.append(text, static_cast<std::size_t>(n));
+    OPENSSL_cleanse(text, static_cast<std::size_t>(n));  // it may be the password
+    ::redisFreeCommand(text);
+    return true;
+}
+
+std::string redis_wire::trouble(int got) const {
+    if (ssl_) {
+        const int why = SSL_get_error(ssl_.get(), got);
+        if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return "no answer in time";
+        if (why == SSL_ERROR_ZERO_RETURN) return "Redis has closed the connection";
+        if (why == SSL_ERROR_SSL) return net::tls_error_text();
+    }
+    if (got == 0 || errno == 0) return "Redis has closed the connection";
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return "no answer in time";
+    return std::strerror(errno);
+}
+
+bool redis_wire::flush() {
+    std::string_view left = out_;
+    while (!left.empty()) {
+        ERR_clear_error();
+        errno = 0;
+        const int most = static_cast<int>(std::min<std::size_t>(left.size(), 1 << 20));
+        const auto n = ssl_ ? SSL_write(ssl_.get(), left.data(), most)
+                            : static_cast<int>(::send(context_->fd, left.data(), static_cast<std::size_t>(most),
+                                                      MSG_NOSIGNAL));
+        if (n <= 0) {
+            if (!ssl_ && errno == EINTR) continue;
+            return fail(trouble(n));
+        }
+        left.remove_prefix(static_cast<std::size_t>(n));
+    }
+    cleanse(out_);
+    out_.clear();
+    return true;
+}
+
+bool redis_wire::receive() {
+    char memory[most_at_once];
+    for (;;) {
+        ERR_clear_error();
+        errno = 0;
+        const auto n = ssl_ ? SSL_read(ssl_.get(), memory, sizeof memory)
+                            : static_cast<int>(::recv(context_->fd, memory, sizeof memory, 0));
+        if (n <= 0) {
+            if (!ssl_ && n < 0 && errno == EINTR) continue;
+            return fail(trouble(n));
+        }
+        if (::redisReaderFeed(context_->reader, memory, static_cast<std::size_t>(n)) != REDIS_OK)
+            return fail(context_->reader->errstr);
+        return true;
+    }
+}
+
+redis_reply redis_wire::read() {
+    if (!is_open() || !flush()) return nullptr;
+    for (;;) {
+        void* got = nullptr;
+        if (::redisReaderGetReply(context_->reader, &got) != REDIS_OK) {
+            fail(context_->reader->errstr);
+            return nullptr;
+        }
+        if (got != nullptr) return redis_reply(static_cast<redisReply*>(got));
+        if (!receive()) return nullptr;
+    }
+}
+
+}  // namespace spillway::shared

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <hiredis/hiredis.h>
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <spillway/base/time.hpp>
+
+#include "redis_url.hpp"
+
+namespace spillway::shared {
+
+struct redis_reply_free {
+    void operator()(redisReply* r) const noexcept { ::freeReplyObject(r); }
+};
+using redis_reply = std::unique_ptr<redisReply, redis_reply_free>;
+
+// Bytes to and from Redis for one thread, through TLS where a context is given: hiredis connects, puts commands into
+// words and takes answers apart. Each step may keep the thread waiting for `patience`.
+class redis_wire {
+public:
+    redis_wire(SSL_CTX* tls, duration patience) : tls_(tls), patience_(patience) {}
+
+    // Connects and, with TLS, checks the peer's certificate for the URL's host.
+    bool open(const redis_url& to);
+    bool is_open() const noexcept { return context_ != nullptr; }
+    void close() noexcept;
+    // Puts a command to those that the next read() sends.
+    bool add(const std::vector<const std::string*>& words);
+    // The next answer, in the order of the commands. None: error() says why, and the connection is of no use any more.
+    redis_reply read();
+    const std::string& error() const noexcept { return error_; }
+
+private:
+    bool fail(std::string what);
+    bool handshake(const redis_url& to);
+    bool flush();
+    bool receive();
+    std::string trouble(int got) const;
+
+    struct context_free {
+        void operator()(redisContext* c) const noexcept { ::redisFree(c); }
+    };
+    struct ssl_free {
+        void operator()(SSL* s) const noexcept;
+    };
+
+    SSL_CTX* const tls_;
+    const duration patience_;
+    std::unique_ptr<redisContext, context_free> context_;
+    std::unique_ptr<SSL, ssl_free> ssl_;  // ends before the socket that it writes to
+    std::string out_, error_;
+};
+
+}  // namespace spillway::shared
