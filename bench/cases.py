@@ -117,26 +117,31 @@ def identity_case(lab, rounds, length):
 
 
 def usage_case(lab, rounds, length):
-    """The same requests without and with ledger, prices and quotas, in turns. What the ledger writes is checked."""
+    """The same requests without and with ledger, prices and quotas. What the ledger writes is checked.
+
+    A shared machine is faster in one minute than in the next, so the two are measured right after each other, first the
+    one and then the other, and the ratios of such pairs are compared.
+    """
     import sqlite3
     kinds = {"small JSON": Case("json", ["--body-size", 400], 32, 1000),
              "stream of 50 chunks, usage asked for": Case("asked-50-0", ["--body-size", 400, "--stream"], 16, 200)}
-    rows = {(kind, counting): [] for kind in kinds for counting in (False, True)}
-    recorded = 0
-    for _ in range(rounds):
-        for counting in (False, True):
-            for kind, case in kinds.items():
+    recorded, out = 0, {}
+    for kind, case in kinds.items():
+        rows, ratios = {False: [], True: []}, []
+        for pair in range(2 * rounds):
+            for counting in ((False, True) if pair % 2 == 0 else (True, False)):
                 lab.restart_spillway(counting=counting)
-                rows[kind, counting].append(case.run(lab, ["spillway"], 1, length)["spillway"])
-            if counting:
-                lab.restart_spillway()  # a clean end writes what waits
-                with sqlite3.connect(f"{lab.folder}/usage.db") as db:
-                    recorded += db.execute("select count(*) from usage_records").fetchone()[0]
-    lab.restart_spillway()
-    out = {kind: {("on" if counting else "off"): {
-        key: median(rows[kind, counting], key)
-        for key in ("requests_per_second", "cpu_us_per_request", "p50_us", "p99_us", "failures")}
-        for counting in (False, True)} for kind in kinds}
+                rows[counting].append(case.run(lab, ["spillway"], 1, length)["spillway"])
+                if counting:
+                    lab.restart_spillway()  # a clean end writes what waits
+                    with sqlite3.connect(f"{lab.folder}/usage.db") as db:
+                        recorded += db.execute("select count(*) from usage_records").fetchone()[0]
+            ratios.append(rows[True][-1]["cpu_us_per_request"] / rows[False][-1]["cpu_us_per_request"])
+        out[kind] = {("on" if counting else "off"): {
+            key: median(rows[counting], key)
+            for key in ("requests_per_second", "cpu_us_per_request", "p50_us", "p99_us", "failures")}
+            for counting in (False, True)}
+        out[kind]["ratio"] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
     return {"kinds": out, "recorded": recorded}
 
 

@@ -2,12 +2,14 @@
 #include <csignal>
 #include <iostream>
 
+#include "busy_poll.hpp"
 #include "report.hpp"
 
 int main(int argc, char** argv) {
     using namespace spillway;
     std::signal(SIGPIPE, SIG_IGN);
     const bench::load_options options = bench::read_options(argc, argv);
+    if (options.busy_poll) bench::never_sleep();
     net::ssl_ctx_ptr tls;
     if (options.tls) {
         auto made = net::make_client_context(options.ca_file);

@@ -99,6 +99,7 @@ load_options read_options(int argc, char** argv) {
     app.add_option("-w,--warm-up", w.warm_up, "seconds before the measurement")->check(CLI::Range(0.0, 60.0));
     app.add_option("-n,--requests", o.requests, "stop after so many requests");
     app.add_option("--timeout", w.timeout, "seconds for one request")->check(CLI::Range(0.1, 600.0));
+    app.add_flag("--busy-poll", o.busy_poll, "never sleep: the proxy need not wake this program");
     app.add_flag("--hold", o.hold, "one request on each connection, all of them open together");
     app.add_option("-X,--method", w.method, "default: POST with a body, else GET");
     app.add_option("-H,--header", w.headers, "a header line, `name: value`");

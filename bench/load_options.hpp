@@ -25,6 +25,7 @@ struct load_options {
     std::uint64_t requests{0};  // stop after so many; 0: by time alone
     duration timeout{seconds(30)};
 
+    bool busy_poll{false};             // see busy_poll.hpp
     bool hold{false};                  // one request on every connection, to be held open together
     std::uint64_t expected_events{0};  // of an event stream, [DONE] counted; 0: not an event stream
     std::uint64_t expected_bytes{0};   // of the body; 0: not checked

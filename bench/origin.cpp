@@ -12,6 +12,7 @@
 #include <spillway/net/stream.hpp>
 #include <spillway/net/tls_context.hpp>
 
+#include "busy_poll.hpp"
 #include "message.hpp"
 #include "origin_answers.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 struct settings {
     std::string address{"127.0.0.1:0"}, certificate, key;
     double lifetime{3600};
+    bool busy_poll{false};
 };
 
 class origin_server {
@@ -126,6 +128,8 @@ int main(int argc, char** argv) {
     auto* certificate = app.add_option("--certificate", s.certificate, "PEM file; without it plain HTTP is spoken");
     app.add_option("--key", s.key, "PEM file")->needs(certificate);
     app.add_option("--lifetime", s.lifetime, "seconds after which it ends by itself");
+    app.add_flag("--busy-poll", s.busy_poll, "never sleep: whoever sends need not wake this program");
     CLI11_PARSE(app, argc, argv);
+    if (s.busy_poll) spillway::bench::never_sleep();
     return spillway::bench::run(s);
 }

@@ -13,7 +13,9 @@ constexpr std::string_view id = "chatcmpl-BenchBenchBenchBenchBench";
 std::string plain_head(std::size_t length) {
     return "HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(length) +
            "\r\ncontent-type: application/json\r\napim-request-id: 6f1d9e0c-0000-0000-0000-000000000000\r\n"
-           "x-ratelimit-remaining-requests: 999\r\nx-ratelimit-remaining-tokens: 99999\r\n"
+           "x-ratelimit-limit-requests: 1000\r\nx-ratelimit-remaining-requests: 999\r\n"
+           "x-ratelimit-reset-requests: 10\r\nx-ratelimit-limit-tokens: 100000\r\n"
+           "x-ratelimit-remaining-tokens: 99999\r\nx-ratelimit-reset-tokens: 10\r\n"
            "x-ms-region: Sweden Central\r\nx-request-id: 00000000-0000-0000-0000-000000000000\r\n\r\n";
 }
 

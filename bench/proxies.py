@@ -84,7 +84,7 @@ COUNTING = """
 usage: {{ spool: {folder}/spool, store: "sqlite:{folder}/usage.db" }}
 prices: {{ models: {{ bench: {{ input: 2.50, cached_input: 1.25, output: 10 }} }} }}
 """
-QUOTA = (", labels: { team: bench, cost_center: '4711' }, quota: { requests_per_minute: 100M, tokens_per_minute: 1000000M, "
+QUOTA = (", labels: { team: bench, cost_center: '4711' }, quota: { requests_per_minute: 100M, tokens_per_minute: 2000M, "
          "concurrent: 100k, budget: { tokens: 1000000M, money: 1000000, per: month } }")
 
 
@@ -138,7 +138,7 @@ class Lab:
         self.origin = self.ports["direct"] = free_port()
         self._start("direct", self.other_cores, [f"{self.build}/bench/bench-origin", "--address",
                     f"127.0.0.1:{self.origin}", "--certificate", f"{self.folder}/server.pem", "--key",
-                    f"{self.folder}/server.key"], self.origin)
+                    f"{self.folder}/server.key", "--busy-poll"], self.origin)
         port = self.ports["nginx"] = free_port()
         self._write("nginx.conf", NGINX, port)
         self._start("nginx", self.proxy_core, [self._program("nginx"), "-c", f"{self.folder}/nginx.conf", "-p",
@@ -194,7 +194,7 @@ class Lab:
         """Runs the generator against one of the proxies; returns what it measured."""
         url = f"https://127.0.0.1:{self.ports[name]}/openai/deployments/bench-{deployment}/chat/completions?api-version=2024-10-21"
         command = ["taskset", "-c", self.other_cores, f"{self.build}/bench/spillway-load", url, "--ca",
-                   f"{self.folder}/ca.pem", "--tls-name", "localhost", "-H", self.credential, "-H",
+                   f"{self.folder}/ca.pem", "--tls-name", "localhost", "--busy-poll", "-H", self.credential, "-H",
                    "user-agent: OpenAI/Python 1.0", "-H", "accept: application/json", *map(str, arguments)]
         import json
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as p:

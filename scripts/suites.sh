@@ -90,6 +90,16 @@ run_ctest() {
     sanitizer_reports "$name"
 }
 
+# Most tests wait for processes and sockets most of the time.
+SIDE_BY_SIDE=$(($(nproc) * 2))
+[ "$SIDE_BY_SIDE" -le 8 ] || SIDE_BY_SIDE=8
+
+# run_pytest_all NAME PRESET FOLDER: side by side, but alone those that say something about speed or memory.
+run_pytest_all() {
+    run_pytest "$1" "$2" "$2" "$3" -n "$SIDE_BY_SIDE" -m 'not native_only'
+    run_pytest "$1-alone" "$2" "$2" "$3" -m native_only
+}
+
 # run_pytest NAME PRESET-OF-THE-GATEWAY PRESET-OF-THE-SIMULATOR ARGUMENT...
 run_pytest() {
     local name=$1 gateway=$2 simulator=$3 start=$SECONDS log=$LOGS/$1.log code=0
@@ -172,7 +182,7 @@ suite_lint() {
 suite_integration() {
     build_release integration || return 0
     prepare_python
-    run_pytest integration release release integration
+    run_pytest_all integration release integration
 }
 
 suite_sdk() {
@@ -185,7 +195,7 @@ suite_sdk() {
 suite_services() {
     build_release services || return 0
     prepare_python
-    run_pytest services release release services
+    run_pytest_all services release services
 }
 
 suite_asan() {
@@ -195,7 +205,7 @@ suite_asan() {
     wrap_sanitizer asan-unit
     run_ctest asan-unit asan -LE lint
     wrap_sanitizer asan-integration
-    run_pytest asan-integration asan asan integration -m 'not native_only'
+    run_pytest asan-integration asan asan integration -n "$SIDE_BY_SIDE" -m 'not native_only'
     WRAP=(env)
 }
 
@@ -216,15 +226,26 @@ suite_tsan() {
     WRAP=(env)
 }
 
+# One on each core at a time; what each of them found is told when all are done.
 suite_fuzz() {
-    local target name ran=0
+    local targets=() target name
     configure fuzz
     build_or_record fuzz fuzz fuzzers || return 0
     for target in build/fuzz/fuzzers/*_fuzz; do
-        [ -x "$target" ] || continue
-        name=$(basename "$target" _fuzz)
-        ran=1
-        check "fuzz-$name" scripts/fuzz-once "$target" "tests/fuzz/corpus/$name" "$FUZZ_SECONDS"
+        [ ! -x "$target" ] || targets+=("$(basename "$target" _fuzz)")
     done
-    [ "$ran" = 1 ] || record fuzz 0 0 0 0
+    [ ${#targets[@]} -gt 0 ] || { record fuzz 0 0 0 0; return 0; }
+    # shellcheck disable=SC2016  # $1 and so on are those of the inner shell
+    printf '%s\0' "${targets[@]}" | xargs -0 -P "$(nproc)" -I '{}' bash -c '
+        scripts/fuzz-once "build/fuzz/fuzzers/$1_fuzz" "tests/fuzz/corpus/$1" "$2" >"$3/fuzz-$1.log" 2>&1 </dev/null
+        echo $? >"$3/fuzz-$1.code"' fuzz '{}' "$FUZZ_SECONDS" "$LOGS"
+    for name in "${targets[@]}"; do
+        if [ "$(cat "$LOGS/fuzz-$name.code")" = 0 ]; then
+            record "fuzz-$name" 1 0 0 "$FUZZ_SECONDS"
+        else
+            tail -n 40 "$LOGS/fuzz-$name.log" >&2
+            record "fuzz-$name" 0 1 0 "$FUZZ_SECONDS"
+        fi
+        rm -f "$LOGS/fuzz-$name.code"
+    done
 }

@@ -194,9 +194,10 @@ void add_usage(command_line& c) {
                   "sqlite:/path or postgresql://user@host/database, instead of the configuration's");
     u->add_option("--password-file", o.password_file, "file with the database's password");
     u->add_option("--currency", o.currency, "how prices are called, instead of the configuration's");
-    u->add_option("--by", o.by, "what the rows are, separated by commas: " + ledger::grouping_names())
-        ->delimiter(',')
-        ->default_str("client");
+    auto* const by =
+        u->add_option("--by", o.by, "what the rows are, separated by commas: " + ledger::grouping_names())
+            ->delimiter(',')
+            ->default_str("client");
     u->add_option("--from", o.from, "first day or moment (RFC 3339), UTC");
     u->add_option("--to", o.to, "day or moment that ends the period and is not part of it");
     u->add_option("--month", o.month, "a month such as 2026-11");
@@ -208,10 +209,13 @@ void add_usage(command_line& c) {
     u->add_option("--format", o.format, "table, csv or json")
         ->capture_default_str()
         ->check(CLI::IsMember(std::vector<std::string>(formats.begin(), formats.end())));
-    u->add_option("--sort", o.sort,
-                  "column: one of --by from the first, or requests, errors, prompt, completion, cached, reasoning, "
-                  "total, estimated, price from the largest; turned round by a minus in front (--sort=-price)");
-    u->add_flag("--records", o.records, "single records, newest first, instead of sums");
+    auto* const sort = u->add_option(
+        "--sort", o.sort,
+        "column: one of --by from the first, or requests, errors, prompt, completion, cached, reasoning, "
+        "total, estimated, price from the largest; turned round by a minus in front (--sort=-price)");
+    u->add_flag("--records", o.records, "single records, newest first, instead of sums")
+        ->excludes(by)
+        ->excludes(sort);
     u->add_option("--limit", o.limit, "how many records at most; 0: all")->capture_default_str();
     u->footer(
         "Errors are requests that ended neither well nor by their client's leaving. Estimated tokens are part of "

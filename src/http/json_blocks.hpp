@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "bytes.hpp"
 
 // JSON looked at in blocks of 64 bytes: one bit for each byte that matters, so that text between the names costs
@@ -54,22 +58,7 @@ inline block load_whole(const char* p) noexcept {
 }
 #endif
 
-// Of the first `n` bytes at `p`, at most 64.
-inline block load(const char* p, std::size_t n) noexcept {
-    if (n >= block_bytes) return load_whole(p);
-    char padded[block_bytes] = {};
-    std::memcpy(padded, p, n);
-    return load_whole(padded);
-}
-
 inline std::uint64_t bits_below(unsigned n) noexcept { return (std::uint64_t{1} << n) - 1; }
-
-// The plain instruction is not in the base set that we compile for.
-inline int count(std::uint64_t x) noexcept {
-    x -= (x >> 1) & 0x5555555555555555U;
-    x = (x & 0x3333333333333333U) + ((x >> 2) & 0x3333333333333333U);
-    return static_cast<int>((((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0FU) * 0x0101010101010101U) >> 56);
-}
 
 // Takes the escaped quotes out of `b` (n bytes of it count). `escape`: a backslash stands before the block, and
 // afterwards: before the next one.
@@ -87,10 +76,77 @@ inline void drop_escaped(block& b, std::size_t n, bool& escape) noexcept {
     b.quote &= ~escaped;
 }
 
+// Which instructions a loop over blocks may use: `base` are those that we compile for, `wide` what nearly every
+// machine of today has besides. A loop is a template over one of them; with `wide` it is to be inlined into a
+// function that is marked SPILLWAY_WIDE, and runs where has_wide says so.
+struct base {
+    static block load_whole(const char* p) noexcept { return json_blocks::load_whole(p); }
+    static int count(std::uint64_t x) noexcept {
+        x -= (x >> 1) & 0x5555555555555555U;
+        x = (x & 0x3333333333333333U) + ((x >> 2) & 0x3333333333333333U);
+        return static_cast<int>((((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0FU) * 0x0101010101010101U) >> 56);
+    }
+    // Each bit becomes the parity of those up to it.
+    static std::uint64_t parity(std::uint64_t x) noexcept {
+        for (unsigned step = 1; step < block_bytes; step *= 2) x ^= x << step;
+        return x;
+    }
+};
+
+#if defined(__x86_64__)
+#define SPILLWAY_WIDE __attribute__((target("avx2,bmi,popcnt,pclmul")))
+inline const bool has_wide = [] {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt") &&
+           __builtin_cpu_supports("pclmul");
+}();
+
+struct wide {
+    SPILLWAY_WIDE static std::uint64_t bits(__m256i low, __m256i high) noexcept {
+        return static_cast<std::uint32_t>(_mm256_movemask_epi8(low)) |
+               std::uint64_t{static_cast<std::uint32_t>(_mm256_movemask_epi8(high))} << 32;
+    }
+    SPILLWAY_WIDE static std::uint64_t equal(__m256i low, __m256i high, char c) noexcept {
+        const __m256i all = _mm256_set1_epi8(c);
+        return bits(_mm256_cmpeq_epi8(low, all), _mm256_cmpeq_epi8(high, all));
+    }
+    SPILLWAY_WIDE static block load_whole(const char* p) noexcept {
+        const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+        const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
+        const __m256i fold = _mm256_set1_epi8(0x20);
+        const __m256i folded_low = _mm256_or_si256(low, fold), folded_high = _mm256_or_si256(high, fold);
+        block b;
+        b.quote = equal(low, high, '"');
+        b.backslash = equal(low, high, '\\');
+        b.open = equal(folded_low, folded_high, '{');
+        b.close = equal(folded_low, folded_high, '}');
+        b.after_name = equal(low, high, ':') | bits(_mm256_cmpeq_epi8(_mm256_min_epu8(low, fold), low),
+                                                    _mm256_cmpeq_epi8(_mm256_min_epu8(high, fold), high));
+        return b;
+    }
+    SPILLWAY_WIDE static int count(std::uint64_t x) noexcept { return __builtin_popcountll(x); }
+    SPILLWAY_WIDE static std::uint64_t parity(std::uint64_t x) noexcept {
+        const __m128i product =
+            _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<long long>(x)), _mm_set1_epi8(-1), 0);
+        return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
+    }
+};
+#endif
+
+// Of the first `n` bytes at `p`, at most 64.
+template <class Machine>
+[[gnu::always_inline]] inline block load(const char* p, std::size_t n) noexcept {
+    if (n >= block_bytes) return Machine::load_whole(p);
+    char padded[block_bytes] = {};
+    std::memcpy(padded, p, n);
+    return Machine::load_whole(padded);
+}
+
 // A bit for each byte inside a string, its first quote included, its last one not.
-inline std::uint64_t inside_strings(std::uint64_t quotes, bool in_string) noexcept {
-    for (unsigned step = 1; step < block_bytes; step *= 2) quotes ^= quotes << step;
-    return in_string ? ~quotes : quotes;
+template <class Machine>
+[[gnu::always_inline]] inline std::uint64_t inside_strings(std::uint64_t quotes, bool in_string) noexcept {
+    const std::uint64_t inside = Machine::parity(quotes);
+    return in_string ? ~inside : inside;
 }
 
 }  // namespace spillway::http::json_blocks

@@ -27,17 +27,18 @@ struct member_place {
     std::size_t name{nowhere}, value{nowhere};
 };
 
-member_place find_usage(std::string_view json) noexcept {
+template <class Machine>
+[[gnu::always_inline]] inline member_place find_usage_by(std::string_view json) noexcept {
     using namespace json_blocks;
     std::int32_t depth = 0;
     std::size_t opened = 0;  // the last quote of earlier blocks
     bool in_string = false, escape = false;
     for (std::size_t at = 0; at < json.size(); at += block_bytes) {
         const std::size_t n = std::min(block_bytes, json.size() - at);
-        block b = load(json.data() + at, n);
+        block b = load<Machine>(json.data() + at, n);
         drop_escaped(b, n, escape);
         if (in_string && b.quote == 0) continue;
-        const std::uint64_t inside = inside_strings(b.quote, in_string);
+        const std::uint64_t inside = inside_strings<Machine>(b.quote, in_string);
         std::uint64_t ends = b.quote & ~inside & (b.after_name >> 1 | std::uint64_t{1} << (n - 1));
         for (; ends != 0; ends &= ends - 1) {
             const auto end = static_cast<unsigned>(std::countr_zero(ends));
@@ -46,15 +47,28 @@ member_place find_usage(std::string_view json) noexcept {
             const std::size_t from = before == 0 ? opened : at + static_cast<unsigned>(std::bit_width(before)) - 1;
             if (json.substr(from, behind - from) != usage_name) continue;
             const std::uint64_t outside = ~inside & bits_below(end);
-            if (depth + count(b.open & outside) - count(b.close & outside) != 1) continue;
+            if (depth + Machine::count(b.open & outside) - Machine::count(b.close & outside) != 1) continue;
             const std::size_t colon = skip_blanks(json, behind);
             if (colon < json.size() && json[colon] == ':') return {from, skip_blanks(json, colon + 1)};
         }
-        depth += count(b.open & ~inside) - count(b.close & ~inside);
+        depth += Machine::count(b.open & ~inside) - Machine::count(b.close & ~inside);
         if (b.quote != 0) opened = at + static_cast<unsigned>(std::bit_width(b.quote)) - 1;
         in_string = (inside >> (n - 1) & 1) != 0;
     }
     return {};
+}
+
+#if defined(SPILLWAY_WIDE)
+SPILLWAY_WIDE member_place find_usage_wide(std::string_view json) noexcept {
+    return find_usage_by<json_blocks::wide>(json);
+}
+#endif
+
+member_place find_usage(std::string_view json) noexcept {
+#if defined(SPILLWAY_WIDE)
+    if (json_blocks::has_wide) return find_usage_wide(json);
+#endif
+    return find_usage_by<json_blocks::base>(json);
 }
 
 bool is_empty_array(const json_member& m) noexcept {

@@ -63,9 +63,7 @@ void usage_tap::feed(std::string_view bytes) noexcept {
             case state::search: at = search(bytes, at); break;
             case state::colon:
             case state::value: at = before_value(bytes, at); break;
-            case state::usage:
-            case state::usage_string:
-            case state::usage_escape: at = in_usage(bytes, at); break;
+            case state::usage: at = in_usage(bytes, at); break;
             case state::keep:
             case state::text: at = in_string(bytes, at); break;
         }
@@ -105,52 +103,117 @@ bool usage_tap::wanted(name n, std::int32_t depth) const noexcept {
     return false;
 }
 
-// Looks for a wanted name; returns where it stopped.
-std::size_t usage_tap::search(std::string_view bytes, std::size_t at) noexcept {
-    using namespace json_blocks;
-    std::size_t begun = at;  // where the open string goes on in this slice
-    while (at < bytes.size()) {
-        const std::size_t n = std::min(block_bytes, bytes.size() - at);
-        block b = load(bytes.data() + at, n);
-        drop_escaped(b, n, escape_);
-        if (in_string_ && b.quote == 0) {
+struct usage_tap::scan {
+    // Looks for a wanted name; returns where it stopped.
+    template <class Machine>
+    [[gnu::always_inline]] static std::size_t search(usage_tap& t, std::string_view bytes, std::size_t at) noexcept {
+        using namespace json_blocks;
+        std::size_t begun = at;  // where the open string goes on in this slice
+        while (at < bytes.size()) {
+            const std::size_t n = std::min(block_bytes, bytes.size() - at);
+            block b = load<Machine>(bytes.data() + at, n);
+            drop_escaped(b, n, t.escape_);
+            if (t.in_string_ && b.quote == 0) {
+                at += n;
+                continue;
+            }
+            const std::uint64_t inside = inside_strings<Machine>(b.quote, t.in_string_);
+            const std::uint64_t unknown = std::uint64_t{1} << (n - 1);  // what follows is not seen yet
+            std::uint64_t ends = b.quote & ~inside & (b.after_name >> 1 | unknown);
+            for (; ends != 0; ends &= ends - 1) {
+                const auto end = static_cast<unsigned>(std::countr_zero(ends));
+                const std::uint64_t before = b.quote & bits_below(end);
+                const std::size_t from = before == 0 ? begun : at + static_cast<unsigned>(std::bit_width(before));
+                std::string_view s = bytes.substr(from, at + end - from);
+                if (before == 0 && t.held_size_ != 0) s = t.string_so_far(s);
+                // Most names of an answer go by their length alone, where no text is wanted.
+                if (t.sink_ == nullptr && s.size() != 5 && s.size() != 8) continue;
+                const name found = classify(s);
+                if (found == name::none) continue;
+                const std::uint64_t outside = ~inside & bits_below(end);
+                const std::int32_t depth =
+                    t.depth_ + Machine::count(b.open & outside) - Machine::count(b.close & outside);
+                if (!t.wanted(found, depth)) continue;
+                // What can be seen to be null or of another kind is passed over without leaving this loop.
+                const std::string_view next = bytes.substr(at + end + 1, 2);
+                if (next.size() == 2 && next[0] == ':' && !blank(next[1]) && next[1] != first_byte(found)) continue;
+                t.name_ = found;
+                t.depth_ = depth;
+                t.held_size_ = 0;
+                t.in_string_ = t.escape_ = false;
+                t.state_ = state::colon;
+                return at + end + 1;
+            }
+            t.depth_ += Machine::count(b.open & ~inside) - Machine::count(b.close & ~inside);
+            t.in_string_ = (inside >> (n - 1) & 1) != 0;
+            if (b.quote != 0) {
+                t.held_size_ = 0;
+                begun = at + static_cast<unsigned>(std::bit_width(b.quote));
+            }
             at += n;
-            continue;
         }
-        const std::uint64_t inside = inside_strings(b.quote, in_string_);
-        const std::uint64_t unknown = std::uint64_t{1} << (n - 1);  // what follows is not seen yet
-        std::uint64_t ends = b.quote & ~inside & (b.after_name >> 1 | unknown);
-        for (; ends != 0; ends &= ends - 1) {
-            const auto end = static_cast<unsigned>(std::countr_zero(ends));
-            const std::uint64_t before = b.quote & bits_below(end);
-            const std::size_t from = before == 0 ? begun : at + static_cast<unsigned>(std::bit_width(before));
-            std::string_view s = bytes.substr(from, at + end - from);
-            if (before == 0 && held_size_ != 0) s = string_so_far(s);
-            const name found = classify(s);
-            if (found == name::none) continue;
-            const std::uint64_t outside = ~inside & bits_below(end);
-            const std::int32_t depth = depth_ + count(b.open & outside) - count(b.close & outside);
-            if (!wanted(found, depth)) continue;
-            // What can be seen to be null or of another kind is passed over without leaving this loop.
-            const std::string_view next = bytes.substr(at + end + 1, 2);
-            if (next.size() == 2 && next[0] == ':' && !blank(next[1]) && next[1] != first_byte(found)) continue;
-            name_ = found;
-            depth_ = depth;
-            held_size_ = 0;
-            in_string_ = escape_ = false;
-            state_ = state::colon;
-            return at + end + 1;
-        }
-        depth_ += count(b.open & ~inside) - count(b.close & ~inside);
-        in_string_ = (inside >> (n - 1) & 1) != 0;
-        if (b.quote != 0) {
-            held_size_ = 0;
-            begun = at + static_cast<unsigned>(std::bit_width(b.quote));
-        }
-        at += n;
+        if (t.in_string_) t.hold(bytes.substr(begun));
+        return at;
     }
-    if (in_string_) hold(bytes.substr(begun));
-    return at;
+
+    // Keeps the usage object until its last brace; returns where it stopped.
+    template <class Machine>
+    [[gnu::always_inline]] static std::size_t usage(usage_tap& t, std::string_view bytes, std::size_t at) noexcept {
+        using namespace json_blocks;
+        while (at < bytes.size()) {
+            const std::size_t n = std::min(block_bytes, bytes.size() - at);
+            block b = load<Machine>(bytes.data() + at, n);
+            drop_escaped(b, n, t.escape_);
+            const std::uint64_t inside = inside_strings<Machine>(b.quote, t.in_string_);
+            for (auto brackets = (b.open | b.close) & ~inside; brackets != 0; brackets &= brackets - 1) {
+                const auto here = static_cast<unsigned>(std::countr_zero(brackets));
+                t.usage_depth_ += (b.open >> here & 1) != 0 ? 1 : -1;
+                if (t.usage_depth_ > 0) continue;
+                t.keep_usage(bytes.substr(at, here + 1));
+                if (t.growing_ <= capacity) {
+                    t.which_ ^= 1U;
+                    t.size_ = t.growing_;
+                }
+                t.in_string_ = t.escape_ = false;
+                t.state_ = state::search;
+                return at + here + 1;
+            }
+            t.keep_usage(bytes.substr(at, n));
+            t.in_string_ = (inside >> (n - 1) & 1) != 0;
+            at += n;
+        }
+        return at;
+    }
+
+#if defined(SPILLWAY_WIDE)
+    SPILLWAY_WIDE static std::size_t search_wide(usage_tap& t, std::string_view bytes, std::size_t at) noexcept {
+        return search<json_blocks::wide>(t, bytes, at);
+    }
+    SPILLWAY_WIDE static std::size_t usage_wide(usage_tap& t, std::string_view bytes, std::size_t at) noexcept {
+        return usage<json_blocks::wide>(t, bytes, at);
+    }
+#endif
+};
+
+std::size_t usage_tap::search(std::string_view bytes, std::size_t at) noexcept {
+#if defined(SPILLWAY_WIDE)
+    if (json_blocks::has_wide) return scan::search_wide(*this, bytes, at);
+#endif
+    return scan::search<json_blocks::base>(*this, bytes, at);
+}
+
+std::size_t usage_tap::in_usage(std::string_view bytes, std::size_t at) noexcept {
+#if defined(SPILLWAY_WIDE)
+    if (json_blocks::has_wide) return scan::usage_wide(*this, bytes, at);
+#endif
+    return scan::usage<json_blocks::base>(*this, bytes, at);
+}
+
+// What does not fit any more is counted only: it is not kept in the end.
+void usage_tap::keep_usage(std::string_view part) noexcept {
+    if (growing_ < capacity)
+        std::memcpy(kept_[which_ ^ 1U].data() + growing_, part.data(), std::min(part.size(), capacity - growing_));
+    growing_ += part.size();
 }
 
 // A string of which parts came in earlier slices; what is too long for any name becomes empty.
@@ -250,33 +313,6 @@ void usage_tap::end_of_kept() noexcept {
     } else if (text_ == text_of::plain && all.find('.') != std::string_view::npos) {
         event_name(all);  // types of whole events have a dot; those of content parts have none
     }
-}
-
-std::size_t usage_tap::in_usage(std::string_view bytes, std::size_t at) noexcept {
-    auto& into = kept_[which_ ^ 1U];
-    while (at < bytes.size()) {
-        const char c = bytes[at++];
-        if (growing_ < capacity) into[growing_] = c;
-        ++growing_;
-        if (state_ == state::usage_escape) {
-            state_ = state::usage_string;
-        } else if (state_ == state::usage_string) {
-            if (c == '"') state_ = state::usage;
-            if (c == '\\') state_ = state::usage_escape;
-        } else if (c == '"') {
-            state_ = state::usage_string;
-        } else if (c == '{' || c == '[') {
-            ++usage_depth_;
-        } else if ((c == '}' || c == ']') && --usage_depth_ == 0) {
-            if (growing_ <= capacity) {
-                which_ ^= 1U;
-                size_ = growing_;
-            }
-            state_ = state::search;
-            return at;
-        }
-    }
-    return at;
 }
 
 }  // namespace spillway::http

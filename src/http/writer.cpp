@@ -1,5 +1,8 @@
 #include <spillway/http/writer.hpp>
 
+#include <algorithm>
+#include <charconv>
+
 #include <spillway/http/local_reply.hpp>
 
 #include "bytes.hpp"
@@ -33,14 +36,20 @@ void head_writer::put_target(std::string_view s) noexcept {
     put(s);
 }
 
+namespace {
+
+// Small numbers are the usual ones, and divide faster.
+char* write_number(char* to, std::uint64_t n) noexcept {
+    constexpr std::size_t most = 20;
+    if (n <= UINT32_MAX) return std::to_chars(to, to + most, static_cast<std::uint32_t>(n)).ptr;
+    return std::to_chars(to, to + most, n).ptr;
+}
+
+}  // namespace
+
 void head_writer::put_number(std::uint64_t n) noexcept {
     char digits[20];
-    std::size_t at = sizeof digits;
-    do {
-        digits[--at] = static_cast<char>('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    put({digits + at, sizeof digits - at});
+    put({digits, static_cast<std::size_t>(write_number(digits, n) - digits)});
 }
 
 void head_writer::request_line(std::string_view method, std::string_view target) noexcept {
@@ -89,6 +98,44 @@ void head_writer::field(std::string_view name, std::uint64_t value) noexcept {
     begin_field(name);
     put_number(value);
     put("\r\n");
+}
+
+namespace {
+
+// What we know needs no look at each of its bytes.
+static_assert(std::all_of(std::begin(detail::field_infos) + 1, std::end(detail::field_infos),
+                          [](const field_info& f) {
+                              return !f.name.empty() && std::all_of(f.name.begin(), f.name.end(), [](char c) {
+                                  return bytes::token_table[static_cast<unsigned char>(c)];
+                              });
+                          }));
+
+}  // namespace
+
+void head_writer::field(field_id id, std::string_view value) noexcept {
+    if (id == field_id::unknown) refused_ = true;
+    put(name_of(id));
+    put(": ");
+    put_value(value);
+    put("\r\n");
+}
+
+void head_writer::field(field_id id, std::uint64_t value) noexcept {
+    if (id == field_id::unknown) refused_ = true;
+    const std::string_view name = name_of(id);
+    constexpr std::size_t most_besides = 2 + 20 + 2;
+    if (overflowed_ || name.size() + most_besides > room_.size() - size_) {
+        overflowed_ = true;
+        return;
+    }
+    char* to = room_.data() + size_;
+    to = std::copy(name.begin(), name.end(), to);
+    *to++ = ':';
+    *to++ = ' ';
+    to = write_number(to, value);
+    *to++ = '\r';
+    *to++ = '\n';
+    size_ = static_cast<std::size_t>(to - room_.data());
 }
 
 void head_writer::end() noexcept { put("\r\n"); }

@@ -46,7 +46,7 @@ bool carrier::have_store(time_point now) {
     return true;
 }
 
-// An outage ends when records went through, or when there are none to try.
+// An outage ends when records went through, or when there are none and the store answers.
 void carrier::came_back() {
     {
         const std::lock_guard lock(mutex_);
@@ -111,7 +111,10 @@ duration carrier::step(time_point now, wall_time wall) {
     const bool up = have_store(now);
     if (n == 0) {
         spool_.advance(batch_);  // frames that could not be read
-        if (up) came_back();
+        if (up && outage_) {
+            if (auto f = store_->reach()) failed(*f, now);
+            else came_back();
+        }
     }
     const bool carried = n > 0 && up && carry(now);
     if (carried && n < batch_size) {

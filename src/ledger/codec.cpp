@@ -113,6 +113,25 @@ void put_length(std::byte* to, std::uint32_t length) noexcept {
 
 }  // namespace
 
+// Most texts are a few bytes long, for which a call would take longer than the copy.
+void copy_text(std::byte* to, const char* from, std::size_t n) noexcept {
+    const auto ends = [=](auto word) {
+        std::memcpy(&word, from, sizeof word);
+        std::memcpy(to, &word, sizeof word);
+        std::memcpy(&word, from + n - sizeof word, sizeof word);
+        std::memcpy(to + n - sizeof word, &word, sizeof word);
+    };
+    struct sixteen {
+        std::uint64_t low, high;
+    };
+    if (n > 32) std::memcpy(to, from, n);
+    else if (n >= 16) ends(sixteen{});
+    else if (n >= 8) ends(std::uint64_t{});
+    else if (n >= 4) ends(std::uint32_t{});
+    else
+        for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<std::byte>(from[i]);
+}
+
 void end_frames(std::byte* to) noexcept { put_length(to, 0); }
 
 void encode_frame(const usage_record& r, std::byte* to, std::uint32_t file) noexcept {
@@ -126,7 +145,7 @@ void encode_frame(const usage_record& r, std::byte* to, std::uint32_t file) noex
         const auto length = static_cast<std::uint32_t>(s.size());
         std::memcpy(lengths, &length, sizeof length);
         lengths += sizeof length;
-        if (!s.empty()) std::memcpy(at, s.data(), s.size());
+        copy_text(at, s.data(), s.size());
         at += s.size();
     }
     const auto length = static_cast<std::uint32_t>(at - payload);

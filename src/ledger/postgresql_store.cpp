@@ -94,6 +94,8 @@ public:
         return done(connection_->run(insert_records, std::move(all).take()));
     }
 
+    std::optional<fault> reach() override { return connect(); }
+
     result<bool> compact(wall_time now, const config::usage_retention& keep) override {
         if (auto f = connect()) return *f;
         const auto whole_days_before = [&](duration kept) {

@@ -24,6 +24,8 @@ public:
     virtual ~usage_store() = default;
     // All or nothing; a record whose id is there already is left as it is, so offering twice is harmless.
     virtual std::optional<fault> write(std::span<const core::usage_record> records) = 0;
+    // Whether it can be reached now: asked after an outage when there is nothing to write.
+    virtual std::optional<fault> reach() { return {}; }
     // What write() took survives a power loss from here on. Called about once a second.
     virtual std::optional<fault> settle() { return {}; }
     // Sums days that are older than keep.records by day and deletes what is too old, a bounded number of rows a call.

@@ -5,6 +5,8 @@
 #include <spillway/proxy/exchange.hpp>
 #include <spillway/tokens/estimator.hpp>
 
+#include "live_pool.hpp"
+
 // Whether a request may go on: its client's quotas, and who is refused first when a pool runs short.
 namespace spillway::proxy {
 namespace {
@@ -136,7 +138,7 @@ net::task<shared::verdict> exchange::ask_quota() {
 net::task<bool> exchange::admit() {
     if (auto f = check_shed()) {
         refusal_ = std::move(*f);
-        usage_.refusal_wait = seconds(1);
+        usage_.refusal_wait = until_pool_recovers();
         co_return false;
     }
     usage_.estimate = estimate();
@@ -185,7 +187,7 @@ exchange::maybe_fault exchange::check_shed() {
     if (!p.shed) return std::nullopt;
     const auto who = snapshot_->shared->clients[*client_].priority;
     if (who == config::priority_class::high) return std::nullopt;
-    if (!core::shed(who, capacity_of(p, clock::now()), *p.shed)) return std::nullopt;
+    if (!core::shed(who, capacity_of(p, worker_.now()), *p.shed)) return std::nullopt;
     worker_.stats().shed.at({p.label, worker_.label(who == config::priority_class::low ? "low" : "normal")}).add();
     return fault{.code = "LowPriorityShed",
                  .who = origin::client,
@@ -193,6 +195,17 @@ exchange::maybe_fault exchange::check_shed() {
                  .message =
                      "The pool runs short, and this client's requests give way to more important ones. Try "
                      "again in a moment."};
+}
+
+// Until the first of the pool's backends that are shut opens again. What the rest has left comes back bit by bit.
+duration exchange::until_pool_recovers() const {
+    constexpr duration least = seconds(1), most = minutes(1);
+    const time_point now = worker_.now();
+    const live_pool live(*snapshot_->shared, the_pool(), !passes_token_);
+    duration wait = duration::max();
+    for (std::size_t i = 0; i < the_pool().backends.size(); ++i)
+        if (const auto a = live.look(i, now); !a.usable) wait = std::min(wait, a.until - now);
+    return wait == duration::max() ? least : std::clamp(wait, least, most);
 }
 
 double capacity_of(const pool& p, time_point now) noexcept {

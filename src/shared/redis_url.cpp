@@ -7,8 +7,9 @@ namespace {
 
 // The text itself is not repeated: somebody may have written a password into it.
 fault wrong(std::string_view what) {
-    return {"QuotaStoreInvalid", origin::gateway, 500, false,
-            "quotas.store: " + std::string(what) + ", write redis://[user@]host[:port][/database], or rediss:// for TLS"};
+    return {
+        "QuotaStoreInvalid", origin::gateway, 500, false,
+        "quotas.store: " + std::string(what) + ", write redis://[user@]host[:port][/database], or rediss:// for TLS"};
 }
 
 bool read_number(std::string_view text, std::uint64_t most, int& out) {

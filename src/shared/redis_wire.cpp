@@ -115,9 +115,9 @@ bool redis_wire::flush() {
         ERR_clear_error();
         errno = 0;
         const int most = static_cast<int>(std::min<std::size_t>(left.size(), 1 << 20));
-        const auto n = ssl_ ? SSL_write(ssl_.get(), left.data(), most)
-                            : static_cast<int>(::send(context_->fd, left.data(), static_cast<std::size_t>(most),
-                                                      MSG_NOSIGNAL));
+        const auto n =
+            ssl_ ? SSL_write(ssl_.get(), left.data(), most)
+                 : static_cast<int>(::send(context_->fd, left.data(), static_cast<std::size_t>(most), MSG_NOSIGNAL));
         if (n <= 0) {
             if (!ssl_ && errno == EINTR) continue;
             return fail(trouble(n));

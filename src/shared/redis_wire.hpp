@@ -30,7 +30,8 @@ public:
     void close() noexcept;
     // Puts a command to those that the next read() sends.
     bool add(const std::vector<const std::string*>& words);
-    // The next answer, in the order of the commands. None: error() says why, and the connection is of no use any more.
+    // The next answer, in the order of the commands. None: error() says why, and the connection is of no use any
+    // more.
     redis_reply read();
     const std::string& error() const noexcept { return error_; }
 

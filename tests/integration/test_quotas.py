@@ -227,6 +227,19 @@ def test_low_priority_gives_way_when_the_pool_runs_short(gateway, a, tmp_path):
     assert [r["code"] for r in wait_for_records(tmp_path, 6)].count("LowPriorityShed") == 1
 
 
+def test_who_gives_way_is_told_when_a_backend_opens_again(gateway, a, b):
+    g = gateway([a, b], {"clients": {"app": {"priority": "low"}}, "pools": {"main": {"shed": {"low": "70%"}}}})
+    throttled, well = (lambda c, r: c.answer(429, {"error": {"code": "429", "message": "slow down"}},
+                                             [("retry-after", "30")])), (lambda c, r: c.answer(200, chat_completion()))
+    a.default, b.default = throttled, well
+    for _ in range(20):
+        answer = g.chat()
+        if answer.status == 429:
+            break
+    assert_refused(answer, 429, "LowPriorityShed")
+    assert 25 <= int(answer.header("retry-after")) <= 30
+
+
 def test_streams_that_are_still_being_counted_hold_no_place(gateway, a, tmp_path):
     g = gateway([a], {**limited({"concurrent": 1}), **ledger_config(tmp_path, streams="estimate")})
 

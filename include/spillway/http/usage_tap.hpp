@@ -45,13 +45,14 @@ public:
 
 private:
     // Where the next byte belongs: between and in names, behind a name, to a value that is wanted.
-    enum class state : std::uint8_t { search, colon, value, usage, usage_string, usage_escape, keep, text };
+    enum class state : std::uint8_t { search, colon, value, usage, keep, text };
     enum class name : std::uint8_t { none, usage, model, response, type, delta, value, arguments, text };
     enum class text_of : std::uint8_t { none, plain, delta };  // events
 
     static name classify(std::string_view s) noexcept;
     static char first_byte(name n) noexcept;  // of a value that is wanted
     bool wanted(name n, std::int32_t depth) const noexcept;
+    struct scan;  // the two loops that look at every byte
     std::size_t search(std::string_view bytes, std::size_t at) noexcept;
     std::string_view string_so_far(std::string_view more) noexcept;
     void hold(std::string_view part) noexcept;
@@ -59,6 +60,7 @@ private:
     bool begin_value() noexcept;
     std::size_t in_string(std::string_view bytes, std::size_t at) noexcept;
     std::size_t in_usage(std::string_view bytes, std::size_t at) noexcept;
+    void keep_usage(std::string_view part) noexcept;
     void take_text(std::string_view part) noexcept;
     void end_of_kept() noexcept;
 
@@ -71,14 +73,14 @@ private:
     std::size_t growing_{0};
     std::uint64_t text_bytes_{0};
     std::int32_t depth_{0};
-    std::uint32_t usage_depth_{0};
+    std::int32_t usage_depth_{0};
     std::uint8_t which_{0};
     std::uint8_t model_size_{0};
     std::uint8_t held_size_{0};  // model_bytes + 1: it is longer than that
     state state_{state::search};
     name name_{name::none};
     text_of text_{text_of::plain};
-    bool in_string_{false};  // while searching
+    bool in_string_{false};  // while searching, or inside the usage object
     bool escape_{false};     // a backslash came before
     bool response_{false};   // the outermost object's `response` has begun
 };

@@ -25,8 +25,8 @@ public:
 
     void field(std::string_view name, std::string_view value) noexcept;
     void field(std::string_view name, std::uint64_t value) noexcept;
-    void field(field_id id, std::string_view value) noexcept { field(name_of(id), value); }
-    void field(field_id id, std::uint64_t value) noexcept { field(name_of(id), value); }
+    void field(field_id id, std::string_view value) noexcept;
+    void field(field_id id, std::uint64_t value) noexcept;
 
     // A value in pieces: begin_field, value_part..., end_field. Spares the caller a copy ("Bearer " + token).
     void begin_field(std::string_view name) noexcept;

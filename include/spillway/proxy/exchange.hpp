@@ -97,6 +97,7 @@ private:
     bool is_limited() const noexcept { return holder_at(0) != nullptr || the_pool().shed; }
     net::task<bool> admit();
     maybe_fault check_shed();
+    duration until_pool_recovers() const;
     std::string_view count_quota_refusal(const shared::verdict& v);
     void give_back_quotas() noexcept;
     void settle_quotas(const shared::amounts& real, time_point ended) noexcept;

@@ -125,8 +125,8 @@ struct opening {
     std::string gateway;                     // name of this process
     std::function<void(std::string)> alarm;  // any thread, must not block
 };
-// Never blocks on Redis: it is reached from a thread of the store. Reads settings.ca_file. Faults: `QuotaStoreInvalid`,
-// and what net::make_client_context says of the file.
+// Never blocks on Redis: it is reached from a thread of the store. Reads settings.ca_file. Faults:
+// `QuotaStoreInvalid`, and what net::make_client_context says of the file.
 result<std::unique_ptr<store>> open(opening with);
 
 }  // namespace spillway::shared

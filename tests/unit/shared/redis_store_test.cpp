@@ -12,8 +12,8 @@ using kind = verdict::kind;
 using namespace std::chrono_literals;
 
 TEST(redis_store, reads_urls_and_never_repeats_one_that_is_wrong) {
-    for (const auto* text :
-         {"redis://", "redis://h:x", "redis://u:secret@h", "redis://h/x", "redis://[::1", "redisx://h", "rediss://"}) {
+    for (const auto* text : {"redis://", "redis://h:x", "redis://u:secret@h", "redis://h/x", "redis://[::1",
+                             "redisx://h", "rediss://"}) {
         opening with;
         with.settings.store = text;
         const auto s = open(std::move(with));

@@ -45,11 +45,13 @@ TEST(redis_tls, counts_are_shared_through_it) {
     tls_redis redis;
     const auto a = opened(redis.url(), redis.certificate.ca_file());
     const auto b = opened(redis.url("127.0.0.1"), redis.certificate.ca_file());
-    for (const auto* g : {&a, &b}) ASSERT_TRUE(eventually([&] { return g->s->look().up; })) << g->s->look().last_error;
+    for (const auto* g : {&a, &b})
+        ASSERT_TRUE(eventually([&] { return g->s->look().up; })) << g->s->look().last_error;
     ASSERT_EQ(a.take({1500, 0}).what, kind::granted);
     EXPECT_EQ(b.take({1900, 0}).what, kind::refused);
     // More than one record of TLS, and than one read.
-    for (int i = 0; i < 2000; ++i) a.s->get("client:" + std::to_string(i), rates(60'000, 60'000))->take({1, 0}, clock::now(), wall_clock::now());
+    for (int i = 0; i < 2000; ++i)
+        a.s->get("client:" + std::to_string(i), rates(60'000, 60'000))->take({1, 0}, clock::now(), wall_clock::now());
     const auto trips = a.s->look().round_trips;
     EXPECT_TRUE(eventually([&] { return a.s->look().round_trips > trips + 1; }));
     EXPECT_TRUE(a.s->look().up) << a.s->look().last_error;
