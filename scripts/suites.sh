@@ -235,17 +235,17 @@ suite_fuzz() {
         [ ! -x "$target" ] || targets+=("$(basename "$target" _fuzz)")
     done
     [ ${#targets[@]} -gt 0 ] || { record fuzz 0 0 0 0; return 0; }
+    rm -f "$LOGS"/fuzz-*.code
     # shellcheck disable=SC2016  # $1 and so on are those of the inner shell
     printf '%s\0' "${targets[@]}" | xargs -0 -P "$(nproc)" -I '{}' bash -c '
         scripts/fuzz-once "build/fuzz/fuzzers/$1_fuzz" "tests/fuzz/corpus/$1" "$2" >"$3/fuzz-$1.log" 2>&1 </dev/null
-        echo $? >"$3/fuzz-$1.code"' fuzz '{}' "$FUZZ_SECONDS" "$LOGS"
+        echo $? >"$3/fuzz-$1.code"' fuzz '{}' "$FUZZ_SECONDS" "$LOGS" || true
     for name in "${targets[@]}"; do
-        if [ "$(cat "$LOGS/fuzz-$name.code")" = 0 ]; then
+        if [ "$(cat "$LOGS/fuzz-$name.code" 2>/dev/null)" = 0 ]; then
             record "fuzz-$name" 1 0 0 "$FUZZ_SECONDS"
         else
-            tail -n 40 "$LOGS/fuzz-$name.log" >&2
+            tail -n 40 "$LOGS/fuzz-$name.log" >&2 || true
             record "fuzz-$name" 0 1 0 "$FUZZ_SECONDS"
         fi
-        rm -f "$LOGS/fuzz-$name.code"
     done
 }

@@ -61,7 +61,8 @@ void declare(visitor& v, quotas& x) {
     v.value({"store", "memory, or redis://[user@]host[:port][/database] for several gateways; rediss:// with TLS"},
             text_of(x.store));
     v.value({"password", "of Redis"}, secret_of(x.password));
-    v.value({"ca_file", "PEM bundle to trust for rediss:// instead of the system's"}, text_of(x.ca_file));
+    v.value({"ca_file", "PEM bundle to trust for rediss:// instead of the system's; read at the start"},
+            text_of(x.ca_file));
     v.value({"burst", "how much of a minute's rate may come at once"}, time_of(x.burst, seconds(1), minutes(1)));
     v.value({"gateways", "that share the quotas: each takes its part while Redis is away"},
             count_of(x.gateways, 1, 1000));

@@ -25,7 +25,10 @@ bool is_loopback(std::string_view url) noexcept {
     auto host = url.substr(url.find("://") + 3);
     host = host.substr(0, host.find('/'));
     host = host.substr(host.rfind('@') + 1);  // without one: from the begin
-    return host.starts_with("127.") || host.starts_with("[::1]") || host.substr(0, host.find(':')) == "localhost";
+    if (host.starts_with("[::1]")) return true;
+    const auto name = host.substr(0, host.find(':'));
+    const bool v4 = std::all_of(name.begin(), name.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+    return name == "localhost" || (v4 && name.starts_with("127."));
 }
 
 class usage_check {

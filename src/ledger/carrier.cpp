@@ -48,6 +48,7 @@ bool carrier::have_store(time_point now) {
 
 // An outage ends when records went through, or when there are none and the store answers.
 void carrier::came_back() {
+    pause_ = first_pause;
     {
         const std::lock_guard lock(mutex_);
         state_.up = true;
@@ -86,7 +87,6 @@ bool carrier::carry(time_point now) {
         return false;
     }
     spool_.advance(batch_);
-    pause_ = first_pause;
     {
         const std::lock_guard lock(mutex_);
         state_.written += batch_.size() - refused_.size();

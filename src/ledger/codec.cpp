@@ -111,8 +111,6 @@ void put_length(std::byte* to, std::uint32_t length) noexcept {
     std::atomic_ref<std::uint32_t>(*reinterpret_cast<std::uint32_t*>(to)).store(length, std::memory_order_release);
 }
 
-}  // namespace
-
 // Most texts are a few bytes long, for which a call would take longer than the copy.
 void copy_text(std::byte* to, const char* from, std::size_t n) noexcept {
     const auto ends = [=](auto word) {
@@ -131,6 +129,8 @@ void copy_text(std::byte* to, const char* from, std::size_t n) noexcept {
     else
         for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<std::byte>(from[i]);
 }
+
+}  // namespace
 
 void end_frames(std::byte* to) noexcept { put_length(to, 0); }
 

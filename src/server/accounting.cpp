@@ -7,6 +7,7 @@
 
 #include <spillway/base/text.hpp>
 #include <spillway/core/period.hpp>
+#include <spillway/net/tls_context.hpp>
 #include <spillway/trace/environment.hpp>
 
 namespace spillway::server {
@@ -95,6 +96,7 @@ void accounting::commit(const config::tree& t) {
         if (const auto f = ledger_->configure(*t.usage, next_.ledger_password); f && tell_)
             tell_("usage: " + f->message);
     if (quotas_ && next_.quota_password) quotas_->renew(std::move(*next_.quota_password));
+    next_.quota_password.reset();
     if (tracer_ && tracer_ != next_.tracer) retired_.push_back(std::move(tracer_));
     tracer_ = std::move(next_.tracer);
     tracer_from_ = std::move(next_.tracer_from);
@@ -140,15 +142,22 @@ bool accounting::prepare_ledger(const config::tree& t, std::size_t workers, issu
 
 bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
     if (!any_quota(t) && !quotas_) return true;
-    const auto password = secret(t.quotas.password, "quotas.password", t, issues);
+    auto password = secret(t.quotas.password, "quotas.password", t, issues);
     if (!password) return false;
-    const std::string from = t.quotas.store + "|" + t.quotas.ca_file + "|" + t.quotas.prefix + "|" + std::to_string(t.quotas.gateways) + "|" +
-                             std::to_string(t.quotas.burst.count());
+    if (!t.quotas.ca_file.empty()) {
+        if (const auto made = net::make_client_context(t.quotas.ca_file); !made) {
+            error(t, "quotas.ca_file", made.error().message, issues);
+            return false;
+        }
+    }
+    const std::string from = t.quotas.store + "|" + t.quotas.ca_file + "|" + t.quotas.prefix + "|" +
+                             std::to_string(t.quotas.gateways) + "|" + std::to_string(t.quotas.burst.count());
     if (quotas_) {
         if (from != quotas_from_)
             issues.push_back(t.source.make(config::severity::warning, "quotas",
                                            "the change takes effect at the next start", "restart the gateway"));
-        next_.quota_password = *password;
+        // That of another store is not for this one to see.
+        if (t.quotas.store == quotas_store_) next_.quota_password = secret_text(std::move(*password));
         return true;
     }
     shared::opening with;
@@ -163,6 +172,7 @@ bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
     }
     quotas_ = std::move(*opened);
     quotas_from_ = from;
+    quotas_store_ = t.quotas.store;
     return true;
 }
 

@@ -41,6 +41,7 @@ bool redis_link::connect(const secret_text& password) {
         words.emplace_back(password.view());
         const bool in = plain(words);
         cleanse(words.back());
+        wire_.wipe();
         if (!in) return false;
     }
     if (url_.database != 0 && !plain({"SELECT", std::to_string(url_.database)})) return false;

@@ -1,5 +1,7 @@
 #include "redis_store.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <random>
 
@@ -65,9 +67,9 @@ void redis_store::seed(const std::string& holder_name, const std::string& period
     seeds_->put(holder_name, period_key, {tokens, money_nanos});
 }
 
-void redis_store::renew(std::string password) {
+void redis_store::renew(secret_text password) {
     const std::scoped_lock hold(mutex_);
-    password_ = secret_text(std::move(password));
+    password_ = std::move(password);
 }
 
 store::report redis_store::look() const {
@@ -182,6 +184,10 @@ void redis_store::exchange(std::vector<redis_call>& calls) {
 }
 
 void redis_store::run() {
+    // Signals are the main thread's.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
     auto next_tick = clock::now();
     for (bool stop = false; !stop;) {
         auto asks = wait_until(next_tick);

@@ -113,7 +113,8 @@ void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>&
     const auto used = permits_.used();
     peak_ = std::max(static_cast<double>(used), peak_ * fades);
     const auto wanted = peak_ < 0.5 ? 0 : static_cast<std::int64_t>(std::ceil(peak_)) + spare_permits();
-    const auto held = permits_.shrink(wanted);
+    // The answer of an ask of this round comes first and tells what was held before.
+    const auto held = asking_ > 0 ? permits_.held() : permits_.shrink(wanted);
     // Asks of this round stand before this call in the pipeline and may get permits, or may be refused: wanted, but
     // not in use.
     w.used = used;

@@ -17,6 +17,7 @@ namespace spillway::shared {
 namespace {
 
 constexpr std::size_t most_at_once = 16 * 1024;
+constexpr std::size_t most_kept = 256 * 1024;  // of the memory for commands
 
 timeval as_timeval(duration d) noexcept {
     const auto us = std::chrono::duration_cast<microseconds>(d).count();
@@ -31,8 +32,8 @@ bool is_address(const std::string& host) noexcept {
 }  // namespace
 
 void redis_wire::ssl_free::operator()(SSL* s) const noexcept {
-    // Only a session that is whole may be told to end.
-    if (SSL_is_init_finished(s) != 0) SSL_shutdown(s);
+    // Redis has no use for a farewell, and to a connection that is broken it would raise SIGPIPE.
+    SSL_set_quiet_shutdown(s, 1);
     SSL_free(s);
     ERR_clear_error();
 }
@@ -40,8 +41,7 @@ void redis_wire::ssl_free::operator()(SSL* s) const noexcept {
 void redis_wire::close() noexcept {
     ssl_.reset();
     context_.reset();
-    cleanse(out_);
-    out_.clear();
+    wipe();
 }
 
 bool redis_wire::fail(std::string what) {
@@ -63,17 +63,21 @@ bool redis_wire::open(const redis_url& to) {
 bool redis_wire::handshake(const redis_url& to) {
     ssl_.reset(SSL_new(tls_));
     if (!ssl_) return fail("no memory for TLS");
-    if (is_address(to.host)) {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), to.host.c_str());
-    } else {
-        SSL_set_tlsext_host_name(ssl_.get(), to.host.c_str());
-        SSL_set1_host(ssl_.get(), to.host.c_str());
-    }
-    if (SSL_set_fd(ssl_.get(), context_->fd) != 1) return fail("no memory for TLS");
-    ERR_clear_error();
-    const int got = SSL_connect(ssl_.get());
+    SSL* const ssl = ssl_.get();
+    const bool named = is_address(to.host) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), to.host.c_str()) == 1
+                                           : SSL_set_tlsext_host_name(ssl, to.host.c_str()) == 1 &&
+                                                 SSL_set1_host(ssl, to.host.c_str()) == 1;
+    // The context offers HTTP to instances; a front that looks at it would send this elsewhere.
+    if (!named || SSL_set_alpn_protos(ssl, nullptr, 0) != 0 || SSL_set_fd(ssl, context_->fd) != 1)
+        return fail("no memory for TLS");
+    int got = 0;
+    do {
+        ERR_clear_error();
+        errno = 0;
+        got = SSL_connect(ssl);
+    } while (got != 1 && again(got));
     if (got == 1) return true;
-    const long verified = SSL_get_verify_result(ssl_.get());
+    const long verified = SSL_get_verify_result(ssl);
     if (verified != X509_V_OK)
         return fail(std::string("TLS: its certificate is refused: ") + X509_verify_cert_error_string(verified));
     return fail("TLS: " + trouble(got));
@@ -95,6 +99,13 @@ bool redis_wire::add(const std::vector<const std::string*>& words) {
     OPENSSL_cleanse(text, static_cast<std::size_t>(n));  // it may be the password
     ::redisFreeCommand(text);
     return true;
+}
+
+bool redis_wire::again(int got) const noexcept {
+    if (errno != EINTR) return false;
+    if (!ssl_) return got < 0;
+    const int why = SSL_get_error(ssl_.get(), got);
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
 std::string redis_wire::trouble(int got) const {
@@ -119,13 +130,13 @@ bool redis_wire::flush() {
             ssl_ ? SSL_write(ssl_.get(), left.data(), most)
                  : static_cast<int>(::send(context_->fd, left.data(), static_cast<std::size_t>(most), MSG_NOSIGNAL));
         if (n <= 0) {
-            if (!ssl_ && errno == EINTR) continue;
+            if (again(n)) continue;
             return fail(trouble(n));
         }
         left.remove_prefix(static_cast<std::size_t>(n));
     }
-    cleanse(out_);
     out_.clear();
+    if (out_.capacity() > most_kept) out_ = {};
     return true;
 }
 
@@ -137,7 +148,7 @@ bool redis_wire::receive() {
         const auto n = ssl_ ? SSL_read(ssl_.get(), memory, sizeof memory)
                             : static_cast<int>(::recv(context_->fd, memory, sizeof memory, 0));
         if (n <= 0) {
-            if (!ssl_ && n < 0 && errno == EINTR) continue;
+            if (again(n)) continue;
             return fail(trouble(n));
         }
         if (::redisReaderFeed(context_->reader, memory, static_cast<std::size_t>(n)) != REDIS_OK)
@@ -148,6 +159,7 @@ bool redis_wire::receive() {
 
 redis_reply redis_wire::read() {
     if (!is_open() || !flush()) return nullptr;
+    const time_point late = clock::now() + 2 * patience_;
     for (;;) {
         void* got = nullptr;
         if (::redisReaderGetReply(context_->reader, &got) != REDIS_OK) {
@@ -156,6 +168,10 @@ redis_reply redis_wire::read() {
         }
         if (got != nullptr) return redis_reply(static_cast<redisReply*>(got));
         if (!receive()) return nullptr;
+        if (clock::now() > late) {
+            fail("no answer in time");
+            return nullptr;
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <spillway/base/secret_text.hpp>
 #include <spillway/base/time.hpp>
 
 #include "redis_url.hpp"
@@ -19,7 +20,8 @@ struct redis_reply_free {
 using redis_reply = std::unique_ptr<redisReply, redis_reply_free>;
 
 // Bytes to and from Redis for one thread, through TLS where a context is given: hiredis connects, puts commands into
-// words and takes answers apart. Each step may keep the thread waiting for `patience`.
+// words and takes answers apart. Each step may keep the thread waiting for `patience`, an answer as a whole for twice
+// that.
 class redis_wire {
 public:
     redis_wire(SSL_CTX* tls, duration patience) : tls_(tls), patience_(patience) {}
@@ -28,6 +30,8 @@ public:
     bool open(const redis_url& to);
     bool is_open() const noexcept { return context_ != nullptr; }
     void close() noexcept;
+    // Overwrites what was sent: it held a secret.
+    void wipe() noexcept { cleanse(out_); }
     // Puts a command to those that the next read() sends.
     bool add(const std::vector<const std::string*>& words);
     // The next answer, in the order of the commands. None: error() says why, and the connection is of no use any
@@ -37,6 +41,7 @@ public:
 
 private:
     bool fail(std::string what);
+    bool again(int got) const noexcept;  // a signal came, nothing else
     bool handshake(const redis_url& to);
     bool flush();
     bool receive();

@@ -107,6 +107,7 @@ def test_single_records(ledger):
     assert newest["price"] == "0.000000003" and newest["prompt_tokens"] == 300 and newest["streaming"] is False
     assert len(as_csv("--store", ledger, "--records", "--limit", 0)) == 5
     assert len(usage("--store", ledger, "--records").stdout.splitlines()) == 6
+    assert "excludes" in usage("--store", ledger, "--records", "--by", "client", code=2).stderr
 
 
 def test_no_field_is_a_formula_for_a_spreadsheet(tmp_path):

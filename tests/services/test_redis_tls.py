@@ -58,6 +58,19 @@ def test_two_gateways_share_a_quota_through_tls_and_a_password_rotates(simulator
             g.stop()
 
 
+def test_the_password_of_another_store_is_not_told_to_this_one(simulator, certs, gateway, redis):
+    sim = simulator()
+    g = gateway(sim.instances, config(sim, certs, redis))
+    wait_until_up(g)
+    other = {"quotas": {"store": "rediss://other.example:6380", "password": "of-the-other-9012"}}
+    assert g.reload(other).status == 200 and "takes effect at the next start" in g.log()
+    redis.stop()
+    g.chat()
+    wait_until_up(g, False)
+    redis.start()
+    wait_until_up(g)
+
+
 def test_a_redis_that_is_not_trusted_is_away_and_traffic_goes_on(simulator, certs, gateway, tmp_path_factory, redis):
     sim = simulator()
     others = type(certs)(tmp_path_factory.mktemp("others"))
@@ -72,6 +85,9 @@ def test_a_redis_that_is_not_trusted_is_away_and_traffic_goes_on(simulator, cert
 def test_a_bundle_that_is_not_there_is_refused(simulator, certs, gateway, redis):
     sim = simulator()
     g = gateway(sim.instances, config(sim, certs, redis))
-    answer = g.reload({"quotas": {"store": f"redis://localhost:{redis.port}"}})
-    assert answer.status == 409 and "quotas.ca_file" in answer.body.decode()
+    for wrong in ({"store": f"redis://localhost:{redis.port}"}, {"ca_file": "/nowhere/ca.pem"}):
+        before = g.config
+        answer = g.reload({"quotas": wrong})
+        assert answer.status == 409 and "quotas.ca_file" in answer.body.decode()
+        g.write(before)
     assert g.chat().status == 200

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <spillway/base/secret_text.hpp>
 #include <spillway/config/tree.hpp>
 #include <spillway/ledger/ledger.hpp>
 #include <spillway/proxy/snapshot.hpp>
@@ -58,14 +59,14 @@ private:
     struct {
         redactor redact;
         std::string ledger_password, tracer_from;
-        std::optional<std::string> quota_password;
+        std::optional<secret_text> quota_password;
         bool follow_ledger{false};
         std::shared_ptr<trace::exporter> tracer;
     } next_;  // prepared, not followed yet
     std::shared_ptr<ledger::service> ledger_;
     std::string ledger_spool_;
     std::shared_ptr<shared::store> quotas_;
-    std::string quotas_from_;
+    std::string quotas_from_, quotas_store_;
     std::shared_ptr<trace::exporter> tracer_;
     std::string tracer_from_;
     std::vector<std::shared_ptr<trace::exporter>> retired_;  // replaced, perhaps still known to a request

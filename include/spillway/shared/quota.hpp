@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <spillway/base/fault.hpp>
+#include <spillway/base/secret_text.hpp>
 #include <spillway/base/time.hpp>
 #include <spillway/config/usage.hpp>
 #include <spillway/core/quota.hpp>
@@ -107,7 +108,7 @@ public:
     virtual void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
                       std::int64_t money_nanos) = 0;
     // The password may have changed; what is connected stays so.
-    virtual void renew(std::string /*password*/) {}
+    virtual void renew(secret_text /*password*/) {}
     struct report {
         std::string kind;  // "memory", "redis"
         bool up{true};     // false: Redis is away and local shares decide

@@ -39,8 +39,20 @@ TEST(usage_config, stores_of_no_known_kind_and_passwords_in_urls_are_refused) {
     EXPECT_EQ(told_with("usage: { store: \"postgresql://u:secret@db/usage\" }\n").find("secret@"), std::string::npos);
     EXPECT_TRUE(has(told_with("quotas: { store: memcached }\n"), "quotas.store: the store is of no known kind"));
     EXPECT_TRUE(has(told_with("quotas: { store: \"redis://u:p@r\" }\n"), "quotas.password"));
-    EXPECT_EQ(told_with("quotas: { store: \"redis://cache:6379/0\", password: \"${KEY}\" }\n"), "");
+    EXPECT_EQ(told_with("quotas: { store: \"redis://cache:6379/0\" }\n"), "");
     EXPECT_TRUE(has(told_with("quotas: { gateways: 3 }\n"), "each gateway counts by itself"));
+}
+
+TEST(usage_config, a_password_of_redis_wants_tls_or_this_very_machine) {
+    const auto told_of = [](const std::string& store) {
+        return told_with("quotas: { store: \"" + store + "\", password: \"${KEY}\" }\n");
+    };
+    for (const auto* store : {"redis://cache:6379/0", "redis://u@127.evil.example", "redis://10.0.0.1"})
+        EXPECT_TRUE(has(told_of(store), "crosses the network in clear")) << store;
+    for (const auto* store :
+         {"rediss://u@cache:6380", "redis://localhost:6379", "redis://127.0.0.2/1", "redis://[::1]"})
+        EXPECT_EQ(told_of(store), "") << store;
+    EXPECT_TRUE(has(told_with("quotas: { store: \"redis://cache\", ca_file: /ca.pem }\n"), "does not speak TLS"));
 }
 
 TEST(usage_config, prices_are_for_a_million_tokens_and_exact) {

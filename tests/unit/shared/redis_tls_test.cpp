@@ -113,7 +113,7 @@ TEST(redis_tls, a_new_password_is_used_when_it_connects_again) {
     tls_redis redis({"--requirepass", "first"});
     const auto a = opened(redis.url(), redis.certificate.ca_file(), "first");
     ASSERT_TRUE(eventually([&] { return a.s->look().up; })) << a.s->look().last_error;
-    a.s->renew("second");
+    a.s->renew(secret_text("second"));
     redis.server.kill();
     ASSERT_TRUE(eventually([&] {
         a.take({1, 0});
