@@ -1,8 +1,3 @@
-# What nearly every file reads from the standard library: read once a layer, it saves a fifth of the compiler's time. Files
-# include what they use all the same; the fuzz preset compiles without, so that what is forgotten shows.
-set(spillway_precompiled <algorithm> <array> <atomic> <chrono> <functional> <map> <memory> <optional> <span> <string>
-    <string_view> <unordered_map> <utility> <variant> <vector>)
-
 # spillway_layer(name LINK a b PRIVATE_LINK c PRECOMPILE <header>): the static library of src/<name>. Other layers are
 # named without prefix. PRECOMPILE is for layers whose files nearly all read one large header.
 function(spillway_layer name)
@@ -12,9 +7,8 @@ function(spillway_layer name)
     add_library(spillway_${name} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(spillway_${name} PRIVATE ${A_PRIVATE_LINK})
-    list(LENGTH sources how_many)
-    if(how_many GREATER 6)
-      target_precompile_headers(spillway_${name} PRIVATE ${spillway_precompiled} ${A_PRECOMPILE})
+    if(A_PRECOMPILE)
+      target_precompile_headers(spillway_${name} PRIVATE ${A_PRECOMPILE})
     endif()
   else()
     add_library(spillway_${name} INTERFACE)

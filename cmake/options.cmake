@@ -24,12 +24,6 @@ endif()
 add_library(spillway_flags INTERFACE)
 target_compile_options(spillway_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -fno-omit-frame-pointer)
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 takes libstdc++'s own copying of joined strings for overruns, and which ones depends on what was inlined before,
-  # on precompiled headers, even on the length of the checkout's path. The sanitizers and clang-tidy look for real ones.
-  target_compile_options(spillway_flags INTERFACE
-    -Wno-array-bounds -Wno-stringop-overread -Wno-stringop-overflow -Wno-restrict)
-endif()
 if(SPILLWAY_WERROR)
   target_compile_options(spillway_flags INTERFACE -Werror)
 endif()
