@@ -5,6 +5,7 @@
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
@@ -30,6 +31,8 @@ using response = bhttp::response<bhttp::string_body>;
 
 constexpr std::size_t most_sessions = 64;
 constexpr auto session_timeout = seconds(30);
+constexpr auto longest_follow =
+    seconds(5);  // a worker that is busy for longer is told of by spillway_loop_longest_round_seconds
 
 digest digest_of(std::string_view s) {
     digest out{};
@@ -133,6 +136,8 @@ public:
     template <class Owner>
     session(tcp::socket s, Owner owner)
         : stream_(std::move(s)),
+          timer_(stream_.get_executor()),
+          followed_([owner] { return owner->of.followed(); }),
           answer_([owner](const request& r) { return owner->answer(r); }),
           begin_events_([owner](const request& r, beast::tcp_stream& c) { return owner->begin_events(r, c); }),
           count_(&owner->sessions, [owner](std::size_t* n) { --*n; }) {
@@ -159,6 +164,17 @@ private:
         const bool head = r.method() == bhttp::verb::head;
         response_.prepare_payload();
         if (head) response_.body().clear();
+        // Who has changed the configuration is answered when it serves.
+        write_when_followed(r.method() == bhttp::verb::post ? clock::now() + longest_follow : time_point{});
+    }
+    void write_when_followed(time_point late) {
+        if (clock::now() >= late || followed_()) return write();
+        timer_.expires_after(milliseconds(1));
+        timer_.async_wait([self = shared_from_this(), late](beast::error_code ec) {
+            if (!ec) self->write_when_followed(late);
+        });
+    }
+    void write() {
         bhttp::async_write(stream_, response_, [self = shared_from_this()](beast::error_code e, std::size_t) {
             if (e || !self->response_.keep_alive()) return self->close();
             self->read();
@@ -170,6 +186,8 @@ private:
     }
 
     beast::tcp_stream stream_;
+    asio::steady_timer timer_;
+    std::function<bool()> followed_;
     beast::flat_buffer buffer_;
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     response response_;

@@ -7,7 +7,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
-#include <fstream>
 #include <map>
 #include <random>
 #include <set>
@@ -54,6 +53,7 @@ public:
     int run();
 
     std::shared_ptr<const proxy::snapshot> current() const override { return snapshot_; }
+    bool followed() const override { return !behind_ || *behind_ == 0; }
     const config::checked& configuration() const override { return *configuration_; }
     const reload_state& reloads() const override { return reloads_; }
     std::vector<const stats::worker_stats*> worker_stats() const override {
@@ -106,7 +106,8 @@ private:
     admin admin_;
     std::optional<config::checked> configuration_;
     std::shared_ptr<const proxy::snapshot> snapshot_;
-    std::set<std::string> listening_;  // name@address
+    std::shared_ptr<std::atomic<std::size_t>> behind_;  // workers that do not know it yet
+    std::set<std::string> listening_;                   // name@address
     struct listening_sockets {
         std::string listener;
         std::vector<int> fds;  // one a worker
@@ -221,7 +222,8 @@ void server::publish() {
     identities_.keep_round();
     set_up_log(configuration_->tree.log, options_.log_level);
     access_log_.direct_to(configuration_->tree.log.access.file);
-    for (auto& w : workers_) w->post([w = w.get(), next = snapshot_] { w->adopt(next); });
+    behind_ = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+    for (auto& w : workers_) w->post([w = w.get(), next = snapshot_, left = behind_] { w->adopt(next), --*left; });
     for (const auto& [key, sockets] : opened_) {
         listening_.insert(key);
         spdlog::info("listener {} accepts", key);

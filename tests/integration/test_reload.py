@@ -252,3 +252,11 @@ def test_ten_thousand_requests_during_fifty_reloads_without_a_failure(gateway, c
     assert not failures, failures[:3]
     assert done[0] >= wanted
     assert a.requests and b.requests
+
+
+@pytest.mark.multicore
+def test_what_the_reload_has_answered_serves_on_every_core(gateway, a):
+    g = gateway([a], {"gateway": {"workers": 4}})
+    for i in range(20):
+        assert g.reload({"clients": {"app": {"keys": [key_hash(f"key-number-{i}")]}}}).status == 200
+        assert [g.ask("POST", CHAT, {}, QUESTION, key=f"key-number-{i}").status for _ in range(4)] == [200] * 4

@@ -50,6 +50,8 @@ public:
     virtual wall_time started_at() const = 0;
     // Reads the file again now. True: the new configuration runs (or is the same); issues in reloads().
     virtual bool reload(std::string_view reason) = 0;
+    // Every worker serves by the running configuration: a moment after reload().
+    virtual bool followed() const { return true; }
 };
 
 // Runs the gateway until a signal ends it: SIGTERM and SIGINT drain, SIGHUP reloads. Returns the exit code:
