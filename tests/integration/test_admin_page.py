@@ -81,7 +81,8 @@ def test_events_end_with_the_process_and_with_their_key(gateway, a):
         read_event(wire)  # the same keys: it goes on
         read_event(wire)
         g.change({"admin": {"keys": ["another"]}})
-        assert g.admin("POST", "/config/reload", key).status == 200
+        # The watch of the file may be first, and then the old key opens nothing any more.
+        assert g.admin("POST", "/config/reload", key).status in (200, 401)
         assert ends(wire)
     with begin_events(g, [("api-key", "another")]) as wire:
         read_event(wire)
