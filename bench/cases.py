@@ -14,6 +14,10 @@ def median(rows, *path):
     return statistics.median(values)
 
 
+def failures_of(said):
+    return sum(said["failures"].values()) if isinstance(said["failures"], dict) else said["failures"]
+
+
 class Case:
     def __init__(self, deployment, arguments, connections, rate):
         self.deployment, self.arguments, self.connections, self.rate = deployment, arguments, connections, rate
@@ -23,7 +27,7 @@ class Case:
         paced = {name: [] for name in against}
         for _ in range(rounds):
             for name in against:
-                closed[name].append(self._measure(lab, name, length, "-c", self.connections))
+                closed[name].append(self.at_full_load(lab, name, length))
             for name in against:
                 paced[name].append(self._measure(lab, name, length, "-c", 64, "-r", self.rate))
         out = {}
@@ -35,10 +39,12 @@ class Case:
                 "cpu_us_at_rate": median(paced[name], "cpu_us"),
                 "p50_us": median(paced[name], "latency_us", "p50"),
                 "p99_us": median(paced[name], "latency_us", "p99"),
-                "failures": sum(sum(r["failures"].values()) if isinstance(r["failures"], dict) else r["failures"]
-                                for r in closed[name] + paced[name]),
+                "failures": sum(failures_of(r) for r in closed[name] + paced[name]),
             }
         return out
+
+    def at_full_load(self, lab, name, length):
+        return self._measure(lab, name, length, "-c", self.connections)
 
     def _measure(self, lab, name, length, *arguments):
         used = {}
@@ -126,22 +132,26 @@ def usage_case(lab, rounds, length):
     kinds = {"small JSON": Case("json", ["--body-size", 400], 32, 1000),
              "stream of 50 chunks, usage asked for": Case("asked-50-0", ["--body-size", 400, "--stream"], 16, 200)}
     recorded, out = 0, {}
+    lab.start_origin(sleepless=True)
     for kind, case in kinds.items():
         rows, ratios = {False: [], True: []}, []
         for pair in range(2 * rounds):
             for counting in ((False, True) if pair % 2 == 0 else (True, False)):
                 lab.restart_spillway(counting=counting)
-                rows[counting].append(case.run(lab, ["spillway"], 1, length)["spillway"])
+                rows[counting].append(case.at_full_load(lab, "spillway", length))
                 if counting:
                     lab.restart_spillway()  # a clean end writes what waits
                     with sqlite3.connect(f"{lab.folder}/usage.db") as db:
                         recorded += db.execute("select count(*) from usage_records").fetchone()[0]
-            ratios.append(rows[True][-1]["cpu_us_per_request"] / rows[False][-1]["cpu_us_per_request"])
-        out[kind] = {("on" if counting else "off"): {
-            key: median(rows[counting], key)
-            for key in ("requests_per_second", "cpu_us_per_request", "p50_us", "p99_us", "failures")}
-            for counting in (False, True)}
+            ratios.append(rows[True][-1]["cpu_us"] / rows[False][-1]["cpu_us"])
+        for counting, way in ((False, "off"), (True, "on")):
+            out.setdefault(kind, {})[way] = {
+                "requests_per_second": median(rows[counting], "requests_per_second"),
+                "cpu_us_per_request": median(rows[counting], "cpu_us"),
+                "failures": sum(failures_of(r) for r in rows[counting])}
         out[kind]["ratio"] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    lab.start_origin()
+    lab.restart_spillway()
     return {"kinds": out, "recorded": recorded}
 
 

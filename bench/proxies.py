@@ -136,9 +136,7 @@ class Lab:
     def __enter__(self):
         self._certificates()
         self.origin = self.ports["direct"] = free_port()
-        self._start("direct", self.other_cores, [f"{self.build}/bench/bench-origin", "--address",
-                    f"127.0.0.1:{self.origin}", "--certificate", f"{self.folder}/server.pem", "--key",
-                    f"{self.folder}/server.key", "--busy-poll"], self.origin)
+        self.start_origin()
         port = self.ports["nginx"] = free_port()
         self._write("nginx.conf", NGINX, port)
         self._start("nginx", self.proxy_core, [self._program("nginx"), "-c", f"{self.folder}/nginx.conf", "-p",
@@ -149,6 +147,14 @@ class Lab:
                     f"{self.folder}/haproxy.cfg"], port)
         self.restart_spillway()
         return self
+
+    def start_origin(self, sleepless=False):
+        """`sleepless`: from now on origin and load generator never sleep."""
+        self._stop("direct")
+        self.sleepless = ["--busy-poll"] if sleepless else []
+        self._start("direct", self.other_cores, [f"{self.build}/bench/bench-origin", "--address",
+                    f"127.0.0.1:{self.origin}", "--certificate", f"{self.folder}/server.pem", "--key",
+                    f"{self.folder}/server.key", *self.sleepless], self.origin)
 
     def __exit__(self, *_):
         for name in list(self.processes):
@@ -194,7 +200,7 @@ class Lab:
         """Runs the generator against one of the proxies; returns what it measured."""
         url = f"https://127.0.0.1:{self.ports[name]}/openai/deployments/bench-{deployment}/chat/completions?api-version=2024-10-21"
         command = ["taskset", "-c", self.other_cores, f"{self.build}/bench/spillway-load", url, "--ca",
-                   f"{self.folder}/ca.pem", "--tls-name", "localhost", "--busy-poll", "-H", self.credential, "-H",
+                   f"{self.folder}/ca.pem", "--tls-name", "localhost", *self.sleepless, "-H", self.credential, "-H",
                    "user-agent: OpenAI/Python 1.0", "-H", "accept: application/json", *map(str, arguments)]
         import json
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as p:

@@ -64,14 +64,14 @@ def print_tables(results):
     usage = results["cases"].get("usage")
     if usage:
         print(f"\n### Ledger, prices and quotas ({usage['recorded']} records kept)\n")
-        row("", "requests/s", "CPU µs/request", "against off, pairs", "p50 µs", "p99 µs", "failures")
-        row("---", "--:", "--:", "--:", "--:", "--:", "--:")
+        row("", "requests/s", "CPU µs/request", "against off, pairs", "failures")
+        row("---", "--:", "--:", "--:", "--:")
         for kind, ways in usage["kinds"].items():
             for way in ("off", "on"):
                 r, pairs = ways[way], ways["ratio"]
                 against = f"{pairs['median']:.3f} ({pairs['least']:.3f} to {pairs['most']:.3f})" if way == "on" else ""
                 row(f"{kind}: {way}", f"{r['requests_per_second']:.0f}", f"{r['cpu_us_per_request']:.2f}", against,
-                    f"{r['p50_us']:.0f}", f"{r['p99_us']:.0f}", r["failures"])
+                    r["failures"])
     reload = results["cases"].get("reload")
     if reload:
         print(f"\n### {reload['reloads']} reloads under load ({reload['refused']} refused)\n")
