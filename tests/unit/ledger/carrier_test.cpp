@@ -15,7 +15,7 @@ const wall_time noon{std::chrono::duration_cast<wall_clock::duration>(microsecon
 // What a store that can be told to fail has taken; outlives its connections.
 struct disk {
     std::map<core::record_id, std::uint64_t> rows;
-    bool away{false}, down{false}, settle_fails{false};
+    bool away{false}, down{false}, settle_fails{false}, unreachable{false};
     int writes_until_away{-1};  // then the connection breaks once
     bool after_commit{false};   // and does so when the batch is in already
     std::uint64_t refused_prompt{0};
@@ -35,6 +35,10 @@ public:
                 return fault{record_refused, origin::gateway, 500, false, "not this one"};
         for (const auto& r : records) disk_.rows.emplace(r.id, r.tokens.prompt);
         if (breaks) return gone;
+        return std::nullopt;
+    }
+    std::optional<fault> reach() override {
+        if (disk_.unreachable) return fault{store_away, origin::gateway, 503, true, "no answer"};
         return std::nullopt;
     }
     std::optional<fault> settle() override {
@@ -98,6 +102,20 @@ TEST_F(carrying, waits_for_a_store_that_is_away_and_tells_once_each_way) {
     EXPECT_EQ(there.rows.size(), 100U);
     EXPECT_TRUE(mover->now().up);
     EXPECT_EQ(mover->now().oldest_us, 0);
+    ASSERT_EQ(alarms.size(), 2U);
+    EXPECT_NE(alarms[1].find("back"), std::string::npos);
+}
+
+TEST_F(carrying, a_store_is_back_when_it_answers_also_with_nothing_to_write) {
+    there.settle_fails = there.unreachable = true;
+    append(0, 1);
+    for (int i = 0; i < 60; ++i) step(seconds(1));
+    EXPECT_EQ(there.rows.size(), 1U);
+    EXPECT_EQ(alarms.size(), 1U) << "opening it tells nothing: some stores connect only when they are needed";
+    EXPECT_FALSE(mover->now().up);
+    there.settle_fails = there.unreachable = false;
+    for (int i = 0; i < 20; ++i) step(seconds(1));
+    EXPECT_TRUE(mover->now().up);
     ASSERT_EQ(alarms.size(), 2U);
     EXPECT_NE(alarms[1].find("back"), std::string::npos);
 }
