@@ -272,7 +272,7 @@ def test_a_store_that_is_away_costs_nothing_but_patience(kept, a, tmp_path):
     for _ in range(5):
         assert g.chat().status == 200
     g.wait_for_metric(0, "spillway_ledger_up")
-    assert g.metric("spillway_ledger_waiting_records") == 5
+    g.wait_for_metric(5, "spillway_ledger_waiting_records")
     assert g.ask("GET", "/health/ready", key=None).status == 200
     (tmp_path / "away/nothing").mkdir()
     g.wait_for_metric(1, "spillway_ledger_up", seconds=15)
