@@ -1,11 +1,13 @@
 #include <spillway/net/upstream.hpp>
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
+
+#include <spillway/net/peer_name.hpp>
 
 #include "tls_session.hpp"
 
@@ -15,11 +17,6 @@ namespace {
 int ssl_owner_index() {
     static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
     return index;
-}
-
-bool is_ip(const std::string& host) {
-    unsigned char ignored[16];
-    return ::inet_pton(AF_INET, host.c_str(), ignored) == 1 || ::inet_pton(AF_INET6, host.c_str(), ignored) == 1;
 }
 
 struct addresses_awaiter {
@@ -228,11 +225,9 @@ task<connect_error> upstream::start_tls(upstream_connection& c, time_point deadl
     if (ssl == nullptr) throw std::bad_alloc();
     const std::string& name = to_.tls_name.empty() ? to_.host : to_.tls_name;
     SSL_set_connect_state(ssl);
-    if (is_ip(name)) {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str());
-    } else {
-        SSL_set_tlsext_host_name(ssl, name.c_str());
-        SSL_set1_host(ssl, name.c_str());
+    if (!expect_peer(ssl, name)) {
+        SSL_free(ssl);
+        throw std::bad_alloc();
     }
     SSL_set_ex_data(ssl, ssl_owner_index(), this);
     if (session_ != nullptr) SSL_set_session(ssl, session_);

@@ -1,8 +1,6 @@
 #include "redis_wire.hpp"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -11,6 +9,7 @@
 #include <cstring>
 
 #include <spillway/base/secret_text.hpp>
+#include <spillway/net/peer_name.hpp>
 #include <spillway/net/tls_context.hpp>
 
 namespace spillway::shared {
@@ -22,11 +21,6 @@ constexpr std::size_t most_kept = 256 * 1024;  // of the memory for commands
 timeval as_timeval(duration d) noexcept {
     const auto us = std::chrono::duration_cast<microseconds>(d).count();
     return {us / 1'000'000, us % 1'000'000};
-}
-
-bool is_address(const std::string& host) noexcept {
-    in6_addr any{};
-    return ::inet_pton(AF_INET, host.c_str(), &any) == 1 || ::inet_pton(AF_INET6, host.c_str(), &any) == 1;
 }
 
 }  // namespace
@@ -64,11 +58,9 @@ bool redis_wire::handshake(const redis_url& to) {
     ssl_.reset(SSL_new(tls_));
     if (!ssl_) return fail("no memory for TLS");
     SSL* const ssl = ssl_.get();
-    const bool named = is_address(to.host) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), to.host.c_str()) == 1
-                                           : SSL_set_tlsext_host_name(ssl, to.host.c_str()) == 1 &&
-                                                 SSL_set1_host(ssl, to.host.c_str()) == 1;
     // The context offers HTTP to instances; a front that looks at it would send this elsewhere.
-    if (!named || SSL_set_alpn_protos(ssl, nullptr, 0) != 0 || SSL_set_fd(ssl, context_->fd) != 1)
+    if (!net::expect_peer(ssl, to.host) || SSL_set_alpn_protos(ssl, nullptr, 0) != 0 ||
+        SSL_set_fd(ssl, context_->fd) != 1)
         return fail("no memory for TLS");
     int got = 0;
     do {
