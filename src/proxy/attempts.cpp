@@ -17,6 +17,10 @@ std::string_view outcome_name(const core::outcome& o) noexcept {
         case core::outcome_kind::first_byte_timeout: return "first_byte_timeout";
         case core::outcome_kind::bad_response: return "bad_response";
         case core::outcome_kind::stream_began_with_error: return "stream_began_with_error";
+        case core::outcome_kind::empty_answer: return "empty_answer";
+        case core::outcome_kind::suspected: return "suspected";
+        case core::outcome_kind::local_shortage: return "local_shortage";
+        case core::outcome_kind::not_composed: return "not_composed";
         case core::outcome_kind::no_credential: return "no_credential";
         case core::outcome_kind::client_left: return "client_left";
     }

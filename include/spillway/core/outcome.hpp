@@ -21,18 +21,24 @@ enum class outcome_kind : std::uint8_t {
     stale_connection,   // the same on a reused connection: most likely closed while the request was under way
     first_byte_timeout,
     bad_response,             // a head that is no HTTP
-    stream_began_with_error,  // 200, but the first event tells of a failure
+    stream_began_with_error,  // 200, but an event before any content tells of a failure; `stands_for` says of which
+    empty_answer,             // 200 with neither an event nor a body
+    suspected,                // waited long without a byte, and a probe of the backend was not answered
     no_credential,            // the gateway has no token for the instance at the moment
+    local_shortage,           // descriptors, ports or memory ran out here: nobody's sickness
+    not_composed,             // the request could not be written for this backend; nothing was sent
     client_left,
 };
 
 struct outcome {
     outcome_kind kind{outcome_kind::response};
     int status{0};
+    int stands_for{0};             // of an error event: the status that its code means; 400: the client's own fault
     std::optional<duration> told;  // wait that the backend asked for
     bool has_retry_after{false};
     bool fe_error{false};              // 400 with x-ms-fe-error: the front end does not know the deployment
-    bool deployment_not_found{false};  // 404 with that code
+    bool deployment_not_found{false};  // 404 whose error.code says so
+    bool about_credential{false};      // 403 whose error.code says that the credential is refused
 };
 
 enum class verdict : std::uint8_t {
