@@ -64,6 +64,30 @@ bool looks_like_token(std::string_view s) noexcept {
     return dots >= 2;
 }
 
+bool looks_like_key(std::string_view s) noexcept {
+    constexpr std::size_t shortest = 20;
+    if (s.size() < shortest) return false;
+    // Ours, OpenAI's, and whatever is a JSON Web Token.
+    if (s.starts_with("spw_") || s.starts_with("sk-") || looks_like_token(s)) return true;
+    enum class kind : std::uint8_t { other, small, capital, digit };
+    kind last = kind::other;
+    std::size_t counted = 0, changes = 0;
+    for (const char c : s) {
+        const auto now = c >= 'a' && c <= 'z'   ? kind::small
+                         : c >= 'A' && c <= 'Z' ? kind::capital
+                         : c >= '0' && c <= '9' ? kind::digit
+                                                : kind::other;
+        // A capital and small letters after it are one word.
+        const bool word = last == kind::capital && now == kind::small;
+        if (now != kind::other) {
+            ++counted;
+            changes += last != kind::other && last != now && !word;
+        }
+        last = now;
+    }
+    return counted >= shortest && changes * 7 >= counted * 2;
+}
+
 presented_key find_key(const http::field_table& fields) noexcept {
     presented_key out;
     const auto take = [&](std::string_view value, bool bearer_field) {
@@ -79,6 +103,9 @@ presented_key find_key(const http::field_table& fields) noexcept {
         if (f.id == field_id::authorization && text::istarts_with(f.value, bearer))
             take(text::trim(f.value.substr(bearer.size())), true);
     }
+    if (out.value.empty())
+        for (const auto& f : fields)
+            if (f.id == field_id::x_api_key) take(f.value, false);
     return out;
 }
 

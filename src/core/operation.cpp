@@ -1,6 +1,8 @@
 #include <spillway/core/operation.hpp>
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include <spillway/core/balancer.hpp>
 #include <spillway/http/target.hpp>
@@ -34,7 +36,7 @@ constexpr std::array<std::string_view, 7> names{"chat",   "completions", "embedd
                                                 "images", "speech",      "models"};
 
 // Families of the API that keep state or need another kind of body; known by the first segments of their paths.
-constexpr std::array<std::string_view, 22> not_served{"assistants",
+constexpr std::array<std::string_view, 20> not_served{"assistants",
                                                       "threads",
                                                       "vector_stores",
                                                       "files",
@@ -46,7 +48,6 @@ constexpr std::array<std::string_view, 22> not_served{"assistants",
                                                       "conversations",
                                                       "realtime",
                                                       "live",
-                                                      "responses",
                                                       "video",
                                                       "videos",
                                                       "moderations",
@@ -54,20 +55,28 @@ constexpr std::array<std::string_view, 22> not_served{"assistants",
                                                       "images/variations",
                                                       "audio/transcriptions",
                                                       "audio/translations",
-                                                      "extensions",
-                                                      "chat/completions"};
+                                                      "extensions"};
+// Operations whose objects the API keeps: what lies below their path asks for one of those objects, and GET on the
+// path itself for all of them (stored chat completions) or for a connection that stays (Responses over WebSocket).
+constexpr std::array<std::string_view, 2> keep_objects{"chat/completions", "responses"};
 
 bool begins_with_segments(std::string_view path, std::string_view prefix) noexcept {
     return path.substr(0, prefix.size()) == prefix && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
-fault not_found() {
-    return {.code = "NotFound",
-            .who = origin::client,
-            .status = 404,
-            .message =
-                "This gateway knows no such path. Use /openai/deployments/{deployment}/... with an api-version, "
-                "or /openai/v1/..., and see the documentation for the operations it serves."};
+fault not_found(std::string message =
+                    "This gateway knows no such path. Use /openai/deployments/{deployment}/... with an api-version, "
+                    "or /openai/v1/..., and see the documentation for the operations it serves.") {
+    return {.code = "NotFound", .who = origin::client, .status = 404, .message = std::move(message)};
+}
+
+// The path has all that the operation needs but its place.
+fault misplaced(std::string_view suffix) {
+    std::string how = "This path is not complete. Use /openai/v1/" + std::string(suffix) +
+                      " with the deployment's name as `model` (base URL: .../openai/v1/)";
+    if (suffix != "responses")
+        how += ", or /openai/deployments/{deployment}/" + std::string(suffix) + " with an api-version";
+    return not_found(how + ".");
 }
 
 fault wrong_method(std::string_view wanted) {
@@ -84,55 +93,81 @@ fault unsupported() {
             .message = "This operation of the API is not served by this version of the gateway."};
 }
 
-result<classified> find(core::generation generation, std::string_view method, std::string_view suffix,
-                        std::string_view deployment) {
-    for (const auto& op : table) {
-        if (op.generation != generation || op.suffix != suffix) continue;
-        if (op.method != method) {
-            // GET on a collection that the API has, such as stored chat completions.
-            return wrong_method(op.method);
-        }
-        return classified{&op, deployment, {}};
+// Where a path leads before anybody looks for the operation.
+struct place {
+    enum class area : std::uint8_t { none, dated, v1, root };  // root: dated, without a deployment
+    area where{area::none};
+    bool models{false};
+    std::string_view name;    // of the deployment or model
+    std::string_view suffix;  // of the operation
+};
+
+place locate(std::string_view path) noexcept {
+    constexpr std::string_view dated = "/openai/deployments/", models = "models";
+    if (path.starts_with(dated)) {
+        const auto rest = path.substr(dated.size());
+        const auto slash = rest.find('/');
+        if (slash == 0 || slash == std::string_view::npos) return {};
+        return {place::area::dated, false, rest.substr(0, slash), rest.substr(slash + 1)};
     }
-    for (const auto prefix : not_served)
-        if (begins_with_segments(suffix, prefix)) return unsupported();
-    return not_found();
+    // Clients that were made for OpenAI itself often keep its base path.
+    constexpr std::pair<std::string_view, place::area> starts[] = {
+        {"/openai/v1/", place::area::v1}, {"/v1/", place::area::v1}, {"/openai/", place::area::root}};
+    for (const auto& [prefix, area] : starts) {
+        if (!path.starts_with(prefix)) continue;
+        const auto rest = path.substr(prefix.size());
+        if (!begins_with_segments(rest, models)) return {area, false, {}, rest};
+        return {area, true, rest.substr(std::min(rest.size(), models.size() + 1)), {}};
+    }
+    return {};
 }
 
-result<classified> find_models(const operation& op, std::string_view method, std::string_view rest) {
-    if (method != "GET") return wrong_method("GET");
-    if (rest.empty()) return classified{&op, {}, {}};
-    const auto id = rest.substr(1);
-    if (id.empty() || id.find('/') != std::string_view::npos) return not_found();
-    return classified{&op, {}, id};
+const operation* find(const place& at) noexcept {
+    if (at.where != place::area::dated && at.where != place::area::v1) return nullptr;
+    const auto wanted = at.where == place::area::dated ? g::dated : g::v1;
+    for (const auto& op : table)
+        if (op.generation == wanted && op.suffix == at.suffix) return &op;
+    return nullptr;
+}
+
+bool is_served_elsewhere(std::string_view suffix) noexcept {
+    return std::any_of(table.begin(), table.end(), [&](const operation& op) { return op.suffix == suffix; });
+}
+
+fault why_not(const place& at, std::string_view method) {
+    for (const auto collection : keep_objects) {
+        const bool asks_for_objects = method == "GET" && at.where != place::area::dated;
+        if (begins_with_segments(at.suffix, collection) && (at.suffix != collection || asks_for_objects))
+            return unsupported();
+    }
+    if (at.where != place::area::none && is_served_elsewhere(at.suffix)) return misplaced(at.suffix);
+    for (const auto prefix : not_served)
+        if (begins_with_segments(at.suffix, prefix)) return unsupported();
+    return not_found();
 }
 
 }  // namespace
 
 result<classified> classify(std::string_view method, std::string_view path) {
-    constexpr std::string_view dated = "/openai/deployments/", v1 = "/openai/v1/", plain_v1 = "/v1/",
-                               root = "/openai/";
-    if (path.substr(0, dated.size()) == dated) {
-        const auto rest = path.substr(dated.size());
-        const auto slash = rest.find('/');
-        if (slash == 0 || slash == std::string_view::npos) return not_found();
-        return find(generation::dated, method, rest.substr(slash + 1), rest.substr(0, slash));
+    const auto at = locate(path);
+    if (at.models) {
+        if (method != "GET" && method != "HEAD") return wrong_method("GET");
+        return classified{at.where == place::area::v1 ? &list_models : &list_models_dated, {}, at.name};
     }
-    // Clients that were made for OpenAI itself often keep its base path.
-    for (const auto prefix : {v1, plain_v1}) {
-        if (path.substr(0, prefix.size()) != prefix) continue;
-        const auto rest = path.substr(prefix.size());
-        if (begins_with_segments(rest, "models")) return find_models(list_models, method, rest.substr(6));
-        return find(generation::v1, method, rest, {});
-    }
-    if (path.substr(0, root.size()) == root) {
-        const auto rest = path.substr(root.size());
-        if (begins_with_segments(rest, "models")) return find_models(list_models_dated, method, rest.substr(6));
-        for (const auto prefix : not_served)
-            if (begins_with_segments(rest, prefix)) return unsupported();
-    }
-    return not_found();
+    const auto* op = find(at);
+    if (op != nullptr && op->method == method) return classified{op, at.name, {}};
+    const auto why = why_not(at, method);
+    return op != nullptr && why.status != 400 ? wrong_method(op->method) : why;
 }
+
+std::string_view allowed_methods(std::string_view path) noexcept {
+    const auto at = locate(path);
+    if (at.models) return "GET, HEAD";
+    const auto* op = find(at);
+    return op == nullptr ? std::string_view{} : op->method;
+}
+
+std::string_view name_in_path(std::string_view path) noexcept { return locate(path).name; }
 
 namespace {
 

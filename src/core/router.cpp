@@ -83,6 +83,14 @@ std::optional<route_match> router::find(const route_query& q, const http::field_
     return std::nullopt;
 }
 
+bool router::reaches(std::size_t client, std::string_view deployment) const noexcept {
+    if (client >= clients_.size()) return false;
+    const auto& mine = clients_[client];
+    return mine.exact.find(deployment) != mine.exact.end() ||
+           std::any_of(mine.globs.begin(), mine.globs.end(),
+                       [&](std::uint32_t route) { return text::glob_match(rules_[route].deployment, deployment); });
+}
+
 bool router::knows(std::string_view deployment) const noexcept {
     return std::any_of(rules_.begin(), rules_.end(),
                        [&](const route_rule& r) { return text::glob_match(r.deployment, deployment); });

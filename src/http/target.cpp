@@ -47,12 +47,19 @@ bool is_utf8(std::string_view s) noexcept {
     return true;
 }
 
-// One segment without its slashes.
-path_error check_segment(std::string_view s) noexcept {
+// What stands between two slashes, escaped ones included.
+path_error check_piece(std::size_t length, std::size_t dots) noexcept {
+    if (length == 0) return path_error::empty_segment;
+    return length <= 2 && dots == length ? path_error::dot_segment : path_error::none;
+}
+
+// One segment without its slashes; `of_name`: it may hold escaped ones.
+path_error check_segment(std::string_view s, bool of_name) noexcept {
     bool escapes = false;
     std::size_t dots = 0, length = 0;
-    for (std::size_t i = 0; i < s.size(); ++i, ++length) {
+    for (std::size_t i = 0; i < s.size(); ++i) {
         const auto c = static_cast<unsigned char>(s[i]);
+        ++length;
         if (c != '%') {
             if (c <= 0x20 || c >= 0x7F || c == '\\' || c == '?' || c == '#') return path_error::bad_character;
             dots += c == '.';
@@ -60,12 +67,17 @@ path_error check_segment(std::string_view s) noexcept {
         }
         const int v = escaped_byte(s, i);
         if (v < 0) return path_error::bad_escape;
+        i += 2;
+        if (v == '/' && of_name) {
+            if (const auto e = check_piece(length - 1, dots); e != path_error::none) return e;
+            length = dots = 0;
+            continue;
+        }
         if (v < 0x20 || v == 0x7F || v == '/' || v == '\\' || v == '%') return path_error::escaped_character;
         dots += v == '.';
         escapes = escapes || v >= 0x80;
-        i += 2;
     }
-    if ((length == 1 || length == 2) && dots == length) return path_error::dot_segment;
+    if (const auto e = check_piece(length, dots); e != path_error::none) return e;
     if (!escapes) return path_error::none;
     // Bytes beyond ASCII have to be text, or two readers would disagree on what they say.
     char decoded[256];
@@ -82,13 +94,22 @@ target_parts split_target(std::string_view target) noexcept {
     return {target.substr(0, mark), target.substr(mark + 1), true};
 }
 
-path_error check_path(std::string_view path) noexcept {
+std::string_view trim_slashes(std::string_view path) noexcept {
+    if (path.starts_with("//") && !path.starts_with("///")) path.remove_prefix(1);
+    if (path.size() > 1 && path.ends_with('/') && !path.ends_with("//")) path.remove_suffix(1);
+    return path;
+}
+
+path_error check_path(std::string_view path, std::string_view name) noexcept {
     if (path.empty() || path.front() != '/') return path_error::not_absolute;
+    const auto is_name = [name](std::string_view s) {
+        return !name.empty() && s.data() >= name.data() && s.data() + s.size() <= name.data() + name.size();
+    };
     std::string_view rest = path.substr(1);
     while (!rest.empty()) {
         const auto slash = std::min(rest.find('/'), rest.size());
-        if (slash == 0) return path_error::empty_segment;
-        if (const auto e = check_segment(rest.substr(0, slash)); e != path_error::none) return e;
+        const auto segment = rest.substr(0, slash);
+        if (const auto e = check_segment(segment, is_name(segment)); e != path_error::none) return e;
         if (slash == rest.size()) break;
         rest.remove_prefix(slash + 1);
     }

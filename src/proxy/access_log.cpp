@@ -6,7 +6,8 @@
 
 namespace spillway::proxy {
 
-// One JSON line a request: names, numbers and outcomes. No header value, no query, no byte of a body.
+// One JSON line a request: names, numbers and outcomes. No byte of a body, no query but the version; of the headers
+// the client's program, where the gateway refused.
 void exchange::write_access_log() {
     std::string& out = worker_.log().text();
     const auto text = [&](std::string_view name, std::string_view value) {
@@ -27,7 +28,13 @@ void exchange::write_access_log() {
     text("key", auth_label_);
     text("refused", client_ ? std::string_view{} : auth_result_);
     text("operation", classified_.op != nullptr ? classified_.op->name : std::string_view{});
-    text("deployment", deployment_);
+    const auto deployment = deployment_told();
+    // Of a name that no route knows, the beginning: there is no end of such names.
+    constexpr std::size_t longest_name = 64;
+    if (!route_ && deployment.size() > longest_name)
+        text("deployment", std::string(deployment.substr(0, longest_name)) + "...");
+    else text("deployment", deployment);
+    if (!reply_code_.empty() || method_ == "OPTIONS") append_asked(out);
     text("route", route_ ? std::string_view(shared.route_names[*route_]) : std::string_view{});
     text("pool", pool_ ? std::string_view(the_pool().name) : std::string_view{});
     text("backend",

@@ -19,6 +19,13 @@ bool usable_request_id(std::string_view id) noexcept {
     return true;
 }
 
+fault fault_of(http::head_error e) {
+    return {.code = "BadRequest",
+            .who = origin::client,
+            .status = http::status_of(e),
+            .message = std::string(http::describe(e))};
+}
+
 }  // namespace
 
 fault exchange::bad_request(std::string message) {
@@ -130,14 +137,13 @@ net::task<exchange::head_state> exchange::read_head() {
         request_read_ = true;
         if (!too_large && (in.empty() || r.status != net::io_status::timed_out)) co_return head_state::nothing;
         if (too_large) {
-            const auto error = http::oversize_error(in.view());
-            refuse_head(error);
+            refuse_head(fault_of(http::oversize_error(in.view())));
         } else {
             worker_.stats().limits.at({worker_.label("head_timeout")}).add();
-            refusal_ = {.code = "RequestTimeout",
-                        .who = origin::client,
-                        .status = 408,
-                        .message = "The request's head did not arrive in time. Send it again."};
+            refuse_head({.code = "RequestTimeout",
+                         .who = origin::client,
+                         .status = 408,
+                         .message = "The request's head did not arrive in time. Send it again."});
         }
         co_return head_state::refused;
     }
@@ -145,15 +151,8 @@ net::task<exchange::head_state> exchange::read_head() {
     const auto error = http::parse_request(in.view().substr(0, head_bytes_), parse_limits, scratch_->request);
     if (error == http::head_error::none) co_return head_state::complete;
     request_read_ = true;
-    refuse_head(error);
+    refuse_head(fault_of(error));
     co_return head_state::refused;
-}
-
-void exchange::refuse_head(http::head_error error) {
-    const int status = http::status_of(error);
-    if (status == 431 || status == 414) worker_.stats().limits.at({worker_.label("head")}).add();
-    refusal_ = {
-        .code = "BadRequest", .who = origin::client, .status = status, .message = std::string(http::describe(error))};
 }
 
 // What the head says about the message itself.
@@ -162,7 +161,11 @@ exchange::maybe_fault exchange::understand() {
     client_minor_ = static_cast<std::uint8_t>(head.minor_version);
     keep_client_ = head.keep_alive;
     head_request_ = head.method == "HEAD";
-    method_ = head_request_ ? "HEAD" : head.method == "POST" ? "POST" : head.method == "GET" ? "GET" : "";
+    method_ = head_request_              ? "HEAD"
+              : head.method == "POST"    ? "POST"
+              : head.method == "GET"     ? "GET"
+              : head.method == "OPTIONS" ? "OPTIONS"
+                                         : "";
     expects_continue_ = head.expect_continue;
     has_body_ = head.body != http::body_kind::none;
     request_body_ = http::body_scanner(head);
@@ -173,10 +176,8 @@ exchange::maybe_fault exchange::understand() {
     if (usable_request_id(given)) set_request_id(given);
     else make_request_id();
     const auto target = http::split_target(head.target);
-    path_ = target.path;
     query_ = target.query;
-    if (const auto e = http::check_path(path_); e != http::path_error::none)
-        return bad_request("The path is ambiguous: " + std::string(http::describe(e)));
+    if (auto f = read_path(target.path)) return f;
     for (const auto name : http::secret_params)
         if (http::find_param(query_, name)) {
             query_kept_ = http::remove_params(query_, http::secret_params);
@@ -232,11 +233,7 @@ void exchange::make_request_id() noexcept {
 }
 
 exchange::maybe_fault exchange::classify() {
-    std::string_view path = path_;
-    const auto& base = session_.from().base_path;
-    if (!base.empty() && path.substr(0, base.size()) == base && path.size() > base.size() && path[base.size()] == '/')
-        path.remove_prefix(base.size());
-    const auto found = core::classify(scratch_->request.method, path);
+    const auto found = core::classify(scratch_->request.method, api_path_);
     if (!found) return found.error();
     classified_ = *found;
     const auto& op = *classified_.op;
@@ -341,7 +338,7 @@ void exchange::release_request() noexcept {
     wipe_client_secrets();
     keep_prompt();
     release_scratch();
-    path_ = query_ = body_ = name_in_body_ = user_ = {};
+    path_ = api_path_ = query_ = body_ = name_in_body_ = user_ = {};
     auto& in = session_.input();
     in.consume(std::min(input_used_, in.size()));
     input_used_ = 0;

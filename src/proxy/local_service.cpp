@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/target.hpp>
 #include <spillway/proxy/exchange.hpp>
@@ -5,13 +8,15 @@
 namespace spillway::proxy {
 namespace {
 
-constexpr std::string_view live_path = "/health/live", ready_path = "/health/ready",
-                           front_door_path = "/status-0123456789abcdef";  // what API Management's users probe
+constexpr std::string_view live_path = "/health/live";
+// The last is what API Management's users probe; the two before it are what everybody else tries first.
+constexpr std::array<std::string_view, 4> ready_paths{"/health/ready", "/healthz", "/health",
+                                                      "/status-0123456789abcdef"};
 
 }  // namespace
 
 bool exchange::is_local_path() const noexcept {
-    return path_ == live_path || path_ == ready_path || path_ == front_door_path;
+    return path_ == live_path || std::find(ready_paths.begin(), ready_paths.end(), path_) != ready_paths.end();
 }
 
 // Probes: tiny, without a key, the same for GET and HEAD.
@@ -30,7 +35,8 @@ net::task<bool> exchange::local_service() {
                                   "cache-control: no-store\r\n");
 }
 
-// What the client may use, made from its routes; no backend is asked.
+// What the client may use, made from its routes; no backend is asked. Every name of the list can be asked for by
+// itself.
 net::task<bool> exchange::list_models() {
     const auto& mine = snapshot_->shared->clients[*client_];
     const auto created =
@@ -54,9 +60,8 @@ net::task<bool> exchange::list_models() {
     const auto wanted = classified_.model_id.size() <= memory.size()
                             ? http::decode_segment(classified_.model_id, memory)
                             : std::nullopt;
-    if (wanted)
-        for (const auto& name : mine.models)
-            if (name == *wanted) append_model(body, name);
+    // The routes decide, as they would for a request: a pattern leads to names that no list can show.
+    if (wanted && snapshot_->shared->router.reaches(*client_, *wanted)) append_model(body, *wanted);
     if (!body.empty()) co_return co_await send_local(200, "application/json", body, {});
     const fault f{.code = "ModelNotFound",
                   .who = origin::client,

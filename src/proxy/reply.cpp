@@ -17,9 +17,11 @@ net::task<bool> exchange::refuse(const fault& f) {
     worker_.stats().local_replies.at({worker_.label(f.code)}).add();
     reply_code_ = f.code;
     reply_who_ = f.who;
-    std::string body;
+    std::string body, fields;
     http::append_error_body(body, f.code, f.message, http::error_type_of(f.status));
-    co_return co_await send_local(f.status, "application/json", body, {});
+    if (f.status == 405)
+        fields.append("allow: ").append(is_probe_ ? "GET, HEAD" : core::allowed_methods(api_path_)).append("\r\n");
+    co_return co_await send_local(f.status, "application/json", body, fields);
 }
 
 // Answers with how long to wait, in both forms that SDKs read: whole seconds rounded up, exact milliseconds.
@@ -45,7 +47,7 @@ net::task<bool> exchange::send_local(int status, std::string_view content_type, 
     if (!request_read_) co_await drain_request();
     auto& out = scratch_->out;
     out.clear();
-    http::head_writer w(out.prepare(1024));
+    http::head_writer w(out.prepare(2048));
     w.status_line(status);
     w.field(http::field_id::content_type, content_type);
     w.field(http::field_id::content_length, body.size());
@@ -76,7 +78,8 @@ void exchange::write_own_fields(http::head_writer& w, bool has_request_id) {
     w.field("x-spillway-pool", the_pool().name);
     if (serving_ != nullptr && reply_code_.empty()) {
         w.field("x-spillway-backend", serving_->name);
-        w.field("x-spillway-region", snapshot_->shared->instances[serving_->instance].region);
+        const auto& region = snapshot_->shared->instances[serving_->instance].region;
+        if (!region.empty()) w.field("x-spillway-region", region);
     }
     w.field("x-spillway-attempts", attempts_);
 }

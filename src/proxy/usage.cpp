@@ -106,7 +106,7 @@ void exchange::fill_record(core::usage_record& r, time_point ended) {
         r.region = shared.instances[serving_->instance].region;
     }
     // A name that no route knows may be anything, and there is no end of such names.
-    if (pool_) r.deployment = deployment_;
+    if (pool_) r.deployment = deployment_told();
     if (classified_.op != nullptr) r.operation = classified_.op->name;
     r.code = failure_word();
     if (r.code.empty() && ends_with_error()) r.code = "stream_error";

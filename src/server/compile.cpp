@@ -11,6 +11,8 @@
 #include <spillway/http/endpoint_url.hpp>
 #include <spillway/http/json_scan.hpp>
 
+#include "client_names.hpp"
+
 namespace spillway::server {
 namespace {
 
@@ -36,7 +38,10 @@ public:
         for (const auto& [name, p] : tree_.pools) add_pool(name, p);
         for (const auto& [name, c] : tree_.clients) add_client(name, c);
         add_routes();
-        add_models();
+        std::vector<pool_names> called;
+        for (const auto& p : next_->pools) called.push_back({p.name, p.model});
+        for (std::size_t c = 0; c < next_->clients.size(); ++c)
+            next_->clients[c].models = names_of_client(next_->router, c, called);
         return next_;
     }
 
@@ -341,24 +346,6 @@ private:
             r.pools.push_back({place_of(tree_.pools, from.pool), 1});
         }
         return r;
-    }
-
-    // The names that a client can call: exact ones as they stand, of a pattern the pools' models that fit it.
-    void add_models() {
-        for (std::size_t c = 0; c < next_->clients.size(); ++c) {
-            std::set<std::string> names;
-            for (const auto at : next_->router.routes_of(c)) {
-                const auto& r = next_->router.rules()[at];
-                if (r.deployment.find('*') == std::string::npos) {
-                    names.insert(r.deployment);
-                    continue;
-                }
-                for (const auto& share : r.pools)
-                    for (const auto& name : {next_->pools[share.pool].model, next_->pools[share.pool].name})
-                        if (!name.empty() && text::glob_match(r.deployment, name)) names.insert(name);
-            }
-            next_->clients[c].models.assign(names.begin(), names.end());
-        }
     }
 
 public:

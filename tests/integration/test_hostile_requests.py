@@ -52,7 +52,8 @@ def test_keys_of_nobody(house, why, key):
         [("api-key", KEY.upper()), ("Authorization", f"Bearer {KEY}")]],
     401: [
         [("api-key", f"{KEY}, {KEY}")], [("api-key", f"{KEY},other")], [("api-key", f"Bearer {KEY}")],
-        [("Authorization", f"Basic {KEY}")], [("Authorization", KEY)], [("x-api-key", KEY)], [("apikey", KEY)],
+        [("Authorization", f"Basic {KEY}")], [("Authorization", KEY)], [("x-apikey", KEY)], [("apikey", KEY)],
+        [("x-api-key", KEY), ("api-key", "other")], [("x-api-key", "other")],
         [("api_key", KEY)], [("Cookie", f"api-key={KEY}")], [("Proxy-Authorization", f"Bearer {KEY}")],
         [("X-Forwarded-Authorization", f"Bearer {KEY}")], [("X-Original-Authorization", f"Bearer {KEY}")],
         [("Authorization", f"Bearer{KEY}")], [("WWW-Authenticate", f"Bearer {KEY}")], [("Authorization",
@@ -133,13 +134,13 @@ def test_names_in_the_path(house, status, code, name):
         "/openai/deployments/gpt-4o/chat/completions;v=1", "/openai/v2/chat/completions",
         "/openai/v1/v1/chat/completions",
         "/chat/completions", "/openai/deployments", "/openai/deployments/gpt-4o", "/openai/management", "/status",
-        "/metrics", "/config", "/config/reload", "/admin", "/health", "/.env", "/openai/V1/chat/completions",
+        "/metrics", "/config", "/config/reload", "/admin", "/health/x", "/.env", "/openai/V1/chat/completions",
         "/openai/v1/CHAT/completions", "/openai;x/v1/chat/completions", "/openai/v1;x/chat/completions",
         "/openai%2ev1/chat/completions", "/openai/v1/chat%20completions", "/%6fpenai/v1/chat/completions",
         "/openai/v1/chat/completion%73", "/openai/%76%31/chat/completions", "/openai./v1/chat/completions",
-        "/identity"],
+        "/identity", "//evil.example/openai/v1/chat/completions"],
     (400, "BadRequest"): [
-        "//openai/deployments/gpt-4o/chat/completions", "/openai//deployments/gpt-4o/chat/completions",
+        "///openai/deployments/gpt-4o/chat/completions", "/openai//deployments/gpt-4o/chat/completions",
         "/openai/deployments/gpt-4o/chat//completions", "/openai/deployments/gpt-4o/chat%2fcompletions",
         "/openai/deployments/gpt-4o/chat/completions/../../../secret-model",
         "/openai/v1/../deployments/secret-model/chat/completions", "/health/live/../../metrics",
@@ -151,7 +152,7 @@ def test_names_in_the_path(house, status, code, name):
     (400, "OperationNotSupported"): [
         "/openai/v1/chat/completions/x", "/openai/v1/assistants", "/openai/v1/fine_tuning/jobs", "/openai/v1/files",
         "/openai/realtime?deployment=secret-model", "/openai/v1/realtime?model=secret-model",
-        "/openai/deployments/gpt-4o/chat/completions/", "/openai/v1/responses/resp_1/cancel",
+        "/openai/deployments/gpt-4o/chat/completions/x/", "/openai/v1/responses/resp_1/cancel",
         "/openai/v1/threads/x/runs"]}))
 def test_paths(house, status, code, target):
     house.refused(post(target, body={"model": "gpt-4o", "messages": []}), status, code)
@@ -160,7 +161,7 @@ def test_paths(house, status, code, target):
 @pytest.mark.parametrize("target", ["http://evil.example" + CHAT, "https://localhost:1" + CHAT, "*", "localhost:443",
                                     "openai/v1/chat/completions", "/openai/v1/chat/completions#x", "@evil.example" + V1,
                                     "/openai/v1/chat completions", "/openai/v1/ch\u00e4t", "?x", "file:///etc/passwd",
-                                    "//evil.example" + V1, "https:" + V1, "/openai/v1/chat/completions\x7f",
+                                    "///evil.example" + V1, "https:" + V1, "/openai/v1/chat/completions\x7f",
                                     "/openai/v1/\tchat/completions"])
 def test_forms_of_the_target(house, target):
     head = f"POST {target} HTTP/1.1\r\nHost: x\r\napi-key: KEY\r\nContent-Length: 2\r\n\r\n".encode()

@@ -31,7 +31,7 @@ def test_a_client_proves_itself_in_each_way_that_sdks_know(one, fields):
 
 @pytest.mark.parametrize("fields", [{}, {"api-key": "wrong"}, {"api-key": ""}, {"api-key": KEY + "x"},
                                     {"api-key": KEY[:-1]},
-                                    {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}, {"x-api-key": KEY},
+                                    {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}, {"x-apikey": KEY},
                                     {"Cookie": f"api-key={KEY}"}, {"api-key": "k" * 20000}])
 def test_without_a_known_key_there_is_nothing(one, a, fields):
     answer = one.chat(fields=fields, key=None)
@@ -54,7 +54,7 @@ def test_two_keys_while_rotating(gateway, a):
     ("POST", "/openai/deployments/gpt-4o/nonsense", 404, "NotFound"),
     ("POST", "/openai/deployments/gpt-4o", 404, "NotFound"),
     ("POST", "/openai/v1/nonsense", 404, "NotFound"), ("POST", "/config/reload", 404, "NotFound"),
-    ("GET", CHAT, 405, "MethodNotAllowed"), ("DELETE", CHAT, 405, "MethodNotAllowed"),
+    ("GET", CHAT, 405, "MethodNotAllowed"), ("GET", V1_CHAT, 400, "OperationNotSupported"), ("DELETE", CHAT, 405, "MethodNotAllowed"),
     ("GET", "/openai/v1/embeddings", 405, "MethodNotAllowed"), ("POST", "/openai/v1/models", 405, "MethodNotAllowed"),
     ("POST", "/openai/v1/files", 400, "OperationNotSupported"),
     ("GET", "/openai/v1/responses/resp_1", 400, "OperationNotSupported"),

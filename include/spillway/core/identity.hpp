@@ -55,8 +55,13 @@ inline constexpr std::size_t longest_key = 512;
 // What looks like a JSON Web Token: three parts of base64url with a JSON object first. Everything else is a key.
 bool looks_like_token(std::string_view credential) noexcept;
 
-// The gateway key or token that a request carries: api-key, Authorization: Bearer, Ocp-Apim-Subscription-Key, in this
-// order; empty when there is none. `ambiguous` is set when several carry different values.
+// What stands where a name belongs and is more likely a key: for logs, which never show it. Names have words and
+// separators; random text changes between small letters, capitals and digits all the time.
+bool looks_like_key(std::string_view name) noexcept;
+
+// The gateway key or token that a request carries: api-key, Authorization: Bearer, Ocp-Apim-Subscription-Key;
+// x-api-key when there is none of these, since gateways in front have uses of their own for it. Empty when there is
+// none at all. `ambiguous` is set when several carry different values.
 struct presented_key {
     std::string_view value;
     bool ambiguous{false};

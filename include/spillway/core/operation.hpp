@@ -33,13 +33,17 @@ struct operation {
 struct classified {
     const operation* op{nullptr};
     std::string_view deployment_raw;  // as spelled in the path, percent-encoded
-    std::string_view model_id;        // of models/{id}, percent-encoded; empty: the list
+    std::string_view model_id;        // of models/{id}, percent-encoded, slashes as they came; empty: the list
 };
 
 // `path` is without query and without the listener's base path. Faults: NotFound (404), MethodNotAllowed (405),
 // OperationNotSupported (400: an operation of the API that this version does not serve, told apart from a typing
-// mistake).
+// mistake). HEAD is served where GET is.
 result<classified> classify(std::string_view method, std::string_view path);
+// The methods that a path is served for, as the field Allow lists them; empty: it is no path of ours.
+std::string_view allowed_methods(std::string_view path) noexcept;
+// The part of a path that is the name of a deployment or model; empty: none. Names may have slashes.
+std::string_view name_in_path(std::string_view path) noexcept;
 
 // Appends path and query as the backend is to see them: its own deployment name where the client's was, the client's
 // query as it came except that a pinned api-version replaces the client's on dated paths.

@@ -54,6 +54,8 @@ public:
 
     std::optional<route_match> find(const route_query& q, const http::field_table& headers,
                                     random_source& random) const;
+    // Whether the client has a route for that name, whatever else the route asks of a request.
+    bool reaches(std::size_t client, std::string_view deployment) const noexcept;
     // Whether any client at all has a route for that name.
     bool knows(std::string_view deployment) const noexcept;
     // The routes that a client may use, in their order.

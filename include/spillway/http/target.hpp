@@ -25,8 +25,13 @@ enum class path_error : std::uint8_t {
     dot_segment,        // "." or ".." in any spelling
     empty_segment,      // "//"
 };
-// Whether a path means the same to every reader: route only what passes.
-path_error check_path(std::string_view path) noexcept;
+// The path without a slash doubled at its very beginning and without one at its very end: both come from endpoints
+// that are copied with a slash and then joined with a path. Nothing else is mended.
+std::string_view trim_slashes(std::string_view path) noexcept;
+// Whether a path means the same to every reader: route only what passes. `name` is the part of `path`, if any, that
+// is a name: there an escaped slash belongs to the name and separates nothing, unless what stands around it would be
+// a path of its own (an empty, "." or ".." piece).
+path_error check_path(std::string_view path, std::string_view name = {}) noexcept;
 std::string_view describe(path_error e) noexcept;
 
 // Decodes %XX in one segment. The answer is `segment` itself when nothing is escaped, else a view of `out`; nothing

@@ -71,12 +71,20 @@ private:
     maybe_fault find_route();
     maybe_fault check_other_names(core::route_query q);
     fault no_route(std::string_view deployment) const;
-    void refuse_head(http::head_error error);
     void find_client_address();
     void set_request_id(std::string_view id) noexcept;
     void make_request_id() noexcept;
     void account();
     void note_error();
+
+    // asked.cpp
+    maybe_fault read_path(std::string_view path);
+    void refuse_head(fault why);
+    void note_start_line();
+    bool may_be_secret(std::string_view name, bool ask_keys) const;
+    std::string_view deployment_told() const;
+    void append_path(std::string& out) const;
+    void append_asked(std::string& out) const;
 
     // authenticate.cpp
     maybe_fault check_door();
@@ -227,9 +235,10 @@ private:
     std::size_t head_bytes_{0};  // in the session's input
     std::size_t input_used_{0};  // head and body bytes there, to be consumed at the end
     http::body_scanner request_body_;
-    std::string_view path_, query_;
-    std::string client_address_;  // as a trusted proxy tells it; empty: the peer itself
-    std::string query_kept_;      // the query without its secrets, when it had some
+    std::string_view path_, query_;  // without a doubled slash in front and one at the end; without secrets
+    std::string_view api_path_;      // path_ below the listener's base path
+    std::string client_address_;     // as a trusted proxy tells it; empty: the peer itself
+    std::string query_kept_;         // the query without its secrets, when it had some
     std::string_view body_, name_in_body_, user_;
     std::string deployment_;  // the name that the client uses, decoded
     core::classified classified_{};

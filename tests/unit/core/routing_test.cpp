@@ -45,6 +45,19 @@ TEST(router, the_first_match_wins_over_exact_and_glob_together) {
     EXPECT_EQ(pool_of(narrow, 99, "a"), std::nullopt);
 }
 
+TEST(router, reaches_a_name_by_any_route_of_the_client) {
+    auto chat = rule("gpt-5*", 0, {0});
+    chat.operations = 1;
+    chat.headers = {{"x-a", "b"}};
+    const router r({chat, rule("exact", 0, {1})}, 2);
+    EXPECT_TRUE(r.reaches(0, "gpt-5-codex"));
+    EXPECT_TRUE(r.reaches(0, "gpt-5"));
+    EXPECT_FALSE(r.reaches(0, "exact"));
+    EXPECT_TRUE(r.reaches(1, "exact"));
+    EXPECT_FALSE(r.reaches(1, "gpt-5"));
+    EXPECT_FALSE(r.reaches(7, "exact"));
+}
+
 TEST(router, operations_and_headers_have_to_match) {
     auto chat = rule("d", 0);
     chat.operations = 1U << static_cast<unsigned>(family::chat);
@@ -123,6 +136,27 @@ TEST(find_key, takes_every_form_and_no_contradiction) {
     EXPECT_TRUE(find_key(headers({{"api-key", "k"}, {"api-key", "j"}})).ambiguous);
 }
 
+TEST(find_key, takes_x_api_key_only_where_nothing_else_is) {
+    EXPECT_EQ(find_key(headers({{"x-api-key", "k"}})).value, "k");
+    EXPECT_FALSE(find_key(headers({{"x-api-key", "k"}})).as_bearer);
+    EXPECT_EQ(find_key(headers({{"x-api-key", "other"}, {"api-key", "k"}})).value, "k");
+    EXPECT_FALSE(find_key(headers({{"x-api-key", "other"}, {"api-key", "k"}})).ambiguous);
+    EXPECT_TRUE(find_key(headers({{"x-api-key", "k"}, {"X-API-KEY", "j"}})).ambiguous);
+}
+
+TEST(looks_like_key, tells_random_text_from_names) {
+    for (const auto* key : {"0f1e2d3c4b5a69788796a5b4c3d2e1f0",  // 32 hexadecimal digits, as Azure's keys were
+                            "3Jk9QxZ7bV2mT5nR8wL1pY4sD6fG0hAaSdFgHjKlQwErTyUiOpZxCvBnM1A2B3C4D5E6F7G8AACOGabcd",
+                            "spw_kQ3vX9tLmN2pR7sY4wZ1aB6cD8eF0gHiJkLmNoPqRs", "sk-proj-aaaaaaaaaaaaaaaaaaaaaaaa",
+                            "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"})
+        EXPECT_TRUE(looks_like_key(key)) << key;
+    for (const auto* name :
+         {"", "gpt-4o", "gpt-4o-mini-2024-07-18-batch-eastus2", "text-embedding-3-large-provisioned-westeurope",
+          "MyCompanyGpt4oMiniDeploymentWestEurope", "chat-completions-for-the-shop-of-2024",
+          "openai/gpt-4o-2024-11-20", "mistral-large-instruct-2411-data-zone", "OpenAI/Python 3.57.0", "12345"})
+        EXPECT_FALSE(looks_like_key(name)) << name;
+}
+
 bool sent(std::string_view name) { return outgoing_fields().admits(http::identify(name), name); }
 
 TEST(header_rules, backends_see_an_allow_list) {
@@ -172,8 +206,9 @@ TEST(header_rules, clients_see_all_but_the_connections_own) {
     for (const auto* name : {"content-type", "retry-after", "x-ratelimit-remaining-tokens", "apim-request-id",
                              "x-ms-region", "azure-openai-deployment-utilization", "x-unheard-of"})
         EXPECT_TRUE(relayed(name)) << name;
-    for (const auto* name : {"connection", "transfer-encoding", "keep-alive", "content-length", "set-cookie",
-                             "x-spillway-backend", "Alt-Svc", "trailer"})
+    for (const auto* name :
+         {"connection", "transfer-encoding", "keep-alive", "content-length", "set-cookie", "x-spillway-backend",
+          "Alt-Svc", "trailer"})
         EXPECT_FALSE(relayed(name)) << name;
 }
 
@@ -190,6 +225,9 @@ TEST(classify, knows_the_operations_of_both_generations) {
         {"GET", "/openai/v1/models", "models", generation::v1},
         {"GET", "/openai/v1/models/gpt-4o", "models", generation::v1},
         {"GET", "/openai/models", "models", generation::dated},
+        {"HEAD", "/openai/v1/models", "models", generation::v1},
+        {"HEAD", "/openai/models/gpt-4o", "models", generation::dated},
+        {"POST", "/openai/deployments/openai%2Fgpt-4o/embeddings", "embeddings", generation::dated},
     };
     for (const auto& [method, path, name, g] : cases) {
         const auto c = classify(method, path);
@@ -199,6 +237,8 @@ TEST(classify, knows_the_operations_of_both_generations) {
     }
     EXPECT_EQ(classify("POST", "/openai/deployments/a%20b/embeddings")->deployment_raw, "a%20b");
     EXPECT_EQ(classify("GET", "/v1/models/x%20y")->model_id, "x%20y");
+    EXPECT_EQ(classify("GET", "/openai/models/openai/gpt-4o")->model_id, "openai/gpt-4o");
+    EXPECT_EQ(classify("GET", "/openai/v1/models")->model_id, "");
 }
 
 TEST(classify, tells_unknown_unserved_and_wrong_methods_apart) {
@@ -217,7 +257,7 @@ TEST(classify, tells_unknown_unserved_and_wrong_methods_apart) {
         {"POST", "/openai/deployments//chat/completions", 404},
         {"POST", "/openai/deployments/x", 404},
         {"GET", "/", 404},
-        {"GET", "/openai/v1/models/a/b", 404},
+        {"GET", "/openai/deployments/x/models", 404},
         {"POST", "/OPENAI/v1/chat/completions", 404},
     };
     for (const auto& [method, path, status] : cases) {
@@ -225,6 +265,51 @@ TEST(classify, tells_unknown_unserved_and_wrong_methods_apart) {
         ASSERT_FALSE(c) << path;
         EXPECT_EQ(c.error().status, status) << path;
     }
+}
+
+TEST(classify, not_served_is_said_of_what_is_not_served_alone) {
+    const std::tuple<std::string_view, std::string_view, std::string_view> cases[] = {
+        // Chat and Responses are served, in another place.
+        {"POST", "/openai/chat/completions", "NotFound"},
+        {"POST", "/openai/responses", "NotFound"},
+        {"POST", "/openai/embeddings", "NotFound"},
+        {"POST", "/openai/deployments/x/responses", "NotFound"},
+        {"GET", "/openai/deployments/x/responses", "NotFound"},
+        // What the API keeps of them is not.
+        {"GET", "/openai/chat/completions", "OperationNotSupported"},
+        {"GET", "/openai/v1/chat/completions", "OperationNotSupported"},
+        {"GET", "/openai/v1/chat/completions/chatcmpl-1/messages", "OperationNotSupported"},
+        {"DELETE", "/openai/responses/resp_1", "OperationNotSupported"},
+        {"GET", "/openai/v1/responses", "OperationNotSupported"},
+        {"POST", "/openai/deployments/x/chat/completions/1", "OperationNotSupported"},
+        {"PUT", "/openai/v1/chat/completions", "MethodNotAllowed"},
+        {"HEAD", "/openai/v1/chat/completions", "MethodNotAllowed"},
+        {"GET", "/openai/deployments/x/chat/completions", "MethodNotAllowed"},
+    };
+    for (const auto& [method, path, code] : cases) {
+        const auto c = classify(method, path);
+        ASSERT_FALSE(c) << path;
+        EXPECT_EQ(c.error().code, code) << method << ' ' << path;
+    }
+    const auto how = [](std::string_view path) { return classify("POST", path).error().message; };
+    EXPECT_NE(how("/openai/chat/completions").find("/openai/deployments/{deployment}/chat/completions"),
+              std::string::npos);
+    EXPECT_NE(how("/openai/chat/completions").find("/openai/v1/chat/completions"), std::string::npos);
+    EXPECT_NE(how("/openai/responses").find("/openai/v1/responses"), std::string::npos);
+    EXPECT_EQ(how("/openai/responses").find("/openai/deployments"), std::string::npos) << "there is no such path";
+}
+
+TEST(classify, a_path_tells_its_methods_and_its_name) {
+    EXPECT_EQ(allowed_methods("/openai/v1/chat/completions"), "POST");
+    EXPECT_EQ(allowed_methods("/openai/deployments/x/embeddings"), "POST");
+    EXPECT_EQ(allowed_methods("/v1/models"), "GET, HEAD");
+    EXPECT_EQ(allowed_methods("/openai/models/gpt-4o"), "GET, HEAD");
+    EXPECT_EQ(allowed_methods("/openai/v1/files"), "");
+    EXPECT_EQ(allowed_methods("/"), "");
+    EXPECT_EQ(name_in_path("/openai/deployments/a%2Fb/embeddings"), "a%2Fb");
+    EXPECT_EQ(name_in_path("/openai/v1/models/a/b"), "a/b");
+    EXPECT_EQ(name_in_path("/openai/v1/chat/completions"), "");
+    EXPECT_EQ(name_in_path("/openai/deployments/a%2Fb"), "");
 }
 
 std::string target(std::string_view path, std::string_view query, std::string_view pinned = {},

@@ -36,6 +36,34 @@ TEST(path, what_two_readers_could_understand_differently_is_refused) {
     for (const auto& [path, error] : cases) EXPECT_EQ(describe(check_path(path)), describe(error)) << path;
 }
 
+TEST(path, a_slash_of_a_copied_endpoint_is_forgiven_at_both_ends_alone) {
+    EXPECT_EQ(trim_slashes("//openai/v1/models"), "/openai/v1/models");
+    EXPECT_EQ(trim_slashes("/openai/v1/models/"), "/openai/v1/models");
+    EXPECT_EQ(trim_slashes("/"), "/");
+    EXPECT_EQ(trim_slashes("//"), "/");
+    for (const auto* refused : {"///a", "/a//", "//a//", "/a//b", "//a//b/", "///"})
+        EXPECT_EQ(check_path(trim_slashes(refused)), path_error::empty_segment) << refused;
+}
+
+TEST(path, an_escaped_slash_is_part_of_a_name_and_of_nothing_else) {
+    const auto check = [](std::string_view name) {
+        const auto path = "/d/" + std::string(name) + "/e";
+        return check_path(path, std::string_view(path).substr(3, name.size()));
+    };
+    for (const auto* good : {"openai%2Fgpt-4o", "a%2fb%2Fc", "plain", "a%2F...", "a/b", "a%C3%A4%2Fb"})
+        EXPECT_EQ(describe(check(good)), describe(path_error::none)) << good;
+    for (const auto* empty : {"%2Fa", "a%2F", "a%2F%2Fb", "%2F"}) EXPECT_EQ(check(empty), path_error::empty_segment);
+    for (const auto* dots : {"a%2F..%2Fb", "..%2Fa", "a%2F%2e", "%2E%2e%2Fa", "a%2F.", ".."})
+        EXPECT_EQ(check(dots), path_error::dot_segment) << dots;
+    for (const auto* other : {"a%5Cb", "a%252Fb", "a%2Fb%00"})
+        EXPECT_EQ(check(other), path_error::escaped_character) << other;
+    EXPECT_EQ(check("a%2F%C0%AF"), path_error::bad_escape);
+    // Around the name the rules are as ever.
+    const std::string_view path = "/d%2Fx/name/e";
+    EXPECT_EQ(check_path(path, path.substr(7, 4)), path_error::escaped_character);
+    EXPECT_EQ(check_path("/d/name/e%2Ff", {}), path_error::escaped_character);
+}
+
 TEST(segment, decodes_and_encodes) {
     std::array<char, 64> memory;
     EXPECT_EQ(decode_segment("plain", {}), "plain");
