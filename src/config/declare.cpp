@@ -107,6 +107,18 @@ void declare(visitor& v, listener& x) {
             return text_of(x.front_door.ids.back());
         });
     });
+    v.object({"cors", "for pages in browsers: preflights need no key, answers name the page's origin"},
+             [&x](visitor& in) {
+                 auto& c = x.cors.emplace();
+                 in.values({"origins", "scheme://host[:port], scheme://*.domain, or \"*\" alone", true}, [&c] {
+                     c.origins.emplace_back();
+                     return text_of(c.origins.back());
+                 });
+                 in.value({"credentials", "the browser may send cookies and certificates along; not with \"*\""},
+                          flag_of(c.credentials));
+                 in.value({"max_age", "for which a browser may keep the answer to a preflight"},
+                          time_of(c.max_age, never, hours(24)));
+             });
     v.object({"forwarded_certificate", "a client's certificate as a trusted proxy passes it on"}, [&x](visitor& in) {
         auto& f = x.forwarded_certificate;
         in.value({"header", "X-Forwarded-Client-Cert, X-ARR-ClientCert, or what the proxy sets"}, text_of(f.header));

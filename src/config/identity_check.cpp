@@ -19,6 +19,25 @@ std::vector<std::string_view> names_of(const named<T>& all) {
     return out;
 }
 
+// Why a configured origin could never be equal to what browsers send; empty: it can.
+std::string_view origin_problem(std::string_view origin) noexcept {
+    if (origin == "*") return {};
+    const auto scheme = origin.find("://");
+    if (scheme == std::string_view::npos || scheme == 0) return "the origin has no scheme";
+    auto host = origin.substr(scheme + 3);
+    if (host.find_first_of("/?#@") != std::string_view::npos) return "an origin has no path";
+    if (std::any_of(origin.begin(), origin.end(), [](char c) { return c <= 0x20 || c >= 0x7F; }))
+        return "an origin is visible ASCII";
+    if (std::any_of(origin.begin(), origin.end(), [](char c) { return c >= 'A' && c <= 'Z'; }))
+        return "browsers write origins in small letters";
+    if ((origin.starts_with("https://") && host.ends_with(":443")) ||
+        (origin.starts_with("http://") && host.ends_with(":80")))
+        return "browsers leave the scheme's own port out";
+    if (host.starts_with("*.")) host.remove_prefix(2);
+    if (host.empty() || host.find('*') != std::string_view::npos) return "a star stands for whole labels in front";
+    return {};
+}
+
 class identity_check {
 public:
     identity_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
@@ -52,6 +71,21 @@ private:
         if (!l.front_door.ids.empty() && l.trusted_proxies.empty() && l.allow.empty())
             warn(path + ".front_door", "the id is no secret, and any address may connect",
                  "restrict the network to AzureFrontDoor.Backend, or set allow");
+        if (l.cors) check_cors(path + ".cors", *l.cors);
+    }
+
+    void check_cors(const std::string& path, const cors& c) {
+        const bool any = std::find(c.origins.begin(), c.origins.end(), "*") != c.origins.end();
+        if (c.origins.empty()) error(path + ".origins", "no origin is listed", "list some, or take cors out");
+        if (any && c.origins.size() > 1)
+            error(path + ".origins", "\"*\" stands for every origin already", "list it alone, or take it out");
+        if (any && c.credentials)
+            error(path + ".credentials", "every page of the web could use what a browser has stored for this host",
+                  "list the origins, or leave credentials off");
+        for (std::size_t i = 0; i < c.origins.size(); ++i)
+            if (const auto what = origin_problem(c.origins[i]); !what.empty())
+                error(child_path(path + ".origins", i), std::string(what),
+                      "write it as browsers send it: https://app.example.com");
     }
 
     void check_provider(const std::string& of, const token_provider& p) {

@@ -7,10 +7,12 @@ using http::field_id;
 bool relayed_to_client(field_id id, std::string_view name) noexcept {
     using namespace http::field_flag;
     if ((http::flags_of(id) & (hop_by_hop | secret)) != 0) return false;
-    if (id == field_id::content_length) return false;
+    if (id == field_id::content_length || id == field_id::access_control_allow_origin) return false;
     if (id != field_id::unknown) return true;
-    // Another way to the instance, and words that are ours.
-    return !text::iequals(name, "alt-svc") && !text::istarts_with(name, "x-spillway-");
+    // Another way to the instance, words that are ours, and what pages of which origin may do: the listener says
+    // that.
+    return !text::iequals(name, "alt-svc") && !text::istarts_with(name, "x-spillway-") &&
+           !text::istarts_with(name, "access-control-");
 }
 
 bool tells_rate(field_id id) noexcept {

@@ -83,6 +83,8 @@ net::task<bool> exchange::serve() {
     if (f) co_return co_await refuse(*f);
     if (is_local_path()) co_return co_await local_service();
     f = check_door();
+    // Browsers send no key with OPTIONS, and the answer tells nothing that the documentation does not.
+    if (!f && scratch_->request.method == "OPTIONS") co_return co_await answer_options();
     if (!f) {
         f = identify();
         if (f && waits_for_keys_) f = co_await identify_with_fresh_keys(std::move(*f));
@@ -177,6 +179,7 @@ exchange::maybe_fault exchange::understand() {
     else make_request_id();
     const auto target = http::split_target(head.target);
     query_ = target.query;
+    if (session_.from().cors) find_origin();
     if (auto f = read_path(target.path)) return f;
     for (const auto name : http::secret_params)
         if (http::find_param(query_, name)) {
@@ -338,7 +341,7 @@ void exchange::release_request() noexcept {
     wipe_client_secrets();
     keep_prompt();
     release_scratch();
-    path_ = api_path_ = query_ = body_ = name_in_body_ = user_ = {};
+    path_ = api_path_ = cors_origin_ = query_ = body_ = name_in_body_ = user_ = {};
     auto& in = session_.input();
     in.consume(std::min(input_used_, in.size()));
     input_used_ = 0;

@@ -62,7 +62,7 @@ void exchange::compose_answer_head() {
     auto& s = *scratch_;
     const auto& from = s.response;
     s.out.clear();
-    http::head_writer w(s.out.prepare(answer_head_bytes_ + 1024 + serving_->name.size()));
+    http::head_writer w(s.out.prepare(answer_head_bytes_ + 2048 + serving_->name.size()));
     w.status_line(from.status, from.reason);
     for (const auto& f : from.fields)
         if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f) &&

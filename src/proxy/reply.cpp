@@ -49,8 +49,10 @@ net::task<bool> exchange::send_local(int status, std::string_view content_type, 
     out.clear();
     http::head_writer w(out.prepare(2048));
     w.status_line(status);
-    w.field(http::field_id::content_type, content_type);
-    w.field(http::field_id::content_length, body.size());
+    if (status != 204) {
+        w.field(http::field_id::content_type, content_type);
+        w.field(http::field_id::content_length, body.size());
+    }
     if (status == 401)
         w.field(http::field_id::www_authenticate, auth_method_ == "token"
                                                       ? "Bearer realm=\"spillway\", error=\"invalid_token\""
@@ -74,6 +76,7 @@ void exchange::write_own_fields(http::head_writer& w, bool has_request_id) {
     if (session_.draining() || worker_.process().draining.load(std::memory_order_relaxed)) keep_client_ = false;
     if (!keep_client_ || framing_ == framing::close) w.field(http::field_id::connection, "close");
     else if (client_minor_ == 0) w.field(http::field_id::connection, "keep-alive");
+    if (session_.from().cors) write_cors_fields(w);
     if (!pool_ || !served_by_headers()) return;
     w.field("x-spillway-pool", the_pool().name);
     if (serving_ != nullptr && reply_code_.empty()) {

@@ -95,6 +95,10 @@ private:
         l->limits = {m.head,         m.headers,      m.body,         m.connections,
                      m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout};
         l->base_path = from.base_path;
+        if (from.cors) {
+            const auto age = std::chrono::duration_cast<seconds>(from.cors->max_age).count();
+            l->cors = core::cors_rules{from.cors->origins, from.cors->credentials, std::to_string(age)};
+        }
         l->sse_keep_alive = from.sse_keep_alive.value_or(duration::zero());
         l->least_sessions = from.accept == config::accept_mode::least_sessions;
         l->open = std::make_shared<std::atomic<std::size_t>>(0);

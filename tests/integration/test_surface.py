@@ -1,4 +1,4 @@
-"""What a client meets at the edge: paths, methods, names, ids, and what the log tells of a refusal."""
+"""What a client meets at the edge: paths, methods, names, ids, browsers, and what the log tells of a refusal."""
 
 import json
 
@@ -22,7 +22,7 @@ def code_of(answer):
                                            (V1_MODELS, "GET, HEAD"), ("/openai/models/x?api-version=1", "GET, HEAD"),
                                            ("/health/ready", "GET, HEAD"), ("/healthz", "GET, HEAD")])
 def test_405_tells_the_methods_that_are_served(one, a, target, allow):
-    for method in ("PUT", "PATCH", "DELETE"):
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
         answer = one.ask(method, target)
         assert (answer.status, answer.headers("allow")) == (405, [allow]), method
     assert not a.requests
@@ -224,3 +224,93 @@ def test_x_api_key_counts_where_no_other_key_is(one):
     # Some gateway in front may have a use of its own for it.
     assert one.chat(fields={"x-api-key": "of-another-gateway"}).status == 200
     assert one.chat(key="wrong", fields={"x-api-key": KEY}).status == 401
+
+
+# Browsers
+
+PAGE = "https://app.example.com"
+CORS = {"listeners": {"public": {"cors": {"origins": [PAGE, "https://*.contoso.com"], "max_age": "5m"}}},
+        "slow_down": {"failures": 2, "window": "1m", "max_delay": "5s"}}
+ASKS = {"Origin": PAGE, "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "api-key,content-type,x-stainless-lang"}
+
+
+@pytest.fixture
+def for_pages(gateway, a):
+    return gateway([a], CORS)
+
+
+def cors_fields(answer):
+    return {n: v for n, v in answer.fields if n.startswith("access-control-")}
+
+
+def authentications(g):
+    return sum(v for (name, _), v in g.metrics().items() if name == "spillway_authentications_total")
+
+
+def test_a_preflight_needs_no_key_and_is_no_failed_login(for_pages, a):
+    for target in (CHAT, V1_CHAT, V1_MODELS, "/openai/v1/files"):
+        for _ in range(3):
+            answer = for_pages.ask("OPTIONS", target, ASKS, key=None)
+            assert (answer.status, answer.body, answer.header("content-length")) == (204, b"", None)
+    assert answer.header("access-control-allow-origin") == PAGE
+    assert "POST" in answer.header("access-control-allow-methods")
+    assert answer.header("access-control-allow-headers") == "api-key,content-type,x-stainless-lang"
+    assert answer.header("access-control-max-age") == "300"
+    assert answer.header("access-control-allow-credentials") is None
+    assert answer.header("vary") == "Origin" and answer.header("x-request-id")
+    assert authentications(for_pages) == 0 and for_pages.metric("spillway_slowed_down_total") == 0
+    assert for_pages.chat().status == 200
+    assert len(a.requests) == 1
+
+
+def test_answers_name_a_listed_origin(for_pages, a):
+    a.then(lambda c, r: c.answer(200, {"ok": 1}, fields={"Access-Control-Allow-Origin": "*", "Vary": "Accept"}))
+    relayed = for_pages.chat(fields={"Origin": "https://shop.contoso.com"})
+    local = for_pages.ask("GET", V1_MODELS, {"Origin": "https://shop.contoso.com"})
+    refused = for_pages.chat(fields={"Origin": "https://shop.contoso.com"}, key="wrong")
+    assert [x.status for x in (relayed, local, refused)] == [200, 200, 401]
+    for answer in (relayed, local, refused):
+        assert answer.headers("access-control-allow-origin") == ["https://shop.contoso.com"]
+        assert "x-request-id" in answer.header("access-control-expose-headers")
+        assert "Origin" in answer.headers("vary")
+    assert relayed.headers("vary") == ["Accept", "Origin"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://app.example.com.evil.example",
+                                    "http://app.example.com", "https://contoso.com"])
+def test_other_origins_hear_nothing(for_pages, a, origin):
+    preflight = for_pages.ask("OPTIONS", CHAT, {**ASKS, "Origin": origin}, key=None)
+    assert (preflight.status, code_of(preflight)) == (403, "OriginNotAllowed")
+    served = for_pages.chat(fields={"Origin": origin})
+    assert served.status == 200, "a key is a key: the origin is no proof of anything"
+    assert cors_fields(preflight) == cors_fields(served) == {}
+    assert authentications(for_pages) == 1
+
+
+def test_any_origin_and_credentials(gateway, a):
+    g = gateway([a], {"listeners": {"public": {"cors": {"origins": ["*"]}}}})
+    answer = g.chat(fields={"Origin": "https://whoever.example"})
+    assert answer.header("access-control-allow-origin") == "*" and answer.header("vary") is None
+    g.reload({"listeners": {"public": {"cors": {"origins": [PAGE], "credentials": True}}}})
+    answer = g.chat(fields={"Origin": PAGE})
+    assert answer.header("access-control-allow-origin") == PAGE
+    assert answer.header("access-control-allow-credentials") == "true"
+
+
+def test_without_the_section_there_is_nothing_for_browsers(gateway, a):
+    g = gateway([a], {"slow_down": {"failures": 2, "window": "1m", "max_delay": "5s"}})
+    a.default = lambda c, r: c.answer(200, {}, fields={"Access-Control-Allow-Origin": "*"})
+    for _ in range(8):
+        answer = g.ask("OPTIONS", CHAT, ASKS, key=None)
+        assert (answer.status, answer.header("allow")) == (405, "POST")
+        assert cors_fields(answer) == {}
+    assert g.ask("OPTIONS", "/nothing", ASKS, key=None).status == 404
+    assert authentications(g) == 0 and g.metric("spillway_slowed_down_total") == 0
+    assert cors_fields(g.chat(fields={"Origin": PAGE})) == {}
+
+
+def test_the_door_comes_before_the_preflight(gateway, a):
+    g = gateway([a], {"listeners": {"public": {**CORS["listeners"]["public"], "allow": ["10.0.0.0/8"]}}}, start=True)
+    answer = g.ask("OPTIONS", CHAT, ASKS, key=None)
+    assert (answer.status, code_of(answer)) == (403, "AddressNotAllowed")

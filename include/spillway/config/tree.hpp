@@ -67,6 +67,13 @@ struct listener_limits {
     duration write_timeout{seconds(60)};  // a client that reads nothing for this long is dropped
 };
 
+// Pages of which origins browsers let read the answers.
+struct cors {
+    std::vector<std::string> origins;  // scheme://host[:port], scheme://*.domain, or "*" alone
+    bool credentials{false};           // the browser may send cookies and certificates along
+    duration max_age{minutes(10)};     // for which it may keep the answer to a preflight
+};
+
 enum class accept_mode : std::uint8_t {
     reuse_port,      // the kernel spreads connections over the workers by hash
     least_sessions,  // each connection goes to the worker with the fewest: for few, long connections
@@ -84,6 +91,7 @@ struct listener {
     listener_limits limits;
     std::string base_path;  // prefix that is taken off before classification, such as /ai; empty: none
     std::optional<duration> sse_keep_alive;  // comment lines into a silent event stream this often; unset: never
+    std::optional<config::cors> cors;        // unset: nothing for browsers, preflights get 405
 };
 
 // The operators' door.

@@ -138,6 +138,11 @@ private:
     void capture_answer(std::string_view payload);
     void end_capture();
 
+    // cors.cpp
+    void find_origin();
+    void write_cors_fields(http::head_writer& w) const;
+    net::task<bool> answer_options();
+
     // local_service.cpp
     bool is_local_path() const noexcept;
     net::task<bool> local_service();
@@ -237,6 +242,7 @@ private:
     http::body_scanner request_body_;
     std::string_view path_, query_;  // without a doubled slash in front and one at the end; without secrets
     std::string_view api_path_;      // path_ below the listener's base path
+    std::string_view cors_origin_;   // that the listener lists; empty: no page of such an origin asks
     std::string client_address_;     // as a trusted proxy tells it; empty: the peer itself
     std::string query_kept_;         // the query without its secrets, when it had some
     std::string_view body_, name_in_body_, user_;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <spillway/base/secret_text.hpp>
 #include <spillway/core/balancer.hpp>
 #include <spillway/core/certificate.hpp>
+#include <spillway/core/cors.hpp>
 #include <spillway/core/identity.hpp>
 #include <spillway/core/outcome.hpp>
 #include <spillway/core/retry_budget.hpp>
@@ -42,6 +44,7 @@ struct listener {
     client_limits limits;
     std::string base_path;                      // taken off the front of every path
     duration sse_keep_alive{duration::zero()};  // zero: no comments during silence
+    std::optional<core::cors_rules> cors;       // unset: nothing for browsers
     bool least_sessions{false};
     std::shared_ptr<std::atomic<std::size_t>> open;  // connections now, over all workers and reloads
 };

@@ -171,6 +171,28 @@ token_providers:
     EXPECT_EQ(t.listeners.at("public").forwarded_certificate.header, "X-ARR-ClientCert");
 }
 
+TEST(identity_config, origins_are_those_that_browsers_send) {
+    const auto cors = [](const std::string& what) {
+        return told(check(with(good(), "127.0.0.1:8443 }", "127.0.0.1:8443, cors: { " + what + " } }"), usual()));
+    };
+    for (const auto* fine : {"origins: [\"https://a.example\", \"http://localhost:3000\", \"https://*.contoso.com\"]",
+                             "origins: [\"*\"], max_age: 1h", "origins: [\"tauri://localhost\"], credentials: true"})
+        EXPECT_EQ(cors(fine), "") << fine;
+    const std::pair<const char*, const char*> cases[] = {
+        {"origins: []", "no origin is listed"},
+        {"origins: [\"https://a.example/\"]", "origins[0]: an origin has no path"},
+        {"origins: [a.example]", "origins[0]: the origin has no scheme"},
+        {"origins: [\"null\"]", "origins[0]: the origin has no scheme"},
+        {"origins: [\"https://A.example\"]", "small letters"},
+        {"origins: [\"https://a.example:443\"]", "the scheme's own port"},
+        {"origins: [\"https://a.*.example\"]", "whole labels in front"},
+        {"origins: [\"*\", \"https://a.example\"]", "list it alone"},
+        {"origins: [\"*\"], credentials: true", "every page of the web"},
+        {"credentials: true", "origins"},
+    };
+    for (const auto& [text, problem] : cases) EXPECT_TRUE(has(cors(text), problem)) << text << '\n' << cors(text);
+}
+
 TEST(identity_config, one_certificate_is_one_client) {
     const auto two = [](const std::string& what) {
         return told(
