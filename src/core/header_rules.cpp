@@ -1,18 +1,60 @@
 #include <spillway/core/header_rules.hpp>
 
+#include <algorithm>
+#include <array>
+
 namespace spillway::core {
 
 using http::field_id;
 
+namespace {
+
+// What a client or a proxy in front of the gateway obeys, or what leads past the gateway to the instance: such words
+// are the gateway's alone.
+constexpr std::array never_relayed{
+    std::string_view("alt-svc"),
+    std::string_view("alternates"),
+    std::string_view("clear-site-data"),
+    std::string_view("content-location"),
+    std::string_view("link"),
+    std::string_view("nel"),
+    std::string_view("public-key-pins"),
+    std::string_view("public-key-pins-report-only"),
+    std::string_view("refresh"),
+    std::string_view("report-to"),
+    std::string_view("reporting-endpoints"),
+    std::string_view("service-worker-allowed"),
+    std::string_view("set-cookie2"),
+    std::string_view("sourcemap"),
+    std::string_view("uri"),
+    std::string_view("x-lighttpd-send-file"),
+    std::string_view("x-powered-by"),
+    std::string_view("x-reproxy-url"),
+    std::string_view("x-sendfile"),
+    std::string_view("x-sendfile2"),
+    std::string_view("x-sourcemap"),
+};
+
+}  // namespace
+
 bool relayed_to_client(field_id id, std::string_view name) noexcept {
     using namespace http::field_flag;
     if ((http::flags_of(id) & (hop_by_hop | secret)) != 0) return false;
-    if (id == field_id::content_length || id == field_id::access_control_allow_origin) return false;
-    if (id != field_id::unknown) return true;
-    // Another way to the instance, words that are ours, and what pages of which origin may do: the listener says
-    // that.
-    return !text::iequals(name, "alt-svc") && !text::istarts_with(name, "x-spillway-") &&
-           !text::istarts_with(name, "access-control-");
+    switch (id) {
+        case field_id::unknown: break;
+        case field_id::content_length:
+        case field_id::access_control_allow_origin:
+        case field_id::location:
+        case field_id::operation_location:
+        case field_id::server: return false;
+        default: return true;
+    }
+    // What pages of which origin may do is the listener's to say.
+    if (text::istarts_with(name, "x-spillway-") || text::istarts_with(name, "x-accel-") ||
+        text::istarts_with(name, "access-control-"))
+        return false;
+    return std::none_of(never_relayed.begin(), never_relayed.end(),
+                        [&](std::string_view n) { return text::iequals(n, name); });
 }
 
 bool tells_rate(field_id id) noexcept {
@@ -29,17 +71,23 @@ bool tells_rate(field_id id) noexcept {
 
 namespace {
 
-bool speaks_of_deployments(std::string_view name) noexcept {
-    constexpr std::string_view word = "deployment";
+bool contains_word(std::string_view name, std::string_view word) noexcept {
     for (std::size_t i = 0; i + word.size() <= name.size(); ++i)
         if (text::iequals(name.substr(i, word.size()), word)) return true;
     return false;
 }
 
+bool speaks_of_deployments(std::string_view name) noexcept { return contains_word(name, "deployment"); }
+
+// Nobody is known to heed these, and which model serves is not for them to say.
+bool speaks_of_models(std::string_view name) noexcept {
+    return contains_word(name, "-model") || contains_word(name, "-engine");
+}
+
 }  // namespace
 
 bool names_deployment(std::string_view name) noexcept {
-    return text::istarts_with(name, "x-ms-") && speaks_of_deployments(name);
+    return (text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-")) && speaks_of_deployments(name);
 }
 
 bool outgoing_fields::custom() noexcept {
@@ -69,10 +117,11 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::unknown: break;
         default: return false;
     }
-    if (text::istarts_with(name, "x-ms-") && !speaks_of_deployments(name) &&
-        !text::istarts_with(name, "x-ms-token-") && !text::istarts_with(name, "x-ms-client-principal"))
-        return custom();
-    return text::istarts_with(name, "aoai-") && custom();
+    const bool azure = text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-");
+    if (!azure || speaks_of_deployments(name) || speaks_of_models(name) || text::istarts_with(name, "x-ms-token-") ||
+        text::istarts_with(name, "x-ms-client-principal"))
+        return false;
+    return custom();
 }
 
 }  // namespace spillway::core

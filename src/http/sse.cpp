@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
+#include <spillway/base/text.hpp>
 #include <spillway/http/json_scan.hpp>
 
 #include "bytes.hpp"
@@ -65,10 +67,43 @@ bool is_failure_name(std::string_view name) noexcept {
     return name == "error" || name == "response.failed" || name == "thread.run.failed";
 }
 
+bool is_preamble_name(std::string_view name) noexcept {
+    for (const std::string_view word : {"response.created", "response.queued", "response.in_progress", "keepalive",
+                                        "keep-alive", "heartbeat", "ping"})
+        if (name == word) return true;
+    return false;
+}
+
+bool is_empty_array(std::string_view raw) noexcept {
+    return !raw.empty() && raw.front() == '[' && text::trim(raw.substr(1)) == "]";
+}
+
 }  // namespace
 
 bool is_error_event(std::string_view name, std::string_view data) noexcept {
     return is_failure_name(name) || has_top_level_error(data);
+}
+
+event_meaning meaning_of(std::string_view name, std::string_view data) noexcept {
+    if (is_failure_name(name)) return event_meaning::error;
+    if (is_preamble_name(name) || text::trim(data).empty() || data == "[DONE]") return event_meaning::nothing;
+    json_query q;
+    const auto error = q.want("error"), type = q.want("type"), choices = q.want("choices"), usage = q.want("usage"),
+               filter = q.want("prompt_filter_results"), older_filter = q.want("prompt_annotations");
+    // What is no JSON, or is cut, is the client's to see; only a failure must not pass for that reason.
+    if (scan_json_object(data, q) != json_error::none)
+        return has_top_level_error(data) ? event_meaning::error : event_meaning::something;
+    if (q[error].present() && q[error].kind != json_kind::null) return event_meaning::error;
+    if (q[type].kind == json_kind::string) {
+        const auto word = q[type].raw.substr(1, q[type].raw.size() - 2);
+        if (is_failure_name(word)) return event_meaning::error;
+        if (is_preamble_name(word)) return event_meaning::nothing;
+    }
+    const bool no_choices =
+        q[choices].present() ? is_empty_array(q[choices].raw) : q[filter].present() || q[older_filter].present();
+    if ((name.empty() && q.members() == 0) || (no_choices && q[usage].kind != json_kind::object))
+        return event_meaning::nothing;
+    return event_meaning::something;
 }
 
 std::string_view response_id_of(std::string_view data) noexcept {
@@ -123,11 +158,9 @@ void sse_scanner::line_part(std::string_view part) noexcept {
                                     : line_kind::other;
         value_started_ = false;
         if (kind_ == line_kind::data) {
-            if (has_data_) {
-                keep_first("\n");
-                usage_.cut();
-            }
-            if (usage_.wants_text()) usage_.event_name({name_.data(), name_size_});
+            // The lines of one event are one text.
+            if (has_data_) value_part("\n");
+            else if (usage_.wants_text()) usage_.event_name({name_.data(), name_size_});
             has_data_ = true;
         }
         if (kind_ == line_kind::event) name_size_ = 0;
@@ -153,12 +186,28 @@ void sse_scanner::value_part(std::string_view part) noexcept {
     std::memcpy(line_.data() + line_size_, part.data(), n);
     line_size_ = static_cast<std::uint16_t>(line_size_ + n);
     keep_first(part);
+    if (start_data_ != nullptr) keep_start(part);
     usage_.feed(part);
 }
 
+void sse_scanner::watch_start(std::string* data) {
+    start_data_ = data;
+    if (data != nullptr) data->clear();
+}
+
+void sse_scanner::keep_start(std::string_view part) noexcept {
+    const auto n = std::min(part.size(), start_bytes - std::min(start_bytes, start_data_->size()));
+    try {
+        start_data_->append(part.substr(0, n));
+    } catch (const std::bad_alloc&) {
+        start_ = event_meaning::something;  // the answer goes on unjudged
+        start_data_ = nullptr;
+    }
+}
+
 void sse_scanner::keep_first(std::string_view part) noexcept {
-    if (events_ >= first_events) return;
-    auto& e = first_[events_];
+    if (events_ > 0) return;
+    auto& e = first_;
     const auto n = std::min(part.size(), e.data.size() - e.data_size);
     std::memcpy(e.data.data() + e.data_size, part.data(), n);
     e.data_size = static_cast<std::uint16_t>(e.data_size + n);
@@ -172,7 +221,6 @@ void sse_scanner::end_line() noexcept {
     }
     // A line without a colon is a field with an empty value.
     if (kind_ == line_kind::unknown && std::string_view(field_.data(), field_size_) == "data") has_data_ = true;
-    if (kind_ == line_kind::data) usage_.cut();
     has_lines_ = true;
     line_empty_ = true;
     kind_ = line_kind::unknown;
@@ -181,11 +229,11 @@ void sse_scanner::end_line() noexcept {
 
 void sse_scanner::end_event() noexcept {
     if (has_data_) {
-        if (events_ < first_events) {
-            auto& e = first_[events_];
-            std::memcpy(e.name.data(), name_.data(), name_size_);
-            e.name_size = name_size_;
-            e.complete = true;
+        usage_.cut();
+        if (events_ == 0) {
+            std::memcpy(first_.name.data(), name_.data(), name_size_);
+            first_.name_size = name_size_;
+            first_.complete = true;
         }
         judge_event();
         ++events_;
@@ -197,6 +245,11 @@ void sse_scanner::end_event() noexcept {
 
 void sse_scanner::judge_event() noexcept {
     const std::string_view name(name_.data(), name_size_), data(line_.data(), line_size_);
+    if (start_data_ != nullptr) {
+        start_ = meaning_of(name, *start_data_);
+        if (start_ != event_meaning::error) start_data_->clear();
+        if (start_ != event_meaning::nothing) start_data_ = nullptr;
+    }
     if (events_ == 0 || numbered_) {
         if (const auto n = number_of(value_of(data, "\"sequence_number\""))) {
             numbered_ = true;
@@ -219,12 +272,10 @@ sse_position sse_scanner::position() const noexcept {
     return has_lines_ ? sse_position::between_lines : sse_position::boundary;
 }
 
-sse_scanner::event sse_scanner::first(std::size_t i) const noexcept {
-    if (i >= first_events) return {};
-    const auto& e = first_[i];
-    const bool running = !e.complete && i == events_;
+sse_scanner::event sse_scanner::first() const noexcept {
+    const auto& e = first_;
     const std::string_view name =
-        running ? std::string_view(name_.data(), name_size_) : std::string_view(e.name.data(), e.name_size);
+        !e.complete ? std::string_view(name_.data(), name_size_) : std::string_view(e.name.data(), e.name_size);
     return {name, {e.data.data(), e.data_size}, e.truncated, e.complete};
 }
 

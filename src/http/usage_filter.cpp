@@ -1,6 +1,7 @@
 #include <spillway/http/usage_filter.hpp>
 
 #include <algorithm>
+#include <vector>
 
 #include <spillway/http/json_scan.hpp>
 
@@ -15,7 +16,8 @@ constexpr std::size_t kept_capacity = 4096;  // longer memory is given back afte
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 constexpr std::string_view usage_name = "\"usage\"";
 
-constexpr bool blank(char c) noexcept { return c == ' ' || c == '\t'; }
+// A line end is one where an event writes its data in several lines.
+constexpr bool blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
 
 std::size_t skip_blanks(std::string_view s, std::size_t at) noexcept {
     while (at < s.size() && blank(s[at])) ++at;
@@ -82,7 +84,7 @@ bool says_something(const json_member& m) noexcept {
 }  // namespace
 
 // The whole event, when it is to go; what is cut otherwise; nothing: from == to.
-usage_filter::cut usage_filter::judge(std::string_view event) noexcept {
+usage_filter::cut usage_filter::judge(std::string_view event) {
     const std::size_t length = event.ends_with("\r\n") ? event.size() - 1 : event.size();
     if (length > longest_event) return {};
     std::string_view data;
@@ -100,7 +102,8 @@ usage_filter::cut usage_filter::judge(std::string_view event) noexcept {
         // An LF behind a CR makes an empty line here, which does no harm.
         line = stop == end ? end : stop + 1;
     }
-    if (data_lines != 1 || data.empty()) return {};
+    if (data_lines > 1) return judge_lines(event);
+    if (data_lines == 0 || data.empty()) return {};
     const std::size_t begin = skip_blanks(data, 0);
     if (begin == data.size() || data[begin] != '{') return {};
     cut c = judge_data(data);
@@ -108,6 +111,41 @@ usage_filter::cut usage_filter::judge(std::string_view event) noexcept {
     if (c.to > data.size()) return {0, event.size()};
     const auto offset = static_cast<std::size_t>(data.data() - event.data());
     return {offset + c.from, offset + c.to};
+}
+
+// An event of several data lines, which are one text. Azure writes none, so this may cost a copy. What is cut may
+// reach over line ends: what is left of the lines is joined.
+usage_filter::cut usage_filter::judge_lines(std::string_view event) {
+    struct piece {
+        std::size_t in_text, in_event;
+    };
+    std::string text;
+    std::vector<piece> pieces;
+    for (std::size_t at = first_ && event.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+         at < event.size();) {
+        const std::size_t stop = std::min(event.find_first_of("\r\n", at), event.size());
+        const std::string_view line = event.substr(at, stop - at);
+        if (line.starts_with("data:")) {
+            const std::size_t begin = line.size() > 5 && line[5] == ' ' ? 6 : 5;
+            if (!pieces.empty()) text += '\n';
+            pieces.push_back({text.size(), at + begin});
+            text += line.substr(begin);
+        }
+        at = stop + 1;
+    }
+    const std::size_t begin = skip_blanks(text, 0);
+    if (begin == text.size() || text[begin] != '{') return {};
+    const member_place usage = find_usage(text);
+    if (usage.value >= text.size() || text[usage.value] != '{') return {};
+    const cut c = judge_data(text);
+    if (c.from == c.to) return {};
+    if (c.to > text.size()) return {0, event.size()};
+    const auto place = [&](std::size_t n) {
+        auto p = pieces.back();
+        for (std::size_t i = pieces.size(); i-- > 0 && p.in_text > n;) p = pieces[i];
+        return p.in_event + (n - p.in_text);
+    };
+    return {place(c.from), place(c.to)};
 }
 
 // As above, with an end behind the data for the whole event.

@@ -93,6 +93,7 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
     // A refusal may come before everything was taken; reading tells.
     if (!r.ok() && r.status != io_status::closed && r.status != io_status::failed) co_return failed(r);
     constexpr std::size_t most_head = 64 * 1024;
+    std::size_t interim = 0;
     std::string got;
     const cleansed_at_end wipe{got};
     char room[8192];
@@ -100,6 +101,7 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
     std::size_t head_end = http::npos;
     while (head_end == http::npos) {
         r = co_await c.io.read_some(room, deadline, by);
+        if (r.ok() && clock::now() >= deadline) r.status = io_status::timed_out;  // bytes without end are no answer
         if (!r.ok()) co_return failed(r);
         got.append(room, r.bytes);
         while ((head_end = http::find_head_end(got)) != http::npos) {
@@ -107,6 +109,7 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
                                                     {most_head, http::field_table::capacity}, false, parsed);
             if (error != http::head_error::none) co_return failed("FetchFailed", "the answer is no HTTP");
             if (parsed.status >= 200) break;
+            if (++interim > http::most_interim_heads) co_return failed("FetchFailed", "interim answers without end");
             got.erase(0, head_end);
         }
         if (head_end == http::npos && got.size() > most_head)
@@ -125,6 +128,7 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
             if (!body.finish()) co_return failed(r);
             break;
         }
+        if (r.ok() && clock::now() >= deadline) r.status = io_status::timed_out;
         if (!r.ok()) co_return failed(r);
         body.feed(std::string_view(room, r.bytes), take);
     }

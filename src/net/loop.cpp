@@ -77,6 +77,7 @@ void watch::on_events(std::uint32_t events) noexcept {
     }
     if (!read) return;
     if (reader_.waiting()) reader_.complete(wake::ready);
+    else if (reads_wake_writer_ && writer_.waiting()) writer_.complete(wake::ready);
     else if (on_idle != nullptr) on_idle(*this);
 }
 
@@ -113,11 +114,12 @@ void loop::remove(int fd, watch& w) noexcept {
 void loop::run() {
     while (!stopping_.load(std::memory_order_relaxed)) {
         const duration sleep = wheel_.until_next(now_);
-        const int timeout =
+        int timeout =
             sleep == duration::max()
                 ? -1
                 : static_cast<int>(
                       std::chrono::duration_cast<milliseconds>(sleep + milliseconds(1) - nanoseconds(1)).count());
+        if (!yielded_.empty()) timeout = 0;
         count_ = ::epoll_wait(epoll_, events_, batch, timeout);
         now_ = clock::now();
         const time_point began = now_;
@@ -127,9 +129,10 @@ void loop::run() {
             if (target == nullptr) posted = true;
             else if (target != this) static_cast<watch*>(target)->on_events(events_[current_].events);
         }
-        const bool had_events = count_ > 0;
+        const bool had_events = count_ > 0 || !yielded_.empty();
         current_ = count_ = 0;
         if (posted) run_posted();
+        if (!yielded_.empty()) run_yielded();
         wheel_.advance(now_);
         if (had_events) {
             now_ = clock::now();
@@ -150,6 +153,19 @@ void loop::run_posted() {
         work.swap(posted_);
     }
     for (auto& w : work) w();
+}
+
+// Those that yield again meanwhile have their turn in the next round.
+void loop::run_yielded() noexcept {
+    const std::size_t n = yielded_.size();
+    for (std::size_t i = 0; i < n; ++i)
+        if (auto* w = std::exchange(yielded_[i], nullptr)) w->complete(wake::ready);
+    yielded_.erase(yielded_.begin(), yielded_.begin() + static_cast<std::ptrdiff_t>(n));
+}
+
+void loop::forget_yielded(const waiter& w) noexcept {
+    for (auto& y : yielded_)
+        if (y == &w) y = nullptr;
 }
 
 void loop::stop() noexcept {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <system_error>
 
 #include <spillway/net/peer_name.hpp>
 
@@ -38,6 +39,20 @@ struct addresses_awaiter {
 connect_error error_of(io_status s, connect_error otherwise) {
     if (s == io_status::timed_out) return connect_error::timed_out;
     return s == io_status::interrupted ? connect_error::interrupted : otherwise;
+}
+
+// Whether this machine refuses, not the peer. EAGAIN is what connect() says when its routing cache is full.
+connect_error error_of(int code) noexcept {
+    switch (code) {
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+        case ENOSPC:
+        case EADDRNOTAVAIL:
+        case EAGAIN: return connect_error::local;
+        default: return connect_error::connect;
+    }
 }
 
 }  // namespace
@@ -181,7 +196,7 @@ task<connect_result> upstream::open(duration connect_timeout, interrupt* by) {
             co_return out;
         }
         c->io.close();
-        if (out.error == connect_error::interrupted) break;
+        if (out.error == connect_error::interrupted || out.error == connect_error::local) break;
     }
     if (out.error == connect_error::none) out.error = connect_error::timed_out;
     ++counters_.failed;
@@ -192,14 +207,20 @@ task<connect_error> upstream::open_one(upstream_connection& c, const address& a,
                                        std::string& detail) {
     const int fd = ::socket(a.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        detail = std::string("socket: ") + std::strerror(errno);
-        co_return connect_error::connect;
+        const int code = errno;
+        detail = std::string("socket: ") + std::strerror(code);
+        co_return error_of(code);
     }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     const int failed = ::connect(fd, a.data(), a.size()) == 0 ? 0 : errno;
-    c.io.open(fd);
+    try {
+        c.io.open(fd);
+    } catch (const std::system_error& e) {  // the loop has no room for another descriptor
+        detail = e.what();
+        co_return error_of(e.code().value());
+    }
     if (failed == EINPROGRESS) {
         c.io.events().writable = false;
         const io_result r = co_await c.io.wait_for(io_status::would_write, deadline, by);
@@ -213,7 +234,7 @@ task<connect_error> upstream::open_one(upstream_connection& c, const address& a,
     if (error == 0) ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
         detail = a.to_string() + ": " + std::strerror(error);
-        co_return connect_error::connect;
+        co_return error_of(error);
     }
     if (to_.tls) co_return co_await start_tls(c, deadline, by, detail);
     co_return connect_error::none;

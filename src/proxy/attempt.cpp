@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include <spillway/core/header_rules.hpp>
 #include <spillway/core/told_time.hpp>
 #include <spillway/http/target.hpp>
@@ -10,16 +12,14 @@ namespace {
 using core::outcome;
 using core::outcome_kind;
 
-constexpr std::size_t error_body_bytes = 16 * 1024;  // read of a refusal before it is judged
-constexpr duration error_body_time = seconds(5);
-constexpr std::size_t held_bytes = 64 * 1024;  // of a stream's start before it is committed unseen
-constexpr duration held_time = milliseconds(250);
+constexpr std::size_t head_bytes = 64 * 1024;  // of an answer, one interim head or the last
 
 outcome_kind kind_of(net::connect_error e) {
     switch (e) {
         case net::connect_error::dns: return outcome_kind::dns_failed;
         case net::connect_error::tls: return outcome_kind::tls_failed;
         case net::connect_error::interrupted: return outcome_kind::client_left;
+        case net::connect_error::local: return outcome_kind::local_shortage;
         default: return outcome_kind::connect_failed;
     }
 }
@@ -37,6 +37,7 @@ outcome failed(outcome_kind kind) {
 net::task<outcome> exchange::attempt(const core::action& a) {
     const backend& b = the_pool().backends[a.backend];
     serving_ = &b;
+    forget_answer();
     const bool first = attempts_ == 0;
     attempts_ = machine_->attempts();
     attempt_began_ = clock::now();
@@ -64,23 +65,31 @@ net::task<outcome> exchange::attempt(const core::action& a) {
         if (a.renew_credential) co_await renew_token(b, a.first_byte_deadline);
         if (!token_at_hand(b)) co_await await_token(b, a.first_byte_deadline);
         if (session_.left().fired()) co_return failed(outcome_kind::client_left);
-        if (!token_at_hand(b)) co_return failed(outcome_kind::no_credential);
+        if (!token_at_hand(b)) {
+            give_back_unused();
+            co_return failed(outcome_kind::no_credential);
+        }
     }
-    compose_request(b);
+    if (!compose_request(b)) {
+        give_back_unused();
+        worker_.alarm("instance " + snapshot_->shared->instances[b.instance].name +
+                      ": no request can be written for it; look for blanks and control characters in its credential, "
+                      "endpoint, api_version and deployments");
+        co_return failed(outcome_kind::not_composed);
+    }
     const net::io_result sent = co_await send_request(b, a.first_byte_deadline);
     if (sent.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
     // A backend may refuse before it has read everything: what it said counts, not that the sending broke off.
     outcome o = co_await read_answer_head(a.first_byte_deadline, sent.ok());
     if (o.kind != outcome_kind::response) co_return o;
-    if (o.status >= 400) {
-        co_await read_refusal(o);
-    } else if (streams_) {
-        co_await judge_stream_start(o);
-    }
+    if (o.status >= 400) co_await read_refusal(o);
+    else if (is_event_stream()) co_await judge_stream_start(o, a.first_byte_deadline);
+    else if (body_start() != body_begins::begun) co_await await_body(o);
     co_return o;
 }
 
-void exchange::compose_request(const backend& b) {
+// False: the head would not be one.
+bool exchange::compose_request(const backend& b) {
     auto& s = *scratch_;
     const instance& i = snapshot_->shared->instances[b.instance];
     s.out.clear();
@@ -89,12 +98,13 @@ void exchange::compose_request(const backend& b) {
     if (usage_.capture) usage_.capture->answer.clear();
     core::append_upstream_target(s.target, classified_, i.path_prefix, b.deployment, query_, i.pinned_api_version);
     // Only what is known to be allowed goes out, so this is an upper bound: the client's head and our own fields.
-    http::head_writer w(
-        s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + auth_value(b, i).size() + 512));
+    const auto auth = auth_name(i);
+    http::head_writer w(s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + auth.size() +
+                                      auth_value(b, i).size() + 512));
     w.request_line(s.request.method, s.target);
     w.field(http::field_id::host, i.host_field);
     const std::size_t secret_begin = w.written().size();
-    w.field(auth_name(i), auth_value(b, i));
+    if (!auth.empty()) w.field(auth, auth_value(b, i));
     const std::size_t secret_end = w.written().size();
     core::outgoing_fields allowed;
     for (const auto& f : s.request.fields)
@@ -112,9 +122,13 @@ void exchange::compose_request(const backend& b) {
     w.field(http::field_id::accept_encoding, "identity");
     if (has_body_) w.field(http::field_id::content_length, outgoing_body_bytes(b));
     w.end();
-    if (!w.ok()) throw std::runtime_error("request head does not fit");
+    if (!w.ok()) {
+        ::explicit_bzero(const_cast<char*>(w.written().data()), w.written().size());
+        return false;
+    }
     s.out.commit(w.written().size());
     secret_in_out_ = {secret_begin, secret_end - secret_begin};
+    return true;
 }
 
 // Whether this backend is to tell the usage of a stream whose client did not ask. Older versions of the API refuse
@@ -161,14 +175,13 @@ std::size_t exchange::outgoing_body_bytes(const backend& b) const noexcept {
 // Head and a small body leave in one write, and so in one TLS record.
 net::task<net::io_result> exchange::send_request(const backend& b, time_point deadline) {
     auto& s = *scratch_;
-    auto& up = connection_->io;
     const auto pieces = outgoing_body(b);
     std::size_t next = 0;
     while (next < pieces.size() && s.out.size() + pieces[next].size() <= net::slab_pool::small - 512)
         s.out.append(pieces[next++]);
-    net::io_result r = co_await up.write_all(s.out.view(), deadline, &session_.left());
+    net::io_result r = co_await send_piece(s.out.view(), deadline);
     for (; next < pieces.size() && r.ok(); ++next)
-        if (!pieces[next].empty()) r = co_await up.write_all(pieces[next], deadline, &session_.left());
+        if (!pieces[next].empty()) r = co_await send_piece(pieces[next], deadline);
     // The buffer goes back to be used for something else.
     const auto sent = s.out.view();
     const auto [at, size] = std::exchange(secret_in_out_, {});
@@ -176,57 +189,111 @@ net::task<net::io_result> exchange::send_request(const backend& b, time_point de
     co_return r;
 }
 
+// As stream::write_all, but while the backend takes no more it is listened to: who has answered already will not take
+// the rest, and waiting for that would last until the first byte's deadline.
+net::task<net::io_result> exchange::send_piece(std::string_view bytes, time_point deadline) {
+    auto& up = connection_->io;
+    for (;;) {
+        net::io_result r = up.try_write(bytes);
+        if (r.ok()) {
+            bytes.remove_prefix(r.bytes);
+            if (bytes.empty()) co_return r;
+            continue;
+        }
+        if (!r.waits()) co_return r;
+        const hearing heard = hear_early_answer();
+        if (heard == hearing::answered) co_return net::io_result{net::io_status::closed};
+        auto& events = up.events();
+        net::wake w{};
+        if (r.status == net::io_status::would_read) w = co_await events.wait_readable(deadline, &session_.left());
+        else if (heard == hearing::full) w = co_await events.wait_writable(deadline, &session_.left());
+        else w = co_await events.wait_either(deadline, &session_.left());
+        if (w == net::wake::timed_out) co_return net::io_result{net::io_status::timed_out};
+        if (w == net::wake::interrupted) co_return net::io_result{net::io_status::interrupted};
+    }
+}
+
+// Takes in what the backend says while it is still being sent to. Answered: a refusal has begun, the answer is there
+// as a whole, or there will be none. An answer with a good status may well be written while the request is read.
+exchange::hearing exchange::hear_early_answer() {
+    auto& s = *scratch_;
+    auto& up = connection_->io;
+    while (up.events().readable || up.buffered()) {
+        if (s.answer.size() > head_bytes) return hearing::full;
+        const bool has_head = answer_head_bytes_ > 0;
+        const net::io_result r = up.try_read(has_head ? more_room() : s.answer.prepare(4096));
+        if (r.waits()) return hearing::silence;
+        if (!r.ok()) return hearing::answered;
+        if (s.answer.empty()) first_byte_at_ = clock::now();
+        s.answer.commit(r.bytes);
+        const bool found = has_head || find_answer_head() != head_search::missing;
+        if (!found) continue;
+        if (answer_head_bytes_ == 0 || s.response.status >= 300) return hearing::answered;
+        http::body_scanner whole(s.response);
+        if (whole.done() || whole.feed(s.answer.view().substr(answer_head_bytes_)).done) return hearing::answered;
+    }
+    return hearing::silence;
+}
+
+// Looks for the answer's head in what has come, and forgets interim answers in front of it.
+exchange::head_search exchange::find_answer_head() {
+    auto& s = *scratch_;
+    std::size_t end = http::npos;
+    while ((end = http::find_head_end(s.answer.view(), head_searched_)) != http::npos) {
+        const auto error = http::parse_response(s.answer.view().substr(0, end),
+                                                {head_bytes, http::field_table::capacity}, false, s.response);
+        if (error != http::head_error::none || s.response.status == 101) return head_search::bad;
+        if (s.response.status >= 200) {
+            answer_head_bytes_ = end;
+            return head_search::found;
+        }
+        if (++interim_heads_ > http::most_interim_heads) return head_search::bad;
+        s.answer.consume(end);
+        head_searched_ = 0;
+    }
+    head_searched_ = s.answer.size();
+    return head_searched_ > head_bytes ? head_search::bad : head_search::missing;
+}
+
+// Before an attempt: nothing of an earlier one may be taken for its answer, or for leave to use its connection again.
+void exchange::forget_answer() noexcept {
+    scratch_->answer.clear();
+    answer_body_ = http::body_scanner();
+    answer_head_bytes_ = head_searched_ = interim_heads_ = fed_ = forwardable_ = 0;
+    surplus_ = upstream_keeps_ = false;
+    events_.reset();
+}
+
 net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all) {
     auto& s = *scratch_;
     auto& up = connection_->io;
-    s.answer.clear();
-    std::size_t seen = 0, end = http::npos;
-    for (;;) {
+    head_search search = answer_head_bytes_ > 0 ? head_search::found : head_search::missing;
+    if (search == head_search::missing && !s.answer.empty()) search = find_answer_head();
+    while (search == head_search::missing) {
         const auto room = s.answer.prepare(s.answer.held() && s.answer.size() > 0 ? 4096 : net::slab_pool::small);
         net::io_result r = up.try_read(room);
         if (r.waits()) r = co_await up.read_some(room, deadline, &session_.left());
         if (r.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
         if (r.status == net::io_status::timed_out) co_return failed(outcome_kind::first_byte_timeout);
         if (!r.ok()) {
-            const bool stale = s.answer.empty() && connection_->reused();
+            const bool stale = s.answer.empty() && interim_heads_ == 0 && connection_->reused();
             co_return failed(stale ? outcome_kind::stale_connection : outcome_kind::reset_before_head);
         }
         if (s.answer.empty()) first_byte_at_ = clock::now();
         s.answer.commit(r.bytes);
-        while ((end = http::find_head_end(s.answer.view(), seen)) != http::npos) {
-            const auto error = http::parse_response(s.answer.view().substr(0, end),
-                                                    {64 * 1024, http::field_table::capacity}, false, s.response);
-            if (error != http::head_error::none || s.response.status == 101)
-                co_return failed(outcome_kind::bad_response);
-            if (s.response.status >= 200) break;
-            s.answer.consume(end);  // an interim answer; the real one follows
-            seen = 0;
-        }
-        if (end != http::npos) break;
-        seen = s.answer.size();
-        if (seen > 64 * 1024) co_return failed(outcome_kind::bad_response);
+        search = find_answer_head();
     }
-    answer_head_bytes_ = end;
+    if (search == head_search::bad) co_return failed(outcome_kind::bad_response);
     answer_body_ = http::body_scanner(s.response);
-    fed_ = forwardable_ = 0;
-    surplus_ = false;
-    events_.reset();
-    // After a request that was cut short the connection is out of step, whatever the answer says.
-    upstream_keeps_ = s.response.keep_alive && sent_all;
+    // After a request that was cut short the connection is out of step, whatever the answer says. Nobody could tell
+    // bytes that follow an answer without a body from the next answer's.
+    upstream_keeps_ = s.response.keep_alive && sent_all && s.response.body != http::body_kind::none;
     outcome o;
     o.kind = outcome_kind::response;
     o.status = s.response.status;
     const auto& f = s.response.fields;
     using http::field_id;
-    core::throttle_fields t;
-    t.retry_after = f.value(field_id::retry_after);
-    t.retry_after_ms = f.value(field_id::retry_after_ms);
-    t.x_ms_retry_after_ms = f.value(field_id::x_ms_retry_after_ms);
-    t.date = f.value(field_id::date);
-    t.remaining_requests = f.value(field_id::x_ratelimit_remaining_requests);
-    t.remaining_tokens = f.value(field_id::x_ratelimit_remaining_tokens);
-    t.reset_requests = f.value(field_id::x_ratelimit_reset_requests);
-    t.reset_tokens = f.value(field_id::x_ratelimit_reset_tokens);
+    const core::throttle_fields t = throttle_fields();
     if (the_pool().shed && !t.remaining_tokens.empty())
         if (const auto left = text::parse_unsigned(t.remaining_tokens))
             serving_->state->tell_tokens(
@@ -240,97 +307,15 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
     co_return o;
 }
 
-// Feeds what has come of the body to the scanners, once.
-void exchange::feed_answer() {
-    const auto bytes = scratch_->answer.view().substr(answer_head_bytes_ + fed_);
-    if (bytes.empty() || answer_body_.done()) return;
-    const auto scan = scan_answer(bytes);
-    fed_ += scan.consumed;
-    forwardable_ += scan.forward;
-    surplus_ = surplus_ || scan.consumed < bytes.size();
-}
-
-// Room for more of the answer. Growing moves what is there, and the head's fields are views into it.
-std::span<char> exchange::more_room() {
-    auto& s = *scratch_;
-    const char* before = s.answer.view().data();
-    const auto room = s.answer.prepare(4096);
-    if (s.answer.view().data() != before)
-        http::parse_response(s.answer.view().substr(0, answer_head_bytes_), {64 * 1024, http::field_table::capacity},
-                             false, s.response);
-    return room;
-}
-
-// A refusal is read whole when it is small: its code may matter, and its connection can be used again.
-net::task<void> exchange::read_refusal(outcome& o) {
-    auto& s = *scratch_;
-    const time_point until = worker_.now() + error_body_time;
-    feed_answer();
-    while (!answer_body_.done() && !answer_body_.failed() &&
-           s.answer.size() - answer_head_bytes_ < error_body_bytes) {
-        const auto room = more_room();
-        const net::io_result r = co_await connection_->io.read_some(room, until, &session_.left());
-        if (!r.ok()) {
-            if (r.status == net::io_status::interrupted) o.kind = outcome_kind::client_left;
-            if (r.status == net::io_status::closed) answer_body_.finish();
-            break;
-        }
-        s.answer.commit(r.bytes);
-        feed_answer();
-    }
-    const auto body = s.answer.view().substr(answer_head_bytes_);
-    if (o.status == 401) note_challenge();
-    o.deployment_not_found = o.status == 404 && body.find("DeploymentNotFound") != std::string_view::npos;
-}
-
-// Holds the head of a stream until its first event has shown that it is no error in disguise. Costs nothing on
-// healthy streams, whose first event comes with the head or right after it; bounded in bytes and, once something
-// came, in time.
-net::task<void> exchange::judge_stream_start(outcome& o) {
-    auto& s = *scratch_;
-    if (s.response.status != 200) co_return;
-    const auto type = s.response.fields.value(http::field_id::content_type);
-    if (!type.empty() && !text::istarts_with(type, "text/event-stream")) co_return;
-    events_ = std::make_unique<http::sse_scanner>();
-    usage_.text.clear();
-    watch_answer();
-    feed_answer();
-    time_point until = worker_.now() + idle_timeout_;
-    while (!answer_body_.done() && !answer_body_.failed() && s.answer.size() - answer_head_bytes_ < held_bytes) {
-        if (stream_start_known()) break;
-        if (events_->events() > 0) until = std::min(until, worker_.now() + held_time);
-        const auto room = more_room();
-        const net::io_result r = co_await connection_->io.read_some(room, until, &session_.left());
-        if (r.status == net::io_status::interrupted) {
-            o.kind = outcome_kind::client_left;
-            co_return;
-        }
-        if (r.status == net::io_status::timed_out && events_->events() > 0) break;
-        if (!r.ok()) {
-            if (r.status == net::io_status::closed && answer_body_.finish()) break;
-            o.kind = r.status == net::io_status::timed_out ? outcome_kind::first_byte_timeout
-                                                           : outcome_kind::reset_before_head;
-            co_return;
-        }
-        s.answer.commit(r.bytes);
-        feed_answer();
-    }
-    for (std::size_t n = 0; n < std::min<std::size_t>(events_->events(), 2); ++n)
-        if (const auto e = events_->first(n); http::is_error_event(e.name, e.data))
-            o.kind = outcome_kind::stream_began_with_error;
-}
-
-// Responses streams begin with response.created whatever follows, so there the second event decides.
-bool exchange::stream_start_known() const noexcept {
-    const auto n = events_->events();
-    if (n == 0) return false;
-    return stream_family_ != http::stream_family::responses || n >= 2 || events_->first(0).name != "response.created";
-}
-
 // After an attempt whose answer is not the client's.
 void exchange::finish_refused() noexcept {
     if (!connection_) return;
     finish_upstream(answer_body_.done() && !surplus_);
+}
+
+// Nothing was sent on it.
+void exchange::give_back_unused() noexcept {
+    snapshot_->upstreams[serving_->instance]->release(std::move(connection_), true);
 }
 
 void exchange::finish_upstream(bool in_step) noexcept {

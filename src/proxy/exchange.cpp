@@ -37,6 +37,8 @@ void scratch::clear() noexcept {
     out.reset();
     answer.reset();
     target.clear();
+    start.clear();
+    if (start.capacity() > 4096) start = std::string();
     request.fields.clear();
 }
 
@@ -68,7 +70,8 @@ net::task<bool> exchange::run() {
     }
     if (threw) {
         worker_.stats().exceptions.add();
-        session_.client().abort();
+        again = false;
+        co_await answer_exception();
     }
     settle_attempt();
     account();

@@ -4,6 +4,11 @@
 #include <spillway/proxy/exchange.hpp>
 
 namespace spillway::proxy {
+namespace {
+
+constexpr int most_records = 256;  // of TLS that one write joins
+
+}  // namespace
 
 // The answer is the client's from here on: nothing is repeated any more.
 net::task<bool> exchange::relay() {
@@ -15,10 +20,20 @@ net::task<bool> exchange::relay() {
     feed_answer();
     if (answer_body_.failed()) broken_why_ = "bad_framing";
     choose_framing();
-    compose_answer_head();
+    if (!compose_answer_head()) {
+        worker_.alarm("backend " + serving_->name + ": the head of its answer cannot be passed on");
+        drop_connection();
+        const fault why{
+            .code = "BadBackendAnswer",
+            .who = origin::upstream,
+            .status = 502,
+            .message = "The backend answered with a head that cannot be passed on. Tell the platform team."};
+        co_return co_await refuse(why);
+    }
     const std::string_view first = s.answer.view().substr(head_bytes, forwardable_);
     keep_client_ = keep_client_ && framing_ != framing::close;
     progress_ = progress::head_sent;
+    answer_begun_ = true;
     append_framed(s.out, first);
     if (answer_body_.done()) append_end(s.out);
     bytes_to_client_ += s.out.size();
@@ -58,11 +73,12 @@ void exchange::choose_framing() noexcept {
     }
 }
 
-void exchange::compose_answer_head() {
+bool exchange::compose_answer_head() {
     auto& s = *scratch_;
     const auto& from = s.response;
     s.out.clear();
-    http::head_writer w(s.out.prepare(answer_head_bytes_ + 2048 + serving_->name.size()));
+    http::head_writer w(s.out.prepare(answer_head_bytes_ + 2048 + serving_->name.size() + the_pool().name.size() +
+                                      snapshot_->shared->instances[serving_->instance].region.size()));
     w.status_line(from.status, from.reason);
     for (const auto& f : from.fields)
         if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f) &&
@@ -76,8 +92,9 @@ void exchange::compose_answer_head() {
     write_own_fields(w, from.fields.has(http::field_id::x_request_id));
     write_rate_fields(w);
     w.end();
-    if (!w.ok()) throw std::runtime_error("answer head does not fit");
+    if (!w.ok()) return false;
     s.out.commit(w.written().size());
+    return true;
 }
 
 // Appends body bytes in the framing of the client's side. They have been through answer_body_ already.
@@ -136,10 +153,18 @@ net::task<exchange::relay_end> exchange::pump() {
     auto& down = session_.client();
     net::buffer buffer(worker_.slabs());
     time_point idle_since = worker_.now();
+    net::turn turn;
     while (!answer_body_.done()) {
+        // Bytes without a pause must not keep everybody else on this worker waiting.
+        if ((up.events().readable || up.buffered()) && turn.spent()) {
+            const net::wake w = co_await net::yield(worker_.loop(), &session_.left());
+            if (w == net::wake::interrupted) co_return relay_end::client_left;
+            turn.renew();
+        }
         const auto room = buffer.prepare(net::slab_pool::small);
         net::io_result r = up.try_read(room);
         if (r.waits()) {
+            turn.renew();
             buffer.reset();
             const time_point idle_until = idle_since + idle_timeout_;
             const duration comments = session_.from().sse_keep_alive;
@@ -171,7 +196,7 @@ net::task<exchange::relay_end> exchange::pump() {
         idle_since = worker_.now();
         // Records that TLS has taken in already go out in the same write.
         std::size_t got = r.bytes;
-        while (got < room.size() && up.buffered()) {
+        for (int records = 0; got < room.size() && up.buffered() && records < most_records; ++records) {
             r = up.try_read(room.subspan(got));
             if (!r.ok()) break;
             got += r.bytes;
@@ -192,6 +217,7 @@ net::task<exchange::relay_end> exchange::pump() {
             if (w.ok()) out.remove_prefix(w.bytes);
             if (w.ok() || w.waits()) w = co_await down.write_all(out, write_deadline(), &session_.left());
             if (!w.ok()) co_return relay_end::client_left;
+            turn.renew();
             // Time that the client took is not the backend's silence.
             idle_since = worker_.now();
         }
@@ -244,7 +270,7 @@ net::task<bool> exchange::end_broken_answer() {
         http::stream_error e;
         e.message = "The backend's answer broke off. What has arrived is incomplete; send the request again.";
         e.sequence_number = events_->next_sequence_number();
-        if (events_->events() > 0) e.response_id = http::response_id_of(events_->first(0).data);
+        if (events_->events() > 0) e.response_id = http::response_id_of(events_->first().data);
         http::append_stream_error(text, stream_family_, e);
         net::buffer out(worker_.slabs());
         append_inserted(out, text);
@@ -257,6 +283,30 @@ net::task<bool> exchange::end_broken_answer() {
     }
     session_.client().abort();
     co_return false;
+}
+
+// An exception is the gateway's own fault, and is told as one as long as nothing has been said.
+net::task<void> exchange::answer_exception() {
+    drop_connection();
+    bool told = false;
+    if (!answer_begun_ && scratch_ && !session_.left().fired()) {
+        // Nobody knows how much of the request has been read.
+        keep_client_ = false;
+        request_read_ = true;
+        try {
+            const fault why{.code = "InternalError",
+                            .who = origin::gateway,
+                            .status = 500,
+                            .message =
+                                "The gateway failed. Send the request again, and tell the platform team when "
+                                "this stays."};
+            co_await refuse(why);
+            told = true;
+        } catch (const std::exception&) {
+            told = false;
+        }
+    }
+    if (!told) session_.client().abort();
 }
 
 bool exchange::lost_client() noexcept {

@@ -63,6 +63,7 @@ net::task<bool> exchange::send_local(int status, std::string_view content_type, 
     out.append(extra_fields);
     out.append("\r\n");
     if (!head_request_) out.append(body);
+    answer_begun_ = true;
     const net::io_result r = co_await session_.client().write_all(out.view(), write_deadline(), &session_.left());
     if (!r.ok()) co_return lost_client();
     bytes_to_client_ += out.size();

@@ -14,6 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string text, text_split;
     whole->want_text(&text, 4096);
     split->want_text(&text_split, 4096);
+    std::string start, start_split;
+    whole->watch_start(&start);
+    split->watch_start(&start_split);
     whole->feed(all);
     for (std::size_t i = 0; i < all.size(); i += 1 + i % 3) split->feed(std::string_view(all).substr(i, 1 + i % 3));
     const auto same = [](const sse_scanner& a, const sse_scanner& b) {
@@ -21,11 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                a.terminal_is_error() == b.terminal_is_error() && a.sequence_number() == b.sequence_number() &&
                a.position() == b.position() && a.usage().json() == b.usage().json() &&
                a.usage().model() == b.usage().model() && a.usage().text_bytes() == b.usage().text_bytes() &&
-               a.first(0).data == b.first(0).data && a.first(0).name == b.first(0).name &&
-               a.first(1).data == b.first(1).data;
+               a.first().data == b.first().data && a.first().name == b.first().name && a.start() == b.start();
     };
-    if (!same(*whole, *split) || text != text_split) std::abort();
-    is_error_event(whole->first(0).name, whole->first(0).data);
-    response_id_of(whole->first(0).data);
+    if (!same(*whole, *split) || text != text_split || start != start_split) std::abort();
+    is_error_event(whole->first().name, whole->first().data);
+    response_id_of(whole->first().data);
     return 0;
 }

@@ -7,13 +7,17 @@
 
 namespace spillway::core {
 
-// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment does.
+// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment and aoai-deployment do.
 bool names_deployment(std::string_view name) noexcept;
 
 // Query parameters that do.
-inline constexpr std::string_view deployment_params[] = {"deployment", "deployment-id", "model"};
+inline constexpr std::string_view deployment_params[] = {
+    "deployment",      "deployment-id",  "deployment_id", "deploymentid", "deployment-name",
+    "deployment_name", "deploymentname", "engine",        "model",
+};
 
-// Whether a field of the backend's answer is the client's. Fields that frame the message are written anew.
+// Whether a field of the backend's answer is the client's. Fields that frame the message are written anew; what
+// leads to the instance (Location, Link, Alt-Svc ...) or gives orders to browsers and proxies stays here.
 bool relayed_to_client(http::field_id id, std::string_view name) noexcept;
 
 // Whether a field of the backend's answer tells of its own rate limits: a client with a quota is told of that

@@ -18,12 +18,19 @@ enum class sse_position : std::uint8_t {
     inside_line,    // nothing can be put in without breaking the line
 };
 
+// What an event at the start of a stream says about the answer.
+enum class event_meaning : std::uint8_t {
+    nothing,    // a preamble, or a sign of life: whatever may follow
+    something,  // the answer has begun, or its end is said
+    error,      // the answer has failed
+};
+
 // Reads a stream of server-sent events in passing: payload slices in any split, line ends \n, \r\n and \r, lines of
 // any length. Keeps only what is named below; never delays a byte.
 class sse_scanner {
 public:
-    static constexpr std::size_t first_events = 2;
-    static constexpr std::size_t first_bytes = 1024;  // kept of each of the first events' data
+    static constexpr std::size_t first_bytes = 1024;       // kept of the first event's data
+    static constexpr std::size_t start_bytes = 64 * 1024;  // see watch_start
     static constexpr std::size_t name_bytes = 64;
     static constexpr std::size_t line_bytes = 192;  // looked at of each data line
 
@@ -41,8 +48,14 @@ public:
 
     // Complete events with data so far. Comments are no events.
     std::uint64_t events() const noexcept { return events_; }
-    // The i-th event of the stream (0 or 1), as far as it has come.
-    event first(std::size_t i) const noexcept;
+    // The first event of the stream, as far as it has come.
+    event first() const noexcept;
+
+    // From here on each event is judged until one means something; `data` holds what the running event has brought,
+    // whole up to start_bytes, and at last that of an error event. It must live until watch_start(nullptr). For a
+    // stream that has not begun yet.
+    void watch_start(std::string* data);
+    event_meaning start() const noexcept { return start_; }
 
     // A terminal event has passed: [DONE], response.completed, .failed, .incomplete, error, done, or an error object.
     bool terminal() const noexcept { return terminal_ != outcome::open; }
@@ -65,6 +78,7 @@ private:
     void line_part(std::string_view part) noexcept;
     void value_part(std::string_view part) noexcept;
     void keep_first(std::string_view part) noexcept;
+    void keep_start(std::string_view part) noexcept;
     void end_line() noexcept;
     void end_event() noexcept;
     void judge_event() noexcept;
@@ -79,7 +93,8 @@ private:
     };
 
     usage_tap usage_;
-    std::array<kept_event, first_events> first_;
+    kept_event first_;
+    std::string* start_data_{nullptr};
     std::array<char, name_bytes> name_{};  // of the running event
     std::array<char, line_bytes> line_{};  // front of the running event's data
     std::array<char, 8> field_{};          // front of the running line, until its colon is known
@@ -91,6 +106,7 @@ private:
     std::uint8_t mark_{0};  // bytes of a byte order mark seen at the very front
     line_kind kind_{line_kind::unknown};
     outcome terminal_{outcome::open};
+    event_meaning start_{event_meaning::nothing};
     bool line_empty_{true};      // no byte of the running line has come
     bool value_started_{false};  // the one blank after the colon is gone
     bool pending_cr_{false};
@@ -99,6 +115,11 @@ private:
     bool numbered_{false};   // the stream carries sequence numbers
     bool started_{false};
 };
+
+// What an event says before the answer has begun. Nothing: comments never get here; `response.created`, `.queued` and
+// `.in_progress`, keep-alives, [DONE], an object without members, and Azure's chunk without choices (the results of
+// the prompt's filter). Error: as is_error_event, and by `type` where the event has no name. `data` is whole.
+event_meaning meaning_of(std::string_view name, std::string_view data) noexcept;
 
 // Whether an event tells of a failed answer: `event: error`, response.failed, thread.run.failed, or a top-level
 // "error" member that is not null in its (possibly cut) data.

@@ -15,7 +15,8 @@ namespace spillway::http {
 //  that
 //    would have come anyway (results of the prompt's filter, an error), only its `usage` is taken out;
 //  - `"usage":null` of the other chunks is taken out together with its comma.
-// Everything else passes as it is: comments, [DONE], events of several data lines, usage beside choices (a backend
+// An event may write its data in several lines; only a null in such a one stays.
+// Everything else passes as it is: comments, [DONE], usage beside choices (a backend
 // that does so does it unasked), what is no JSON. An event that lies whole in a slice is not copied; a part of one is
 // held until its end, of which no byte waits longer, and an event of more than `longest_event` bytes passes
 // untouched.
@@ -62,7 +63,8 @@ private:
     void run(std::string_view payload, piece_sink out);
     void flush(piece_sink out);
     std::size_t event_end(std::string_view s, std::size_t at) noexcept;
-    cut judge(std::string_view event) noexcept;
+    cut judge(std::string_view event);
+    cut judge_lines(std::string_view event);
     cut judge_data(std::string_view json) noexcept;
 
     std::string held_;

@@ -114,6 +114,25 @@ public:
     write_awaiter wait_writable(time_point deadline, interrupt* by = nullptr) noexcept {
         return {*this, deadline, by};
     }
+    // Until it is writable or something can be read: a peer may answer before it has taken everything. Ready as well
+    // when both flags are down again by then; the caller tries both.
+    struct either_awaiter {
+        watch& w;
+        time_point deadline;
+        interrupt* by;
+        bool await_ready() const noexcept { return w.writable || w.readable; }
+        void await_suspend(std::coroutine_handle<> h) noexcept {
+            w.reads_wake_writer_ = true;
+            w.writer_.suspend(h, deadline, by);
+        }
+        wake await_resume() const noexcept {
+            w.reads_wake_writer_ = false;
+            return take(w.writer_, w.writable || w.readable);
+        }
+    };
+    either_awaiter wait_either(time_point deadline, interrupt* by = nullptr) noexcept {
+        return {*this, deadline, by};
+    }
 
 private:
     friend class loop;
@@ -122,6 +141,7 @@ private:
 
     loop& loop_;
     int fd_{-1};
+    bool reads_wake_writer_{false};
     waiter reader_;
     waiter writer_;
 };
@@ -149,6 +169,10 @@ public:
     time_point now() const noexcept { return now_; }
     deadline_wheel& wheel() noexcept { return wheel_; }
 
+    // Who has done enough for one turn goes on in the next round, after everybody else that is ready; see yield().
+    void queue_yielded(waiter& w) { yielded_.push_back(&w); }
+    void forget_yielded(const waiter& w) noexcept;
+
     // Seconds that the last rounds took, the longest since the last call: how late a deadline may have been. Any
     // thread.
     duration take_longest_round() noexcept { return duration(longest_round_.exchange(0, std::memory_order_relaxed)); }
@@ -158,6 +182,7 @@ private:
     void add(int fd, watch& w);
     void remove(int fd, watch& w) noexcept;
     void run_posted();
+    void run_yielded() noexcept;
 
     static constexpr int batch = 256;
     int epoll_;
@@ -166,6 +191,7 @@ private:
     deadline_wheel wheel_;
     epoll_event events_[batch];
     int current_{0}, count_{0};
+    std::vector<waiter*> yielded_;  // null: gone meanwhile
     std::atomic<bool> stopping_{false};
     std::atomic<std::int64_t> longest_round_{0};
     std::mutex posted_mutex_;
@@ -183,5 +209,43 @@ struct sleep_awaiter {
     wake await_resume() const noexcept { return w.result(); }
 };
 inline sleep_awaiter sleep_until(loop& l, time_point t, interrupt* by = nullptr) noexcept { return {l, t, by}; }
+
+// Lets everybody else that is ready go first. For loops that find something to do each time they look: readiness is
+// edge-triggered, so nothing else would end their turn.
+struct yield_awaiter {
+    loop& on;
+    waiter w;
+    interrupt* by;
+    yield_awaiter(loop& l, interrupt* i) noexcept : on(l), w(l), by(i) {}
+    ~yield_awaiter() { on.forget_yielded(w); }
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) {
+        on.queue_yielded(w);
+        w.suspend(h, time_point::max(), by);
+    }
+    wake await_resume() const noexcept { return w.result(); }
+};
+inline yield_awaiter yield(loop& l, interrupt* by = nullptr) noexcept { return {l, by}; }
+
+// How much one turn of a coroutine may do: a stretch of work that never waits gives the worker to others after a
+// millisecond. The clock is read from the second step on, so work that waits in between costs nothing.
+class turn {
+public:
+    // Call before each step; true: yield() first.
+    bool spent() noexcept {
+        if (++steps_ == 1) return false;
+        const time_point now = clock::now();
+        if (steps_ == 2) began_ = now;
+        return now - began_ > most || steps_ > most_steps;
+    }
+    // The coroutine has waited: a new turn begins.
+    void renew() noexcept { steps_ = 0; }
+
+private:
+    static constexpr duration most = milliseconds(1);
+    static constexpr std::uint32_t most_steps = 64;  // of up to a slab each: about 1 MiB
+    time_point began_{};
+    std::uint32_t steps_{0};
+};
 
 }  // namespace spillway::net

@@ -33,7 +33,15 @@ struct upstream_limits {
     std::size_t max_idle{256};  // per worker
 };
 
-enum class connect_error : std::uint8_t { none, dns, connect, tls, timed_out, interrupted };
+enum class connect_error : std::uint8_t {
+    none,
+    dns,
+    connect,
+    tls,
+    timed_out,
+    interrupted,
+    local,  // descriptors, ports or memory ran out here; the instance was not asked
+};
 
 class upstream;
 

@@ -10,6 +10,7 @@
 #include <spillway/base/fault.hpp>
 #include <spillway/core/exchange.hpp>
 #include <spillway/core/operation.hpp>
+#include <spillway/core/told_time.hpp>
 #include <spillway/http/framing.hpp>
 #include <spillway/http/head.hpp>
 #include <spillway/http/sse.hpp>
@@ -38,13 +39,15 @@ struct scratch {
     net::buffer out;     // head of the attempt, then head of the answer
     net::buffer answer;  // what came from the backend and is not passed on yet
     std::string target;  // rewritten request target
+    std::string start;   // data of the event at the start of a stream that is being judged
 };
 
 // One request and its answer: performs what the exchange machine of the core decides.
 //
 // Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, attempts.cpp (the loop),
-// attempt.cpp (one try), relay.cpp (the committed answer), reply.cpp and local_service.cpp (the gateway's own
-// answers), access_log.cpp; what is counted and limited: admission.cpp, usage.cpp, tracing.cpp, capture.cpp.
+// attempt.cpp (one try), answer_start.cpp (what its answer begins with), relay.cpp (the committed answer), reply.cpp
+// and local_service.cpp (the gateway's own answers), access_log.cpp; what is counted and limited: admission.cpp,
+// usage.cpp, tracing.cpp, capture.cpp.
 class exchange {
 public:
     explicit exchange(session& s);
@@ -61,6 +64,9 @@ private:
     enum class framing : std::uint8_t { pass, encode, close };
     enum class relay_end : std::uint8_t { complete, client_left, broken };
     enum class progress : std::uint8_t { nothing, head_sent, complete };
+    enum class head_search : std::uint8_t { missing, found, bad };
+    enum class hearing : std::uint8_t { silence, answered, full };
+    enum class body_begins : std::uint8_t { begun, not_yet, never };
 
     // exchange.cpp
     static fault bad_request(std::string message);
@@ -169,20 +175,32 @@ private:
 
     // attempt.cpp
     net::task<core::outcome> attempt(const core::action& a);
-    void compose_request(const backend& b);
+    void forget_answer() noexcept;
+    bool compose_request(const backend& b);
     bool asks_usage(const backend& b) const noexcept;
     std::array<std::string_view, 5> outgoing_body(const backend& b) const noexcept;
     std::size_t outgoing_body_bytes(const backend& b) const noexcept;
     net::task<net::io_result> send_request(const backend& b, time_point deadline);
+    net::task<net::io_result> send_piece(std::string_view bytes, time_point deadline);
+    hearing hear_early_answer();
+    head_search find_answer_head();
     net::task<core::outcome> read_answer_head(time_point deadline, bool sent_all);
-    net::task<void> read_refusal(core::outcome& o);
-    net::task<void> judge_stream_start(core::outcome& o);
-    bool stream_start_known() const noexcept;
-    void feed_answer();
-    std::span<char> more_room();
     void finish_refused() noexcept;
+    void give_back_unused() noexcept;
     void finish_upstream(bool in_step) noexcept;
     void drop_connection() noexcept;
+
+    // answer_start.cpp
+    core::throttle_fields throttle_fields() const noexcept;
+    void feed_answer();
+    std::span<char> more_room();
+    net::task<void> read_refusal(core::outcome& o);
+    void note_refusal(core::outcome& o);
+    bool is_event_stream() const noexcept;
+    net::task<void> judge_stream_start(core::outcome& o, time_point deadline);
+    void judge_start(core::outcome& o);
+    body_begins body_start() const noexcept;
+    net::task<void> await_body(core::outcome& o);
 
     // credential.cpp
     std::string_view auth_name(const instance& i) const noexcept;
@@ -196,7 +214,7 @@ private:
     // relay.cpp
     net::task<bool> relay();
     void choose_framing() noexcept;
-    void compose_answer_head();
+    bool compose_answer_head();
     void append_framed(net::buffer& out, std::string_view bytes);
     void append_chunk(net::buffer& out, std::string_view payload);
     void append_filtered(net::buffer& out, std::string_view bytes);
@@ -206,6 +224,7 @@ private:
     bool may_insert() const noexcept;
     void append_inserted(net::buffer& out, std::string_view text);
     net::task<bool> end_broken_answer();
+    net::task<void> answer_exception();
     bool lost_client() noexcept;
 
     // reply.cpp
@@ -277,8 +296,10 @@ private:
     // the answer
     http::body_scanner answer_body_, unchunk_;
     std::unique_ptr<http::sse_scanner> events_;
-    std::size_t answer_head_bytes_{0}, fed_{0}, forwardable_{0};
+    std::size_t answer_head_bytes_{0}, fed_{0}, forwardable_{0};  // answer_head_bytes_ 0: not there yet
+    std::size_t head_searched_{0}, interim_heads_{0};
     bool surplus_{false}, upstream_keeps_{false}, client_left_{false};
+    bool answer_begun_{false};  // bytes of an answer may have gone to the client
     framing framing_{framing::pass};
     progress progress_{progress::nothing};
     int status_{0};

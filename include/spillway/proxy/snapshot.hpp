@@ -87,7 +87,7 @@ struct pool {
     core::retry_policy retry;
     core::breaker_policy breaker;
     duration connect_timeout{seconds(2)}, first_byte_timeout{seconds(120)}, idle_timeout{seconds(60)},
-        request_timeout{minutes(10)};
+        request_timeout{minutes(10)}, commit_hold{milliseconds(100)};
 };
 
 struct client {

@@ -186,6 +186,10 @@ TEST(header_rules, backends_see_an_allow_list) {
                              "x-ms-oai-image-generation-deployment",
                              "x-ms-other-deployment-name",
                              "X-MS-OTHER-DEPLOYMENT",
+                             "aoai-deployment",
+                             "AOAI-Other-Deployment-Name",
+                             "x-ms-oai-model",
+                             "aoai-engine",
                              "X-Ms-Client-Principal",
                              "x-custom",
                              "openai-organization"})
@@ -203,12 +207,34 @@ TEST(header_rules, at_most_ten_custom_fields_leave) {
 
 TEST(header_rules, clients_see_all_but_the_connections_own) {
     const auto relayed = [](std::string_view name) { return relayed_to_client(http::identify(name), name); };
-    for (const auto* name : {"content-type", "retry-after", "x-ratelimit-remaining-tokens", "apim-request-id",
-                             "x-ms-region", "azure-openai-deployment-utilization", "x-unheard-of"})
-        EXPECT_TRUE(relayed(name)) << name;
     for (const auto* name :
-         {"connection", "transfer-encoding", "keep-alive", "content-length", "set-cookie", "x-spillway-backend",
-          "Alt-Svc", "trailer", "Access-Control-Allow-Origin", "access-control-allow-credentials"})
+         {"content-type", "retry-after", "x-ratelimit-remaining-tokens", "apim-request-id", "x-ms-region",
+          "azure-openai-deployment-utilization", "x-accel-buffering", "x-unheard-of"})
+        EXPECT_TRUE(relayed(name)) << name;
+    for (const auto* name : {"connection",
+                             "transfer-encoding",
+                             "keep-alive",
+                             "content-length",
+                             "set-cookie",
+                             "x-spillway-backend",
+                             "Alt-Svc",
+                             "trailer",
+                              "Access-Control-Allow-Origin",
+                              "access-control-allow-credentials",
+                             "Location",
+                             "operation-location",
+                             "content-location",
+                             "Refresh",
+                             "Link",
+                             "URI",
+                             "Clear-Site-Data",
+                             "NEL",
+                             "Report-To",
+                             "X-Accel-Redirect",
+                             "X-Sendfile",
+                             "Public-Key-Pins",
+                             "Set-Cookie2",
+                             "Server"})
         EXPECT_FALSE(relayed(name)) << name;
 }
 

@@ -27,8 +27,8 @@ TEST(sse, sees_the_same_in_every_split_and_with_every_line_end) {
         for (std::size_t step = 1; step <= text.size(); ++step) {
             const auto s = read(text, step);
             ASSERT_EQ(s->events(), 2U) << step;
-            EXPECT_EQ(s->first(0).name, "response.created");
-            EXPECT_EQ(response_id_of(s->first(0).data), "resp_1");
+            EXPECT_EQ(s->first().name, "response.created");
+            EXPECT_EQ(response_id_of(s->first().data), "resp_1");
             EXPECT_EQ(s->sequence_number(), 5U);
             EXPECT_EQ(s->next_sequence_number(), 6U);
             EXPECT_TRUE(s->terminal());
@@ -57,8 +57,8 @@ TEST(sse, a_line_of_a_megabyte_passes_and_keeps_little) {
     for (int i = 0; i < 1024; ++i) s->feed(std::string(1024, 'x'));
     s->feed("\",\"usage\":{\"total_tokens\":9}}\n\n");
     EXPECT_EQ(s->events(), 1U);
-    EXPECT_TRUE(s->first(0).truncated);
-    EXPECT_EQ(s->first(0).data.size(), sse_scanner::first_bytes);
+    EXPECT_TRUE(s->first().truncated);
+    EXPECT_EQ(s->first().data.size(), sse_scanner::first_bytes);
     EXPECT_EQ(s->usage().json(), "{\"total_tokens\":9}");
 }
 
@@ -74,6 +74,78 @@ TEST(sse, tells_terminal_events_of_each_family) {
     EXPECT_FALSE(terminal("data: {\"error\":null}\n\n")->terminal());
     EXPECT_FALSE(terminal("data: {\"a\":{\"error\":1}}\n\n")->terminal());
     EXPECT_FALSE(terminal(": only a comment\n\n")->terminal());
+}
+
+TEST(sse, what_an_event_says_before_the_answer_has_begun) {
+    using m = event_meaning;
+    const struct {
+        const char* name;
+        const char* data;
+        m expected;
+    } rows[] = {
+        {"response.created", R"({"type":"response.created","response":{"error":null}})", m::nothing},
+        {"response.queued", "{}", m::nothing},
+        {"response.in_progress", "{}", m::nothing},
+        {"keepalive", R"({"type":"keepalive","sequence_number":3})", m::nothing},
+        {"", R"({"type":"response.in_progress","sequence_number":1})", m::nothing},
+        {"", R"({"type":"keepalive"})", m::nothing},
+        {"", R"({"id":"","choices":[],"prompt_filter_results":[{"prompt_index":0}]})", m::nothing},
+        {"", R"({"prompt_annotations":[{"prompt_index":0}]})", m::nothing},
+        {"", R"({"choices": [ ],"usage":null})", m::nothing},
+        {"", "{}", m::nothing},
+        {"", "", m::nothing},
+        {"", "[DONE]", m::nothing},
+        {"", R"({"choices":[{"delta":{"role":"assistant"}}]})", m::something},
+        {"", R"({"choices":[],"usage":{"total_tokens":3}})", m::something},
+        {"", R"({"n":0})", m::something},
+        {"", "plain words", m::something},
+        {"response.output_text.delta", R"({"delta":"a"})", m::something},
+        {"response.completed", "{}", m::something},
+        {"response.incomplete", "{}", m::something},
+        {"error", "{}", m::error},
+        {"response.failed", "{}", m::error},
+        {"", R"({"type":"response.failed","response":{}})", m::error},
+        {"", R"({"type":"error","code":"server_error"})", m::error},
+        {"", R"({"error":{"code":"x"},"choices":[]})", m::error},
+        {"", R"({"choices":[],"error":{"code":"x", cut off)", m::error},
+        {"", R"({"choices":[{"delta":{"content":"{\"error\":{}}"}}]})", m::something},
+    };
+    for (const auto& r : rows) EXPECT_EQ(meaning_of(r.name, r.data), r.expected) << r.name << ' ' << r.data;
+}
+
+TEST(sse, watches_the_start_until_something_is_meant) {
+    const std::string preamble =
+        ": busy\n\nretry: 3000\n\nevent: response.created\ndata: {\"type\":\"response.created\"}\n\n"
+        "event: keepalive\ndata: {}\n\n";
+    const std::string failure = "event: error\ndata: {\"type\":\"error\",\ndata: \"code\":\"server_error\"}\n\n";
+    const std::string delta = "event: response.output_text.delta\ndata: {\"delta\":\"a\"}\n\n";
+    for (std::size_t step = 1; step < 40; ++step) {
+        const auto watched = [&](const std::string& text, std::string& data) {
+            auto s = std::make_unique<sse_scanner>();
+            s->watch_start(&data);
+            for (std::size_t i = 0; i < text.size(); i += step) s->feed(std::string_view(text).substr(i, step));
+            return s->start();
+        };
+        std::string data;
+        EXPECT_EQ(watched(preamble, data), event_meaning::nothing);
+        EXPECT_EQ(watched(preamble + failure + delta, data), event_meaning::error);
+        EXPECT_EQ(data, "{\"type\":\"error\",\n\"code\":\"server_error\"}");
+        EXPECT_EQ(watched(preamble + delta + failure, data), event_meaning::something);
+        EXPECT_TRUE(data.empty());
+    }
+}
+
+TEST(sse, lines_of_one_event_are_one_text) {
+    for (const auto* end : {"\n", "\r\n", "\r"}) {
+        const std::string e(end);
+        const std::string text = "data: {\"choices\":[]," + e + "data: \"usage\":{\"total_tokens\"" + e + "id: 1" +
+                                 e + "data: :7}}" + e + e + "data: {\"usage\":" + e + e;
+        for (std::size_t step = 1; step < text.size(); ++step) {
+            const auto s = read(text, step);
+            EXPECT_EQ(s->usage().json(), "{\"total_tokens\"\n:7}");
+            EXPECT_EQ(s->events(), 2U);
+        }
+    }
 }
 
 TEST(usage_tap, is_not_fooled_by_text_that_speaks_of_usage) {

@@ -80,6 +80,20 @@ TEST(usage_filter, usage_beside_what_would_have_come_anyway_goes_alone) {
         "");
 }
 
+TEST(usage_filter, a_usage_chunk_may_be_written_in_several_lines) {
+    for (const auto* end : {"\n", "\r\n", "\r"}) {
+        const auto lines = [&](const char* text) { return with_line_ends(text, end); };
+        EXPECT_EQ(filtered(lines("data: {\"a\":1}\n\nid: 4\ndata: {\"choices\":[],\ndata:\"usage\":\nid: 5\n"
+                                 "data:   {\"total_tokens\":7}}\n\ndata: [DONE]\n\n"),
+                           true),
+                  lines("data: {\"a\":1}\n\ndata: [DONE]\n\n"));
+        EXPECT_EQ(filtered(lines("data: {\"choices\":[],\"usage\":{\ndata: \"a\":1},\ndata: "
+                                 "\"prompt_filter_results\":[{}]}\n\n"),
+                           true),
+                  lines("data: {\"choices\":[],\"prompt_filter_results\":[{}]}\n\n"));
+    }
+}
+
 TEST(usage_filter, the_rest_passes_untouched) {
     for (const auto* text : {"data: {\"usage\":null,\ndata: \"a\":1}\n\n",
                              "data: x\ndata: {\"usage\":null}\n\n",

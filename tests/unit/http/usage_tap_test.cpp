@@ -134,7 +134,8 @@ TEST(usage_tap, what_a_client_has_made_up_is_no_usage) {
 
 TEST(usage_tap, begins_anew_after_a_line_that_breaks_off) {
     EXPECT_EQ(stream("data: {\"a\":\"\\\n\n" + chat), of_chat);
-    EXPECT_EQ(stream("data: {\"usage\"\ndata: :{\"a\":1}}\n\n"), (seen{}));
+    EXPECT_EQ(stream("data: {\"usage\"\n\ndata: :{\"a\":1}}\n\n"), (seen{}));
+    EXPECT_EQ(stream("data: {\"usage\"\ndata: :{\"a\":1}}\n\n"), (seen{"{\"a\":1}", "", ""}));
     EXPECT_EQ(stream("data: [[[[{\"usage\"\n\n" + responses), of_responses);
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <spillway/http/head.hpp>
+
 #include "plain_server.hpp"
 
 namespace spillway::net {
@@ -55,6 +57,12 @@ TEST_F(fetching, every_way_to_end_a_body_is_understood) {
     const auto late = from("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + plain_server::ok("after"));
     ASSERT_TRUE(late);
     EXPECT_EQ(late->body, "after");
+}
+
+TEST_F(fetching, interim_answers_without_end_are_no_answer) {
+    std::string flood;
+    for (std::size_t i = 0; i <= http::most_interim_heads; ++i) flood += "HTTP/1.1 102 Processing\r\n\r\n";
+    EXPECT_EQ(code(from(flood + plain_server::ok("late"))), "FetchFailed");
 }
 
 TEST_F(fetching, sends_what_was_asked_for) {

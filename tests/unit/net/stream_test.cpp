@@ -4,6 +4,7 @@
 #include <spillway/net/upstream.hpp>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <functional>
@@ -241,8 +242,109 @@ TEST_P(fixture, connect_failures_are_told_apart) {
     run(client());
 }
 
+TEST_P(fixture, who_cannot_write_hears_what_the_peer_says) {
+    bool heard = false;
+    serve([&, this](stream& io) -> task<> {
+        char in[8];
+        const io_result r = co_await io.read_some(in, soon());
+        EXPECT_TRUE(r.ok());
+        const io_result w = co_await io.write_all("enough", soon());
+        EXPECT_TRUE(w.ok());
+        // Nothing is read any more.
+        while (!heard) co_await sleep_until(l, clock::now() + milliseconds(1));
+    });
+    const auto client = [&, this]() -> task<> {
+        auto c = co_await up->acquire(false, seconds(20), nullptr);
+        auto& io = c.connection->io;
+        const std::string much(1 << 20, 'x');
+        char in[64];
+        std::size_t got = 0;
+        for (;;) {
+            const io_result w = io.try_write(much);
+            EXPECT_TRUE(w.ok() || w.waits());
+            if (w.ok()) continue;
+            const io_result r = io.try_read(in);
+            if (r.ok()) {
+                got += r.bytes;
+                if (got == 6) break;
+                continue;
+            }
+            EXPECT_TRUE(r.waits());
+            const wake woken = co_await io.events().wait_either(soon());
+            EXPECT_EQ(woken, wake::ready);
+        }
+        EXPECT_EQ(std::string_view(in, 6), "enough");
+        heard = true;
+        io.abort();
+    };
+    run(client());
+}
+
+TEST_P(fixture, a_shortage_here_is_told_apart_from_an_instance_that_refuses) {
+    serve(echo);
+    const auto client = [this]() -> task<> {
+        rlimit before{};
+        EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+        // The lowest number that is free is the next one.
+        const int next = ::dup(0);
+        ::close(next);
+        rlimit none = before;
+        none.rlim_cur = static_cast<rlim_t>(next);
+        EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+        auto c = co_await up->acquire(true, seconds(5), nullptr);
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        EXPECT_EQ(c.error, connect_error::local) << c.detail;
+        c = co_await up->acquire(true, seconds(20), nullptr);
+        EXPECT_EQ(c.error, connect_error::none) << c.detail;
+    };
+    run(client());
+}
+
 INSTANTIATE_TEST_SUITE_P(streams, fixture, ::testing::Bool(),
                          [](const auto& param) { return param.param ? "tls" : "plain"; });
+
+TEST(loop, who_yields_lets_everybody_else_go_first) {
+    loop l;
+    std::string order;
+    int running = 2;
+    interrupt stop;
+    const auto busy = [&](char name) -> task<> {
+        turn t;
+        for (int steps = 0; steps < 3;) {
+            if (!t.spent()) continue;
+            order += name;
+            ++steps;
+            co_await yield(l);
+            t.renew();
+        }
+    };
+    const auto over = [&](std::exception_ptr e) {
+        EXPECT_FALSE(e);
+        if (--running == 0) l.stop();
+    };
+    l.post([&] {
+        spawn(busy('a'), over);
+        spawn(busy('b'), over);
+    });
+    l.run();
+    EXPECT_EQ(order, "ababab");
+}
+
+TEST(loop, a_yield_ends_when_interrupted_and_leaves_nothing_behind) {
+    loop l;
+    interrupt stop;
+    wake first{}, second{};
+    const auto work = [&]() -> task<> {
+        stop.fire();
+        first = co_await yield(l, &stop);
+        stop.reset();
+        second = co_await yield(l, &stop);
+    };
+    l.post([&] { spawn(work(), [&](std::exception_ptr) { l.stop(); }); });
+    l.run();
+    EXPECT_EQ(first, wake::interrupted);
+    EXPECT_EQ(second, wake::ready);
+}
 
 TEST(loop, work_posted_from_another_thread_runs_on_the_loop) {
     loop l;
