@@ -37,7 +37,7 @@ exchange::exchange(session& s) : session_(s), worker_(s.owner()), snapshot_(work
 
 exchange::~exchange() {
     drop_connection();
-    settle_attempt();
+    leave_attempts();
     settle_quotas({}, clock::now());
     release_scratch();
     release_memory();
@@ -63,7 +63,7 @@ net::task<bool> exchange::run() {
         worker_.stats().exceptions.add();
         session_.client().abort();
     }
-    settle_attempt();
+    leave_attempts();
     account();
     worker_.stats().requests_active.sub(1);
     wipe_client_secrets();
