@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <spillway/base/text.hpp>
+#include <spillway/core/exchange.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/core/router.hpp>
 #include <spillway/core/selector.hpp>
@@ -81,6 +82,7 @@ json explain_pool(const config::tree& t, const std::string& name) {
         }
         order.push_back({{"priority", tier.priority}, {"backends", backends}});
     }
+    const core::exchange_deadlines limits{p.timeouts.first_byte, p.timeouts.first_byte_stream, p.timeouts.request};
     return {{"pool", name},
             {"model", p.model},
             {"version", p.version},
@@ -89,9 +91,10 @@ json explain_pool(const config::tree& t, const std::string& name) {
             {"attempts", p.retry.attempts},
             {"timeouts",
              {{"connect", duration_text(p.timeouts.connect)},
-              {"first_byte", duration_text(p.timeouts.first_byte)},
+              {"first_byte", duration_text(limits.first_byte_limit(false, {}))},
+              {"first_byte_stream", duration_text(limits.first_byte_limit(true, {}))},
               {"idle", duration_text(p.timeouts.idle)},
-              {"request", duration_text(p.timeouts.request)}}}};
+              {"request", duration_text(limits.request_limit({}))}}}};
 }
 
 void print_pool(const json& p, const std::string& share) {
@@ -108,9 +111,11 @@ void print_pool(const json& p, const std::string& share) {
     }
     const auto& t = p["timeouts"];
     std::cout << "  time: connect " << t["connect"].get<std::string>() << ", first byte "
-              << t["first_byte"].get<std::string>() << " each attempt, " << t["request"].get<std::string>()
+              << t["first_byte"].get<std::string>() << " (streams " << t["first_byte_stream"].get<std::string>()
+              << ") each attempt, " << t["request"].get<std::string>()
               << " for all attempts until the answer begins, then " << t["idle"].get<std::string>()
-              << " between two pieces.\n        A client's x-stainless-timeout shortens first byte and request.\n";
+              << " between two pieces.\n        A client's x-stainless-timeout bounds both; where they are not "
+                 "configured it also prolongs them.\n";
 }
 
 int explain(const explain_options& o) {

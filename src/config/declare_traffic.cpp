@@ -26,7 +26,9 @@ void declare(visitor& v, backend& x) {
 }
 
 void declare(visitor& v, retry_policy& x) {
-    v.value({"attempts", "for a request, the first one counted, each on another backend"},
+    v.value({"attempts",
+             "for a request, the first one counted, each on another backend; refusals that cost nothing "
+             "(429, no connection) do not count"},
             count_of(x.attempts, 1, 10));
     v.value({"budget", "repeats of failed requests as a share of all: an outage never multiplies load"},
             share_of(x.budget));
@@ -36,15 +38,23 @@ void declare(visitor& v, retry_policy& x) {
 
 void declare(visitor& v, pool_timeouts& x) {
     v.value({"connect", "TCP and TLS"}, time_of(x.connect, milliseconds(10), minutes(2)));
-    v.value({"first_byte", "from the start of an attempt, connecting included, to the end of the answer's head"},
-            time_of(x.first_byte, milliseconds(10), hours(1)));
+    v.value({"first_byte",
+             "from the start of an attempt, connecting included, to the end of the answer's head; unset: 10m, or as "
+             "long as the client says that it waits"},
+            time_of(x.first_byte, milliseconds(10), hours(2)));
+    v.value({"first_byte_stream", "the same for streams; unset: 2m, or first_byte when that is shorter"},
+            time_of(x.first_byte_stream, milliseconds(10), hours(2)));
     v.value({"idle", "gap between two reads of the answer"}, time_of(x.idle, milliseconds(10), hours(1)));
-    v.value({"request", "all attempts together until the answer begins"},
+    v.value({"request",
+             "all attempts together until the answer begins; unset: as long as the client says that it waits, else "
+             "10m"},
             time_of(x.request, milliseconds(10), hours(2)));
 }
 
 void declare(visitor& v, breaker_policy& x) {
-    v.value({"failures", "inside the window that open the breaker"}, count_of(x.failures, 1, 1000));
+    v.value({"failures", "inside the window, at least, before it opens"}, count_of(x.failures, 1, 1000));
+    v.value({"share", "of what ended inside the window has to have failed, or `failures` in a row"},
+            share_of(x.share));
     v.value({"window", "in which failures count together"}, time_of(x.window, milliseconds(100), hours(1)));
     v.value({"open", "first open time; doubles with each failed trial"}, time_of(x.open, milliseconds(10), hours(1)));
     v.value({"max_open", "where the doubling ends"}, time_of(x.max_open, milliseconds(10), hours(24)));
@@ -54,6 +64,8 @@ void declare(visitor& v, breaker_policy& x) {
     v.value({"throttle_default", "wait after a 429 that names none"},
             time_of(x.throttle_default, milliseconds(10), hours(1)));
     v.value({"trials", "requests that a half-open breaker lets through at once"}, count_of(x.trials, 1, 100));
+    v.value({"last_resort", "between two trials while no backend of the pool is usable"},
+            time_of(x.last_resort, milliseconds(10), minutes(5)));
 }
 
 void declare(visitor& v, traffic_split& x) {

@@ -27,6 +27,7 @@ availability both(const availability& a, const availability& b) noexcept {
     // Sickness weighs more than back-pressure: who waits for both is not merely throttled.
     availability out = a.mode == breaker_mode::throttled ? b : a;
     out.until = std::max(a.until, b.until);
+    out.last_resort = std::max(a.last_resort, b.last_resort);
     return out;
 }
 
@@ -36,44 +37,53 @@ void breaker::set_policy(const breaker_policy& policy) {
     policy_ = policy;
     policy_.failures = std::max<std::uint32_t>(1, policy_.failures);
     policy_.trials = std::max<std::uint32_t>(1, policy_.trials);
-    if (failures_.size() != policy_.failures) {
-        failures_.assign(policy_.failures, time_point{});
-        next_failure_ = 0;
-    }
 }
 
 availability breaker::view(time_point now) const noexcept {
     availability throttle, sickness;
-    if (now < throttled_until_) throttle = {breaker_mode::throttled, false, false, throttled_until_};
-    if (health_ == health::open) {
-        if (now < open_until_) sickness = {why_, false, false, open_until_};
-        else if (trials_running_ < policy_.trials) sickness = {breaker_mode::half_open, true, true, now};
-        else sickness = {breaker_mode::half_open, false, false, now + policy_.min_pause};
+    if (now < throttled_until_)
+        throttle = {breaker_mode::throttled, false, false, throttled_until_, throttled_until_};
+    if (open_) {
+        const time_point lease = claimed_at_ + policy_.open;
+        if (now < open_until_) sickness = {why_, false, false, open_until_, std::min(open_until_, last_resort_at_)};
+        else if (trials_running_ < policy_.trials || now >= lease)
+            sickness = {breaker_mode::half_open, true, true, now, now};
+        else sickness = {breaker_mode::half_open, false, false, lease, std::min(lease, last_resort_at_)};
     }
     return both(throttle, sickness);
 }
 
-bool breaker::claim_trial(time_point now) noexcept {
-    if (health_ != health::open || now < open_until_ || trials_running_ >= policy_.trials) return false;
+bool breaker::claim_trial(time_point now, bool last_resort) noexcept {
+    if (!open_) return false;
+    const bool half_open =
+        now >= open_until_ && (trials_running_ < policy_.trials || now >= claimed_at_ + policy_.open);
+    if (!half_open && !(last_resort && now >= last_resort_at_)) return false;
     ++trials_running_;
+    claimed_at_ = now;
+    if (trials_running_ >= policy_.trials) last_resort_at_ = now + policy_.last_resort;
     return true;
 }
 
 void breaker::abandon_trial() noexcept {
     if (trials_running_ > 0) --trials_running_;
+    if (trials_running_ == 0) last_resort_at_ = std::min(last_resort_at_, claimed_at_);
+}
+
+void breaker::on_doubtful(time_point now) noexcept {
+    abandon_trial();
+    if (open_) last_resort_at_ = now + policy_.last_resort / 10;
 }
 
 void breaker::close() noexcept {
-    health_ = health::closed;
+    open_ = false;
     open_for_ = duration::zero();
-    open_until_ = time_point{};
+    open_until_ = last_resort_at_ = claimed_at_ = time_point{};
     trials_running_ = 0;
-    std::fill(failures_.begin(), failures_.end(), time_point{});
 }
 
 void breaker::on_success(time_point now, bool trial) noexcept {
     if (throttled_until_ <= now) throttled_until_ = time_point{};
-    if (trial && health_ == health::open) close();
+    if (trial && open_) close();
 }
 
 duration breaker::bounded_told(duration told) const noexcept {
@@ -82,53 +92,63 @@ duration breaker::bounded_told(duration told) const noexcept {
 
 void breaker::on_throttled(time_point now, std::optional<duration> told, bool trial) noexcept {
     // Whoever refuses politely is alive.
-    if (trial && health_ == health::open) close();
+    if (trial && open_) close();
     if (throttled_until_ <= now) ++times_throttled_;
     throttled_until_ = std::max(throttled_until_, now + bounded_told(told.value_or(policy_.throttle_default)));
 }
 
 void breaker::open(time_point now, breaker_mode why, duration how_long) noexcept {
-    if (health_ == health::closed) ++times_opened_;
-    health_ = health::open;
+    if (!open_) {
+        ++times_opened_;
+        trials_running_ = 0;
+    }
+    open_ = true;
     why_ = why;
-    trials_running_ = 0;
     open_until_ = std::max(open_until_, now + std::max(policy_.min_pause, how_long));
+    last_resort_at_ = now + policy_.last_resort;
 }
 
 // Opens for the usual time, or for twice the last one when a trial failed.
-void breaker::reopen(time_point now, breaker_mode why, double jitter) noexcept {
-    open_for_ = open_for_ == duration::zero() ? policy_.open : std::min(open_for_ * 2, policy_.max_open);
+void breaker::reopen(time_point now, breaker_mode why, double jitter, bool grows) noexcept {
+    if (open_for_ == duration::zero()) open_for_ = policy_.open;
+    else if (grows) open_for_ = std::min(open_for_ * 2, policy_.max_open);
     const auto spread = std::chrono::duration_cast<duration>(open_for_ * (0.9 + 0.2 * jitter));
     open(now, why, std::min(spread, policy_.max_open));
 }
 
 // Trials that run side by side fail together: one doubling for all of them.
-void breaker::trial_failed(time_point now, breaker_mode why, double jitter) noexcept {
-    abandon_trial();
-    if (now >= open_until_) reopen(now, why, jitter);
+void breaker::trial_failed(time_point now, const failure& f) noexcept {
+    if (trials_running_ > 0) --trials_running_;
+    if (now >= open_until_) reopen(now, f.why, f.jitter, !f.last_resort);
+    else last_resort_at_ = now + policy_.last_resort;
 }
 
-void breaker::on_failure(time_point now, std::optional<duration> told, bool trial, double jitter) {
-    if (health_ == health::open) {
-        if (trial) trial_failed(now, breaker_mode::unhealthy, jitter);
-        if (told) open_until_ = std::max(open_until_, now + bounded_told(*told));
+// The share decides; at low traffic, and when a backend dies at once, a run without a success between.
+bool breaker::tips(const evidence_window::tally& seen) const noexcept {
+    if (seen.failed < policy_.failures) return false;
+    return seen.run >= policy_.failures || seen.failed >= policy_.share * static_cast<double>(seen.ended);
+}
+
+void breaker::on_failure(time_point now, const failure& f, const evidence_window::tally& seen) noexcept {
+    if (open_) {
+        if (f.trial) trial_failed(now, f);
+        if (f.told) open_until_ = std::max(open_until_, now + bounded_told(*f.told));
         return;
     }
-    failures_[next_failure_] = now;
-    next_failure_ = (next_failure_ + 1) % failures_.size();
-    if (told) {
-        open(now, breaker_mode::unhealthy, bounded_told(*told));
+    if (f.told) {
+        open(now, f.why, bounded_told(*f.told));
         open_for_ = policy_.open;
         return;
     }
-    // The slot to be overwritten next holds the oldest of the last N failures.
-    const time_point oldest = failures_[next_failure_];
-    if (oldest != time_point{} && now - oldest <= policy_.window) reopen(now, breaker_mode::unhealthy, jitter);
+    if (f.proven || tips(seen)) reopen(now, f.why, f.jitter, true);
 }
 
-void breaker::on_misconfigured(time_point now, bool trial, double jitter) {
-    if (health_ == health::closed) reopen(now, breaker_mode::misconfigured, jitter);
-    else if (trial) trial_failed(now, breaker_mode::misconfigured, jitter);
+void breaker::on_proof() noexcept {
+    if (open_) close();
+}
+
+void breaker::on_disproof(time_point now, double jitter) noexcept {
+    if (open_ && now >= open_until_) reopen(now, why_, jitter, true);
 }
 
 }  // namespace spillway::core

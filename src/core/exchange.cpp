@@ -8,25 +8,6 @@ namespace {
 // An attempt that has less time than this is not worth its load.
 constexpr duration least_time = milliseconds(20);
 
-// A wait that an SDK would rather sleep through than give up.
-constexpr duration patience = seconds(60);
-
-action reply(fault why, duration wait = {}) {
-    action a;
-    a.what = action::kind::reply;
-    a.why = std::move(why);
-    a.wait = wait;
-    if (wait > duration::zero() && wait <= patience) a.should_retry = true;
-    return a;
-}
-
-// What only the platform team can mend: a repeat brings the same answer.
-action hopeless(fault why) {
-    action a = reply(std::move(why));
-    a.should_retry = false;
-    return a;
-}
-
 action of_kind(action::kind k) {
     action a;
     a.what = k;
@@ -34,25 +15,42 @@ action of_kind(action::kind k) {
 }
 
 std::uint32_t allowed_attempts(const retry_policy& retry, std::uint32_t client_repeats) noexcept {
-    const auto most = std::clamp<std::uint32_t>(retry.attempts, 1, tried_set::capacity);
+    const auto most = std::max<std::uint32_t>(retry.attempts, 1);
     // The product of the client's repeats and ours is what reaches the backends; one other backend stays allowed.
     return std::max(std::min<std::uint32_t>(most, 2), most - std::min(most, client_repeats));
 }
 
+// What SDKs wait for an answer unless they are told otherwise, and for the first byte of a stream.
+constexpr duration usual_patience = minutes(10);
+constexpr duration usual_stream_start = minutes(2);
+
+bool is_ours_to_settle(const judgement& j) noexcept {
+    return j.settled_later && (j.backend != backend_signal::none || j.instance == instance_signal::misconfigured);
+}
+
 }  // namespace
 
-exchange_machine::exchange_machine(const pool_plan& plan, const retry_policy& retry,
+duration exchange_deadlines::first_byte_limit(bool streams, std::optional<duration> client_waits) const noexcept {
+    if (!streams) return first_byte.value_or(std::max(usual_patience, client_waits.value_or(usual_patience)));
+    return first_byte_stream.value_or(std::min(usual_stream_start, first_byte.value_or(usual_stream_start)));
+}
+
+duration exchange_deadlines::request_limit(std::optional<duration> client_waits) const noexcept {
+    return request.value_or(client_waits.value_or(usual_patience));
+}
+
+exchange_machine::exchange_machine(const pool_plan& plan, const retry_policy& retry, const breaker_policy& breaker,
                                    const exchange_deadlines& deadlines, const request_facts& facts) noexcept
     : plan_(plan),
       retry_(retry),
+      breaker_(breaker),
       deadlines_(deadlines),
       facts_(facts),
       most_attempts_(allowed_attempts(retry, facts.client_repeats)) {}
 
 time_point exchange_machine::deadline() const noexcept {
-    duration whole = deadlines_.request;
-    if (facts_.client_timeout) whole = std::min(whole, *facts_.client_timeout);
-    return facts_.began + whole;
+    const duration ours = deadlines_.request_limit(facts_.client_timeout);
+    return facts_.began + std::min(ours, facts_.client_timeout.value_or(ours));
 }
 
 action exchange_machine::start(time_point now, world w) {
@@ -61,116 +59,168 @@ action exchange_machine::start(time_point now, world w) {
 }
 
 action exchange_machine::pick(time_point now, world w) {
-    if (deadline() - now < least_time) return out_of_time();
+    if (deadline() - now < least_time) return out_of_time(now, w);
     const selection s = select(plan_, tried_, w.view, w.balance, now, w.random);
     if (!s.backend) return exhausted(now, w);
     backend_ = *s.backend;
+    instance_ = w.view.instance_of(backend_);
     trial_ = s.trial;
+    held_ = s.claimed;
+    last_resort_ = s.last_resort;
     tried_.add(backend_);
     ++attempts_;
     repeated_fresh_ = renewed_ = false;
-    action a = send(backend_, s.trial, now);
+    action a = send(now);
     a.spillover = s.spillover;
     return a;
 }
 
-action exchange_machine::send(std::size_t backend, bool trial, time_point now) noexcept {
-    const time_point ours = std::min(now + deadlines_.first_byte, facts_.began + deadlines_.request);
+action exchange_machine::send(time_point now) noexcept {
+    const time_point own = now + deadlines_.first_byte_limit(facts_.streams, facts_.client_timeout);
     action a;
     a.what = action::kind::send;
-    a.backend = backend;
-    a.trial = trial;
-    a.first_byte_deadline = std::min(ours, deadline());
-    cut_short_ = a.first_byte_deadline < ours;
+    a.backend = backend_;
+    a.trial = trial_;
+    a.first_byte_deadline = std::min(own, deadline());
+    cut_short_ = a.first_byte_deadline < own;
     return a;
 }
 
-action exchange_machine::again(time_point now, bool fresh, bool renew) {
-    if (deadline() - now < least_time) return out_of_time();
-    repeated_fresh_ = repeated_fresh_ || fresh;
+action exchange_machine::again(time_point now, world w) {
+    if (deadline() - now < least_time) return out_of_time(now, w);
+    const bool renew = last_.verdict == verdict::repeat_renewed;
+    repeated_fresh_ = repeated_fresh_ || !renew;
     renewed_ = renewed_ || renew;
-    action a = send(backend_, trial_, now);
-    a.fresh_connection = fresh;
+    action a = send(now);
+    a.fresh_connection = repeated_fresh_;
     a.renew_credential = renew;
     return a;
 }
 
 effect exchange_machine::on_outcome(const outcome& o, world w) noexcept {
     outcome_ = o;
-    judge_facts f{facts_.repeatable, repeated_fresh_, false, renewed_, facts_.own_credential};
+    judge_facts f;
+    f.repeatable = facts_.repeatable;
+    f.streams = facts_.streams;
+    f.repeated_fresh = repeated_fresh_;
     f.can_renew = w.view.can_renew(backend_);
+    f.renewed = renewed_;
+    f.own_credential = facts_.own_credential;
     last_ = judge(o, f, retry_);
     // Like a client that leaves: its impatience says nothing about the backend.
     if (o.kind == outcome_kind::first_byte_timeout && cut_short_) last_.backend = backend_signal::none;
-    if (recorded_ < tries_.size()) tries_[recorded_++] = {backend_, o.status, last_.reason};
-    return {backend_, last_.backend, last_.instance, o.told};
+
+    attempt_record r{backend_, o.status, last_.reason, instance_, {}, {}, {}, last_resort_};
+    effect out{backend_, last_.backend, last_.instance, o.told, {}, false, last_resort_, last_.by_client, {}};
+    const bool stays = last_.verdict == verdict::repeat_fresh || last_.verdict == verdict::repeat_renewed;
+    if (!stays) {
+        // A trial's place is given back with its verdict.
+        out.ends = std::exchange(held_, {});
+        all_alike_ = all_alike_ && is_ours_to_settle(last_);
+        only_429_ = only_429_ && last_was_throttled();
+    }
+    if (is_ours_to_settle(last_)) {
+        r.on_backend = std::exchange(out.on_backend, backend_signal::none);
+        r.held.backend = std::exchange(out.ends.backend, false);
+        if (last_.instance == instance_signal::misconfigured) {
+            r.on_instance = std::exchange(out.on_instance, instance_signal::none);
+            r.held.instance = std::exchange(out.ends.instance, false);
+        }
+    }
+    if (recorded_ < tries_.size()) {
+        tries_[recorded_++] = r;
+    } else {
+        // Nobody asks so many backends but for free, so there is nothing to settle; the places are given back.
+        out.ends.backend = out.ends.backend || r.held.backend;
+        out.ends.instance = out.ends.instance || r.held.instance;
+    }
+    return out;
 }
 
 action exchange_machine::next(time_point now, world w) {
     switch (last_.verdict) {
-        case verdict::commit: return of_kind(action::kind::commit);
-        case verdict::give_up: return of_kind(action::kind::leave);
-        case verdict::repeat_fresh: return again(now, true, false);
-        case verdict::repeat_renewed: return again(now, repeated_fresh_, true);
+        case verdict::commit: return commit(now, w);
+        case verdict::give_up: give_up(); return of_kind(action::kind::leave);
+        case verdict::repeat_fresh:
+        case verdict::repeat_renewed: return again(now, w);
         case verdict::refuse:
-            return outcome_.kind == outcome_kind::first_byte_timeout ? out_of_time() : exhausted(now, w);
+            return outcome_.kind == outcome_kind::first_byte_timeout ? out_of_time(now, w) : exhausted(now, w);
         case verdict::elsewhere: break;
     }
-    if (attempts_ >= most_attempts_) return exhausted(now, w);
-    if (last_.spends_budget && !w.budget.take(now)) return exhausted(now, w);
+    return elsewhere(now, w);
+}
+
+action exchange_machine::commit(time_point now, world w) noexcept {
+    committed_at_ = now;
+    if (last_.backend == backend_signal::served) {
+        settle(fate::outdone);
+        w.evidence.served(now);
+        if (paid_) w.budget.give_back();
+    } else {
+        settle_failed(now, w);
+    }
+    return of_kind(action::kind::commit);
+}
+
+action exchange_machine::elsewhere(time_point now, world w) {
+    if (!last_.free && ++counted_ >= most_attempts_) return exhausted(now, w);
+    paid_ = false;
+    if (last_.spends_budget) {
+        // Who lately sent what nobody could serve must not use up what the others' repeats need.
+        paid_ = w.budget.take(now, w.evidence.failed_lately(facts_.client, now, breaker_.window));
+        if (!paid_) return exhausted(now, w);
+    }
     return pick(now, w);
 }
 
-action exchange_machine::out_of_time() const {
-    return reply({.code = "RequestTimeout",
-                  .who = origin::upstream,
-                  .status = 504,
-                  .repeat_is_safe = true,
-                  .message = "No backend answered within the time that this request has. Allow the client more time, "
-                             "or ask the platform team for pools.<name>.timeouts."});
+void exchange_machine::settle(fate f) noexcept {
+    if (fate_ == fate::open) fate_ = f;
 }
 
-// Nobody else can be asked. What the client hears depends on why.
-action exchange_machine::exhausted(time_point now, world w) const {
-    const exhaustion all = look_at_all(plan_, w.view, now);
-    // Zero when somebody is usable and only this request's attempts are used up: the client's own back-off is right
-    // then.
-    const duration wait = all.earliest ? std::max(*all.earliest - now, duration::zero()) : duration::zero();
-    const bool tried = recorded_ > 0;
-    if (all.all_throttled || (tried && outcome_.kind == outcome_kind::response && outcome_.status == 429))
-        return reply({.code = "429",
-                      .who = origin::upstream,
-                      .status = 429,
-                      .repeat_is_safe = true,
-                      .message = "Every backend for this deployment is throttled. Try again after the time in "
-                                 "Retry-After."},
-                     wait);
-    if (tried && outcome_.kind == outcome_kind::stream_began_with_error) return of_kind(action::kind::commit);
-    if (tried && outcome_.kind == outcome_kind::response &&
-        (outcome_.status == 408 || outcome_.status == 409 || outcome_.status == 499))
-        return of_kind(action::kind::commit);
-    if (tried && outcome_.kind == outcome_kind::first_byte_timeout && attempts_ == 1 && plan_.backends == 1)
-        return out_of_time();
-    if (tried && last_.instance == instance_signal::misconfigured)
-        return hopeless({.code = "BackendCredentialRefused",
-                         .who = origin::gateway,
-                         .status = 502,
-                         .message = "The backends refuse this gateway's own credential. Your key is fine; tell the "
-                                    "platform team."});
-    if (tried && last_.backend == backend_signal::missing)
-        return hopeless({.code = "BackendDeploymentMissing",
-                         .who = origin::gateway,
-                         .status = 502,
-                         .message = "The deployment that this gateway is configured to use does not exist on its "
-                                    "backend. Tell the platform team."});
-    return reply({.code = tried ? "BackendsFailed" : "NoBackendAvailable",
-                  .who = origin::upstream,
-                  .status = 503,
-                  .repeat_is_safe = true,
-                  .message = tried ? "No backend could serve the request. Try again in a moment."
-                                   : "No backend for this deployment is usable at the moment. Try again after the "
-                                     "time in Retry-After."},
-                 wait);
+// Nobody served the request.
+void exchange_machine::settle_failed(time_point now, world w) noexcept {
+    if (fate_ != fate::open) return;
+    const bool alike = all_alike_ && recorded_ > 0;
+    const bool proven = alike && w.evidence.failed_everywhere(facts_.client, now, breaker_.window, breaker_.failures);
+    settle(proven ? fate::proven : fate::doubtful);
+}
+
+std::optional<effect> exchange_machine::next_effect() noexcept {
+    if (fate_ == fate::open) return std::nullopt;
+    if (held_.backend || held_.instance) {
+        effect e;
+        e.backend = backend_;
+        e.ends = std::exchange(held_, {});
+        return e;
+    }
+    while (told_ < recorded_) {
+        const attempt_record& r = tries_[told_++];
+        effect e{r.backend, r.on_backend, r.on_instance, {}, r.held, fate_ == fate::proven, r.last_resort, false, {}};
+        if (r.on_backend == backend_signal::none && r.on_instance == instance_signal::none) continue;
+        // The same credential was good enough for another deployment of the instance.
+        const bool same = fate_ == fate::outdone && r.instance == instance_;
+        if (same && r.on_instance == instance_signal::misconfigured) e.on_instance = instance_signal::doubt;
+        if (fate_ == fate::dropped) {
+            e.on_backend = backend_signal::none;
+            e.on_instance = instance_signal::none;
+        }
+        if (fate_ == fate::doubtful) {
+            e.on_backend = e.on_backend == backend_signal::none ? backend_signal::none : backend_signal::doubt;
+            e.on_instance = e.on_instance == instance_signal::none ? instance_signal::none : instance_signal::doubt;
+        }
+        return e;
+    }
+    return std::nullopt;
+}
+
+effect exchange_machine::on_broken() const noexcept {
+    effect e;
+    e.backend = backend_;
+    if (last_.backend != backend_signal::served) return e;
+    e.on_backend = backend_signal::failure;
+    e.by_client = true;
+    e.began = committed_at_;
+    return e;
 }
 
 }  // namespace spillway::core

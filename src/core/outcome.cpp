@@ -3,70 +3,128 @@
 namespace spillway::core {
 namespace {
 
-judgement judge_status(const outcome& o, const judge_facts& facts, const retry_policy& policy) noexcept {
-    using bs = backend_signal;
-    using is = instance_signal;
-    const auto if_repeatable = facts.repeatable ? verdict::elsewhere : verdict::commit;
-    switch (o.status) {
-        case 429: return {verdict::elsewhere, bs::throttled, is::reachable, false, "throttled"};
+using bs = backend_signal;
+using is = instance_signal;
+
+judgement throttled() noexcept {
+    return {.verdict = verdict::elsewhere,
+            .backend = bs::throttled,
+            .instance = is::reachable,
+            .free = true,
+            .reason = "throttled"};
+}
+
+// The backend took the request and did not serve it. Another one has to do better before that counts; only a wait
+// that it asked for itself is kept at once.
+judgement failed(verdict v, const outcome& o, std::string_view reason) noexcept {
+    return {.verdict = v,
+            .backend = bs::failure,
+            .instance = o.kind == outcome_kind::first_byte_timeout ? is::none : is::reachable,
+            .settled_later = !o.told,
+            .spends_budget = true,
+            .reason = reason};
+}
+
+// Nothing of the request was worked on: it costs nobody anything to ask elsewhere.
+judgement unreachable(std::string_view reason) noexcept {
+    return {.verdict = verdict::elsewhere, .instance = is::failure, .free = true, .reason = reason};
+}
+
+judgement answered() noexcept { return {.backend = bs::answered, .instance = is::reachable}; }
+
+judgement refused_credential(const outcome& o, const judge_facts& facts) noexcept {
+    // What the client's own token may do is between the two of them.
+    if (!facts.own_credential) return answered();
+    const bool worth_renewing = o.status == 401 || o.about_credential;
+    if (worth_renewing && facts.can_renew && !facts.renewed)
+        return {.verdict = verdict::repeat_renewed, .reason = "credential_refused"};
+    return {.verdict = verdict::elsewhere,
+            .instance = is::misconfigured,
+            .settled_later = true,
+            .reason = "credential_refused"};
+}
+
+bool is_server_error(int status) noexcept {
+    switch (status) {
         case 408:
         case 499:
         case 500:
         case 502:
         case 503:
-        case 504: return {if_repeatable, bs::failure, is::reachable, true, "server_error"};
-        case 401:
-        case 403:
-            if (!facts.own_credential) break;
-            if (facts.can_renew && !facts.renewed)
-                return {verdict::repeat_renewed, bs::none, is::none, false, "credential_refused"};
-            return {verdict::elsewhere, bs::none, is::misconfigured, false, "credential_refused"};
-        case 409:
-            if (o.has_retry_after && facts.repeatable)
-                return {verdict::elsewhere, bs::success, is::reachable, false, "conflict"};
-            break;
-        default: break;
+        case 504: return true;
+        default: return status >= 520 && status <= 530;  // of edges in front of a backend
     }
-    if ((o.status == 404 && o.deployment_not_found) || (o.status == 400 && o.fe_error))
-        return {policy.on_deployment_not_found ? verdict::elsewhere : verdict::commit, bs::missing, is::reachable,
-                false, "deployment_not_found"};
-    // A status that nobody foresaw is the client's to see; from 500 on it is no sign of health either.
-    return {verdict::commit, o.status >= 500 ? bs::failure : bs::success, is::reachable, false, {}};
+}
+
+judgement judge_status(const outcome& o, const judge_facts& facts, const retry_policy& policy) noexcept {
+    const auto if_repeatable = facts.repeatable ? verdict::elsewhere : verdict::commit;
+    if (o.status == 429) return throttled();
+    if (is_server_error(o.status)) return failed(if_repeatable, o, "server_error");
+    if (o.status == 401 || o.status == 403) return refused_credential(o, facts);
+    if (o.status >= 300 && o.status < 400)
+        // Whoever followed it would carry prompt and credential to where no route leads.
+        return {.verdict = verdict::elsewhere,
+                .backend = bs::failure,
+                .instance = is::reachable,
+                .settled_later = true,
+                .reason = "redirected"};
+    if (o.status == 409 && o.has_retry_after && facts.repeatable)
+        return {
+            .verdict = verdict::elsewhere, .backend = bs::answered, .instance = is::reachable, .reason = "conflict"};
+    const bool missing = (o.status == 404 && o.deployment_not_found) || (o.status == 400 && o.fe_error);
+    if (missing && policy.on_deployment_not_found)
+        return {.verdict = verdict::elsewhere,
+                .backend = bs::missing,
+                .instance = is::reachable,
+                .settled_later = true,
+                .reason = "deployment_not_found"};
+    if (o.status >= 500) return failed(verdict::commit, o, {});
+    if (o.status >= 400) return answered();
+    return {.backend = bs::served, .instance = is::reachable};
+}
+
+// An event tells what a status would have told, had the head not gone out before.
+judgement judge_event(const outcome& o, const judge_facts& facts) noexcept {
+    const int status = o.stands_for == 0 ? 500 : o.stands_for;
+    if (status == 429) return throttled();
+    if (status < 500 && !is_server_error(status)) return answered();
+    return failed(facts.repeatable ? verdict::elsewhere : verdict::commit, o, "stream_began_with_error");
 }
 
 }  // namespace
 
 judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& policy) noexcept {
-    using bs = backend_signal;
-    using is = instance_signal;
     // There is no answer that the client could have instead.
     const auto if_repeatable = facts.repeatable ? verdict::elsewhere : verdict::refuse;
     switch (o.kind) {
         case outcome_kind::response: return judge_status(o, facts, policy);
-        case outcome_kind::connect_failed:
-            return {verdict::elsewhere, bs::none, is::failure, false, "connect_failed"};
-        case outcome_kind::dns_failed: return {verdict::elsewhere, bs::none, is::failure, false, "dns_failed"};
-        case outcome_kind::tls_failed: return {verdict::elsewhere, bs::none, is::failure, false, "tls_failed"};
+        case outcome_kind::stream_began_with_error: return judge_event(o, facts);
+        case outcome_kind::connect_failed: return unreachable("connect_failed");
+        case outcome_kind::dns_failed: return unreachable("dns_failed");
+        case outcome_kind::tls_failed: return unreachable("tls_failed");
+        case outcome_kind::suspected: return unreachable("suspected");
         case outcome_kind::stale_connection:
             // The server closed an idle connection while the request was on its way: says nothing about its health.
-            if (!facts.repeated_fresh) return {verdict::repeat_fresh, bs::none, is::none, false, "stale_connection"};
+            if (!facts.repeated_fresh) return {.verdict = verdict::repeat_fresh, .reason = "stale_connection"};
             [[fallthrough]];
-        case outcome_kind::reset_before_head:
-            return {verdict::elsewhere, bs::none, is::failure, true, "reset_before_head"};
+        case outcome_kind::reset_before_head: {
+            auto out = unreachable("reset_before_head");
+            out.by_client = true;
+            return out;
+        }
         case outcome_kind::first_byte_timeout:
-            return {if_repeatable, bs::failure, is::none, true, "first_byte_timeout"};
-        case outcome_kind::bad_response: return {if_repeatable, bs::failure, is::reachable, true, "bad_response"};
-        case outcome_kind::stream_began_with_error:
-            return {facts.repeatable ? verdict::elsewhere : verdict::commit, bs::failure, is::reachable, true,
-                    "stream_began_with_error"};
-        case outcome_kind::empty_answer: return {if_repeatable, bs::failure, is::reachable, true, "empty_answer"};
-        case outcome_kind::suspected: return {verdict::elsewhere, bs::none, is::failure, false, "suspected"};
-        case outcome_kind::local_shortage: return {verdict::refuse, bs::none, is::none, false, "local_shortage"};
-        case outcome_kind::not_composed: return {verdict::elsewhere, bs::none, is::none, false, "not_composed"};
-        case outcome_kind::no_credential: return {verdict::elsewhere, bs::none, is::none, false, "no_credential"};
+            // A plain answer may be paid for already; the start of a stream is not.
+            return failed(facts.streams ? if_repeatable : verdict::refuse, o, "first_byte_timeout");
+        case outcome_kind::bad_response: return failed(if_repeatable, o, "bad_response");
+        case outcome_kind::empty_answer: return failed(if_repeatable, o, "empty_answer");
+        case outcome_kind::local_shortage: return {.verdict = verdict::refuse, .reason = "local_shortage"};
+        case outcome_kind::not_composed:
+            return {.verdict = verdict::elsewhere, .free = true, .reason = "not_composed"};
+        case outcome_kind::no_credential:
+            return {.verdict = verdict::elsewhere, .free = true, .reason = "no_credential"};
         case outcome_kind::client_left: break;
     }
-    return {verdict::give_up, bs::none, is::none, false, "client_left"};
+    return {.verdict = verdict::give_up, .reason = "client_left"};
 }
 
 }  // namespace spillway::core

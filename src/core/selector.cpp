@@ -54,10 +54,33 @@ struct usable_members {
     bool trial(std::size_t i) const { return many.empty() ? few_trials[i] : many_trials[i]; }
 };
 
+// Who is back sooner than this is worth waiting for; a sick backend is not tried instead.
+constexpr duration soon = seconds(1);
+
+// The sick backend that may be tried first, and when, if nobody is usable or about to be.
+struct last_resort {
+    std::size_t backend{0};
+    time_point at{time_point::max()};
+};
+std::optional<last_resort> find_last_resort(const pool_plan& plan, const tried_set& tried, const pool_view& view,
+                                            time_point now) {
+    last_resort out;
+    for (const auto& t : plan.tiers)
+        for (const auto& m : t.members) {
+            const auto a = view.look(m.backend, now);
+            const bool sick = a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
+            if (a.usable || (!sick && a.until <= now + soon)) return std::nullopt;
+            if (sick && a.last_resort < out.at && !tried.contains(m.backend)) out = {m.backend, a.last_resort};
+        }
+    if (out.at == time_point::max()) return std::nullopt;
+    return out;
+}
+
 }  // namespace
 
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
                  time_point now, random_source& random) {
+    if (tried.full()) return {};
     const std::uint32_t first = plan.tiers.empty() ? 0 : plan.tiers.front().priority;
     for (const auto& t : plan.tiers) {
         // A lost claim changes what look() says, so the tier is looked at anew, once for each member at most.
@@ -72,11 +95,17 @@ selection select(const pool_plan& plan, const tried_set& tried, pool_view& view,
             if (usable.size == 0) break;
             const auto all = usable.all();
             const std::size_t at = all.size() == 1 ? 0 : plan.algorithm(all, state, random);
-            if (usable.trial(at) && !view.claim(all[at].backend, now)) continue;
-            return {all[at].backend, usable.trial(at), t.priority != first};
+            claim got;
+            if (usable.trial(at)) got = view.claim(all[at].backend, now, false);
+            if (usable.trial(at) && !got.good) continue;
+            return {all[at].backend, usable.trial(at), got, t.priority != first, false};
         }
     }
-    return {};
+    const auto last = find_last_resort(plan, tried, view, now);
+    if (!last || last->at > now) return {};
+    const claim got = view.claim(last->backend, now, true);
+    if (!got.good) return {};
+    return {last->backend, true, got, false, true};
 }
 
 exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now) {
@@ -91,6 +120,9 @@ exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point 
             if (!out.earliest || at < *out.earliest) out.earliest = at;
         }
     out.all_throttled = out.all_throttled && any;
+    // Who asks then may ask anybody again, whom this exchange has tried as well.
+    if (const auto last = find_last_resort(plan, {}, view, now); last && out.earliest)
+        out.earliest = std::min(*out.earliest, last->at);
     return out;
 }
 

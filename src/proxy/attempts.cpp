@@ -33,7 +33,9 @@ core::request_facts exchange::facts() const {
     core::request_facts out;
     out.began = began_;
     out.repeatable = classified_.op->repeatable;
+    out.streams = streams_;
     out.own_credential = !passes_token_;
+    out.client = client_number();
     const auto& fields = scratch_->request.fields;
     if (const auto n = text::parse_unsigned(fields.value(http::field_id::x_stainless_retry_count)))
         out.client_repeats = static_cast<std::uint32_t>(std::min<std::uint64_t>(*n, 1000));
@@ -47,23 +49,18 @@ core::request_facts exchange::facts() const {
 net::task<bool> exchange::run_attempts() {
     const pool& p = the_pool();
     idle_timeout_ = p.idle_timeout;
-    machine_.emplace(p.plan, p.retry, core::exchange_deadlines{p.first_byte_timeout, p.request_timeout}, facts());
+    machine_.emplace(p.plan, p.retry, p.breaker, p.deadlines, facts());
     live_pool view(*snapshot_->shared, p, !passes_token_);
-    const core::exchange_machine::world w{view, snapshot_->balancers[*pool_], snapshot_->budgets[*pool_],
+    const core::exchange_machine::world w{view, snapshot_->balancers[*pool_], p.state->budget, p.state->evidence,
                                           worker_.random()};
     core::action next = machine_->start(clock::now(), w);
     bool first = true;
     while (next.what == core::action::kind::send) {
-        if (next.trial && !next.fresh_connection && !next.renew_credential) {
-            trial_backend_ = view.claimed_backend;
-            trial_instance_ = view.claimed_instance;
-        }
         if (first && next.spillover) worker_.stats().spillovers.at({p.label}).add();
         first = false;
         const core::outcome o = co_await attempt(next);
         count_attempt(p, o);
-        const core::effect e = machine_->on_outcome(o, w);
-        apply(e);
+        apply(machine_->on_outcome(o, w));
         next = machine_->next(clock::now(), w);
         if (next.what == core::action::kind::commit) break;
         worker_.stats().count_attempt(worker_.label(classified_.op->name), p.model_label,
@@ -76,8 +73,12 @@ net::task<bool> exchange::run_attempts() {
         if (next.what == core::action::kind::send)
             worker_.stats().retries.at({p.label, worker_.label(machine_->last_reason())}).add();
     }
+    apply_settled();
     switch (next.what) {
-        case core::action::kind::commit: co_return co_await relay();
+        case core::action::kind::commit:
+            told_wait_ = next.wait;
+            told_retry_ = next.should_retry;
+            co_return co_await relay();
         case core::action::kind::reply: co_return co_await refuse_until(next.why, next.wait, next.should_retry);
         default: co_return lost_client();
     }
@@ -96,57 +97,98 @@ void exchange::count_attempt(const pool& p, const core::outcome& o) {
 
 // Tells the breakers of the backend and of its instance.
 void exchange::apply(const core::effect& e) {
-    const pool& p = the_pool();
-    const backend& b = p.backends[e.backend];
+    const backend& b = the_pool().backends[e.backend];
     const instance& i = snapshot_->shared->instances[b.instance];
     const time_point now = clock::now();
-    const double jitter = worker_.random().unit();
+    core::failure f;
+    f.told = e.told;
+    f.proven = e.proven;
+    f.last_resort = e.last_resort;
+    f.jitter = worker_.random().unit();
+    apply_to_backend(e, b, f, now);
+    f.told.reset();
+    apply_to_instance(e, i, f, now);
+}
+
+void exchange::apply_to_backend(const core::effect& e, const backend& b, core::failure f, time_point now) {
     auto& mine = b.state->breaker;
-    const bool trial = trial_backend_;
+    const bool trial = f.trial = e.ends.backend;
     using bs = core::backend_signal;
-    using is = core::instance_signal;
     switch (e.on_backend) {
-        case bs::none: break;
-        case bs::success:
-            if (!mine.closed()) mine.change([&](core::breaker& x) { x.on_success(now, trial); });
-            break;
-        case bs::throttled: mine.change([&](core::breaker& x) { x.on_throttled(now, e.told, trial); }); break;
-        case bs::failure: mine.change([&](core::breaker& x) { x.on_failure(now, e.told, trial, jitter); }); break;
+        case bs::none:
+            if (trial) mine.abandon_trial();
+            return;
+        case bs::served: return mine.succeeded(now, trial);
+        case bs::answered: return mine.answered(now, trial);
+        case bs::throttled: return mine.throttled(now, e.told, trial);
+        case bs::doubt:
+            if (trial) mine.doubted(now);
+            return;
+        case bs::failure:
+            if (e.by_client && !mine.counts(client_number(), now)) return;
+            if (e.began) return mine.broke_off(*e.began, now, f);
+            return mine.failed(now, f);
         case bs::missing:
-            mine.change([&](core::breaker& x) { x.on_misconfigured(now, trial, jitter); });
+            f.why = core::breaker_mode::misconfigured;
+            f.proven = true;
+            mine.failed(now, f);
             worker_.alarm("backend " + b.name + ": the instance does not know this deployment");
-            break;
+            return;
     }
-    if (e.on_backend != bs::none) trial_backend_ = false;
-    const bool instance_trial = trial_instance_;
+}
+
+void exchange::apply_to_instance(const core::effect& e, const instance& i, core::failure f, time_point now) {
+    auto& its = *i.state;
+    const bool trial = f.trial = e.ends.instance;
+    using is = core::instance_signal;
     switch (e.on_instance) {
-        case is::none: break;
-        case is::reachable:
-            if (!i.state->closed()) i.state->change([&](core::breaker& x) { x.on_success(now, instance_trial); });
-            break;
+        case is::none:
+            if (trial) its.abandon_trial();
+            return;
+        case is::reachable: return its.succeeded(now, trial);
+        case is::doubt:
+            if (trial) its.doubted(now);
+            return;
         case is::failure:
-            i.state->change([&](core::breaker& x) { x.on_failure(now, std::nullopt, instance_trial, jitter); });
-            break;
+            if (!e.by_client || its.counts(client_number(), now)) return its.failed(now, f);
+            if (trial) its.doubted(now);
+            return;
         case is::misconfigured:
-            i.state->change([&](core::breaker& x) { x.on_misconfigured(now, instance_trial, jitter); });
+            f.why = core::breaker_mode::misconfigured;
+            if (its.counts(client_number(), now)) its.failed(now, f);
+            else if (trial) its.doubted(now);
             worker_.alarm("instance " + i.name + " refuses the gateway's credential; check credentials and roles");
-            break;
+            return;
     }
-    if (e.on_instance != is::none) trial_instance_ = false;
+}
+
+// What the end of the attempts has settled about those before the last.
+void exchange::apply_settled() {
+    while (const auto e = machine_->next_effect()) apply(*e);
+}
+
+// The client has got its whole answer: what other clients meet here is not to be blamed on the backend unseen.
+void exchange::note_served() noexcept {
+    if (status_ >= 300) return;
+    const time_point now = worker_.now();
+    serving_->state->breaker.served(client_number(), now);
+    snapshot_->shared->instances[serving_->instance].state->served(client_number(), now);
 }
 
 // After an attempt, whatever became of it: the connection goes back or away, and nobody counts on us any more.
 void exchange::settle_attempt() noexcept {
     finish_refused();
     if (serving_ == nullptr) return;
-    const auto abandon = [](breaker_state& s, bool& trial) {
-        if (trial) s.change([](core::breaker& x) { x.abandon_trial(); });
-        trial = false;
-    };
-    abandon(serving_->state->breaker, trial_backend_);
-    abandon(*snapshot_->shared->instances[serving_->instance].state, trial_instance_);
     if (counted_) serving_->state->outstanding.fetch_sub(1, std::memory_order_relaxed);
     counted_ = false;
+}
+
+// The exchange is over: no trial stays claimed.
+void exchange::leave_attempts() noexcept {
+    settle_attempt();
+    if (!machine_) return;
+    machine_->give_up();
+    apply_settled();
 }
 
 void exchange::log_connect_failure(const backend& b, const std::string& detail) {

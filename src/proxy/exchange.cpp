@@ -46,7 +46,7 @@ exchange::exchange(session& s) : session_(s), worker_(s.owner()), snapshot_(work
 
 exchange::~exchange() {
     drop_connection();
-    settle_attempt();
+    leave_attempts();
     settle_quotas({}, clock::now());
     release_scratch();
     release_memory();
@@ -73,7 +73,7 @@ net::task<bool> exchange::run() {
         again = false;
         co_await answer_exception();
     }
-    settle_attempt();
+    leave_attempts();
     account();
     worker_.stats().requests_active.sub(1);
     wipe_client_secrets();

@@ -28,29 +28,27 @@ public:
     }
     double latency(std::size_t i, time_point now) const override { return pool_.backends[i].state->latency(now); }
 
-    // Takes the trial of the backend, of its instance, or of both, whichever is half-open.
-    bool claim(std::size_t i, time_point now) override {
+    // Takes the trial of the backend, of its instance, or of both, whichever is not closed.
+    core::claim claim(std::size_t i, time_point now, bool last_resort) override {
         const backend& b = pool_.backends[i];
-        const auto take = [now](breaker_state& s, bool& claimed) {
-            claimed = s.view(now).trial;
-            return !claimed || s.change([now](core::breaker& x) { return x.claim_trial(now); });
+        const auto take = [now, last_resort](breaker_state& s, bool& claimed) {
+            const auto a = s.view(now);
+            if (a.usable && !a.trial) return true;
+            claimed = s.claim_trial(now, last_resort);
+            return claimed;
         };
-        claimed_backend = claimed_instance = false;
-        if (!take(b.state->breaker, claimed_backend)) {
-            claimed_backend = false;
-            return false;
-        }
-        if (take(instance_state(b), claimed_instance)) return true;
-        if (claimed_backend) b.state->breaker.change([](core::breaker& x) { x.abandon_trial(); });
-        claimed_backend = claimed_instance = false;
-        return false;
+        core::claim out;
+        if (!take(b.state->breaker, out.backend)) return out;
+        out.good = take(instance_state(b), out.instance);
+        if (out.good || !out.backend) return out;
+        b.state->breaker.abandon_trial();
+        return {};
     }
     // API keys come from the configuration; asking again brings the same one.
     bool can_renew(std::size_t i) const override {
         return all_.instances[pool_.backends[i].instance].token != nullptr;
     }
-
-    bool claimed_backend{false}, claimed_instance{false};  // by the last claim()
+    std::size_t instance_of(std::size_t i) const override { return pool_.backends[i].instance; }
 
 private:
     breaker_state& instance_state(const backend& b) const { return *all_.instances[b.instance].state; }

@@ -50,6 +50,7 @@ net::task<bool> exchange::relay() {
     if (end == relay_end::broken) co_return co_await end_broken_answer();
     finish_upstream(whole_connection && !surplus_);
     progress_ = progress::complete;
+    note_served();
     co_return keep_client_;
 }
 
@@ -82,8 +83,9 @@ bool exchange::compose_answer_head() {
     w.status_line(from.status, from.reason);
     for (const auto& f : from.fields)
         if (core::relayed_to_client(f.id, f.name) && !from.connection_names(f) &&
-            !(usage_.has_rate && core::tells_rate(f.id)))
+            !(usage_.has_rate && core::tells_rate(f.id)) && !replaces_wait(f.id))
             w.field(f.name, f.value);
+    write_wait_fields(w);
     if (framing_ == framing::pass && answer_body_.kind() == http::body_kind::length)
         w.field(http::field_id::content_length, from.content_length);
     else if (framing_ == framing::encode ||
@@ -259,10 +261,7 @@ void exchange::append_inserted(net::buffer& out, std::string_view text) {
 // in a clean end.
 net::task<bool> exchange::end_broken_answer() {
     drop_connection();
-    core::effect broke;
-    broke.backend = static_cast<std::size_t>(serving_ - the_pool().backends.data());
-    broke.on_backend = core::backend_signal::failure;
-    apply(broke);
+    apply(machine_->on_broken());
     worker_.stats().broken_streams.at({pool_label(), worker_.label(broken_why_)}).add();
     const bool told = events_ && events_->terminal();
     if (!told && may_insert()) {

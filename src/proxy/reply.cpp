@@ -88,6 +88,21 @@ void exchange::write_own_fields(http::head_writer& w, bool has_request_id) {
     w.field("x-spillway-attempts", attempts_);
 }
 
+// Of a backend's own 429 the client hears how long the whole pool is away, not that backend alone.
+bool exchange::replaces_wait(http::field_id id) const noexcept {
+    using http::field_id;
+    return told_wait_ > duration::zero() && (id == field_id::retry_after || id == field_id::retry_after_ms ||
+                                             id == field_id::x_ms_retry_after_ms || id == field_id::x_should_retry);
+}
+
+void exchange::write_wait_fields(http::head_writer& w) const {
+    if (told_wait_ <= duration::zero()) return;
+    const auto ms = static_cast<std::uint64_t>(std::chrono::ceil<milliseconds>(told_wait_).count());
+    w.field(http::field_id::retry_after, std::max<std::uint64_t>(1, (ms + 999) / 1000));
+    w.field(http::field_id::retry_after_ms, ms);
+    if (told_retry_) w.field(http::field_id::x_should_retry, *told_retry_ ? "true" : "false");
+}
+
 // Reads and forgets a small rest of the request, so that the answer is not lost in a reset and the connection can
 // carry another request. A large rest ends the connection instead.
 net::task<void> exchange::drain_request() {

@@ -108,10 +108,7 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
         mine->upstreams.push_back(std::move(found));
     }
     mine->bearers.resize(next->instances.size());
-    for (const auto& p : next->pools) {
-        mine->balancers.push_back(core::make_balancer_state(p.plan));
-        mine->budgets.emplace_back(p.retry.budget);
-    }
+    for (const auto& p : next->pools) mine->balancers.push_back(core::make_balancer_state(p.plan));
     if (current_)
         for (const auto& u : current_->upstreams)
             if (std::find(mine->upstreams.begin(), mine->upstreams.end(), u) == mine->upstreams.end()) {

@@ -244,6 +244,16 @@ private:
         return known;
     }
 
+    std::shared_ptr<proxy::shared_pool> find_pool_state(const std::string& name, double retry_share) {
+        std::shared_ptr<proxy::shared_pool> out;
+        if (before_ != nullptr)
+            for (const auto& p : before_->pools)
+                if (p.name == name) out = p.state;
+        if (!out) out = std::make_shared<proxy::shared_pool>(retry_share);
+        shares_.emplace_back(out, retry_share);
+        return out;
+    }
+
     void add_pool(const std::string& name, const config::pool& from) {
         proxy::pool p;
         p.name = name;
@@ -253,9 +263,9 @@ private:
         p.retry = from.retry;
         p.breaker = from.breaker;
         p.connect_timeout = from.timeouts.connect;
-        p.first_byte_timeout = from.timeouts.first_byte;
+        p.deadlines = {from.timeouts.first_byte, from.timeouts.first_byte_stream, from.timeouts.request};
         p.idle_timeout = from.timeouts.idle;
-        p.request_timeout = from.timeouts.request;
+        p.state = find_pool_state(name, from.retry.budget);
         std::vector<core::plan_member> members;
         for (const auto& b : from.backends) {
             const auto& on = tree_.instances.find(b.instance)->second;
@@ -355,8 +365,8 @@ private:
 public:
     // Only now, when nothing can fail any more: the states are shared with the running configuration.
     void adopt_policies() {
-        for (const auto& [state, policy] : policies_)
-            state->breaker.change([&p = policy](core::breaker& b) { b.set_policy(p); });
+        for (const auto& [state, policy] : policies_) state->breaker.set_policy(policy);
+        for (const auto& [state, share] : shares_) state->budget.set_share(share);
     }
 
 private:
@@ -369,6 +379,7 @@ private:
     std::shared_ptr<proxy::snapshot> next_ = std::make_shared<proxy::snapshot>();
     std::map<std::string, std::shared_ptr<proxy::shared_backend>> backend_states_;
     std::vector<std::pair<std::shared_ptr<proxy::shared_backend>, core::breaker_policy>> policies_;
+    std::vector<std::pair<std::shared_ptr<proxy::shared_pool>, double>> shares_;
     std::set<std::string> told_;
 };
 

@@ -73,20 +73,27 @@ struct backend {
 };
 
 struct retry_policy {
-    std::uint32_t attempts{3};           // per request, the first one counted, each on a distinct backend
-    double budget{0.20};                 // retries as a share of the pool's requests: an outage never multiplies load
+    std::uint32_t attempts{3};  // per request, the first one counted, each on a distinct backend; free ones are not
+    double budget{0.10};        // retries as a share of the pool's requests: an outage never multiplies load
     bool on_deployment_not_found{true};  // a deployment missing on one instance is tried on another
 };
 
 struct pool_timeouts {
-    duration connect{seconds(2)};       // TCP and TLS
-    duration first_byte{seconds(120)};  // from the start of an attempt, connect included, to the end of the head
-    duration idle{seconds(60)};         // gap between two reads of the answer
-    duration request{minutes(10)};      // all attempts together until the answer begins; never ends a healthy stream
+    duration connect{seconds(5)};  // TCP and TLS
+    // From the start of an attempt, connecting included, to the end of the head. Unset: 10 min, or as long as the
+    // client says that it waits.
+    std::optional<duration> first_byte;
+    std::optional<duration>
+        first_byte_stream;      // the same of a stream; unset: 2 min, or first_byte if that is shorter
+    duration idle{minutes(5)};  // gap between two reads of the answer
+    // All attempts together until the answer begins; never ends a healthy stream. Unset: as long as the client says
+    // that it waits, else 10 min.
+    std::optional<duration> request;
 };
 
 struct breaker_policy {
-    std::uint32_t failures{5};  // inside `window` that open the breaker
+    std::uint32_t failures{5};  // fewer inside `window` open nothing
+    double share{0.5};  // of the exchanges that ended inside `window`, or `failures` without a success between
     duration window{seconds(30)};
     duration open{seconds(10)};              // first open time; doubles with each failed trial
     duration max_open{minutes(5)};           // where the doubling ends
@@ -94,6 +101,7 @@ struct breaker_policy {
     duration min_pause{milliseconds(50)};    // floor of any open time, also of `Retry-After: 0`
     duration throttle_default{seconds(10)};  // wait after a 429 that names none
     std::uint32_t trials{1};                 // requests that a half-open breaker lets through at once
+    duration last_resort{seconds(1)};        // between trials while no backend of the pool is usable
 };
 
 enum class preference : std::uint8_t { none, region };

@@ -51,13 +51,26 @@ enum class verdict : std::uint8_t {
 };
 
 // What the breakers are told.
-enum class backend_signal : std::uint8_t { none, success, throttled, failure, missing };
-enum class instance_signal : std::uint8_t { none, reachable, failure, misconfigured };
+enum class backend_signal : std::uint8_t {
+    none,
+    served,     // the exchange got what it wanted
+    answered,   // alive, and no more is known: a 400, say
+    throttled,  // stays away until the told time
+    failure,
+    missing,  // the instance does not know the deployment
+    doubt,    // failed, but so did everybody else that was asked
+};
+enum class instance_signal : std::uint8_t { none, reachable, failure, misconfigured, doubt };
 
 struct judgement {
     core::verdict verdict{core::verdict::commit};
     backend_signal backend{backend_signal::none};
     instance_signal instance{instance_signal::none};
+    // May be the request's own doing: held against the backend only when another one then serves this very request.
+    bool settled_later{false};
+    // Counts only as far as clients who make such failures alone are told from a backend that fails them all.
+    bool by_client{false};
+    bool free{false};           // does not count towards retry.attempts
     bool spends_budget{false};  // the backend may have worked on it, so a repeat multiplies load
     std::string_view reason;    // stable, for logs and metrics
 };
@@ -65,13 +78,14 @@ struct judgement {
 // What the exchange has done so far that decides what may be done once only.
 struct judge_facts {
     bool repeatable{true};
+    bool streams{false};
     bool repeated_fresh{false};
     bool can_renew{false};  // the credential's source can be asked for another one
     bool renewed{false};
     bool own_credential{true};  // false: the client's token was passed on, so what it may do is between those two
 };
 
-// The table of DESIGN section 5.
+// The table of outcomes in docs/architecture.md.
 judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& policy) noexcept;
 
 }  // namespace spillway::core

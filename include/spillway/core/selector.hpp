@@ -36,6 +36,12 @@ struct plan_member {
 pool_plan make_plan(std::span<const plan_member> members, bool prefer_near, balancer algorithm);
 balancer_state make_balancer_state(const pool_plan& plan);
 
+// What was reserved for a trial, if the backend's breakers wanted one.
+struct claim {
+    bool good{false};  // false: somebody else was faster
+    bool backend{false}, instance{false};
+};
+
 // What the rest of the world knows about the backends of a pool, at this moment.
 class pool_view {
 public:
@@ -43,18 +49,21 @@ public:
     virtual availability look(std::size_t backend, time_point now) const = 0;
     virtual std::uint32_t outstanding(std::size_t backend) const = 0;
     virtual double latency(std::size_t backend, time_point now) const = 0;
-    // Reserves the trial that look() offered. False when somebody else was faster.
-    virtual bool claim(std::size_t backend, time_point now) = 0;
+    // Reserves the trial that look() offered, or, as a last resort, one that it did not offer yet.
+    virtual core::claim claim(std::size_t backend, time_point now, bool last_resort) = 0;
     // Whether the credential of the backend's instance can be renewed on the spot.
     virtual bool can_renew(std::size_t backend) const = 0;
+    // Backends of one instance share its credential and its address.
+    virtual std::size_t instance_of(std::size_t backend) const = 0;
 };
 
-// Backends that this exchange has tried.
+// Backends that this exchange has tried: each gets one try.
 class tried_set {
 public:
-    static constexpr std::size_t capacity = 16;
+    // Of pools beyond this size no more backends are asked in one exchange.
+    static constexpr std::size_t capacity = 64;
     void add(std::size_t backend) noexcept {
-        if (!contains(backend) && size_ < capacity) tried_[size_++] = backend;
+        if (!contains(backend) && size_ < capacity) tried_[size_++] = static_cast<std::uint32_t>(backend);
     }
     bool contains(std::size_t backend) const noexcept {
         for (std::size_t i = 0; i < size_; ++i)
@@ -62,19 +71,23 @@ public:
         return false;
     }
     std::size_t size() const noexcept { return size_; }
+    bool full() const noexcept { return size_ == capacity; }
 
 private:
-    std::array<std::size_t, capacity> tried_{};
+    std::array<std::uint32_t, capacity> tried_{};
     std::size_t size_{0};
 };
 
 struct selection {
     std::optional<std::size_t> backend;
-    bool trial{false};      // claimed
-    bool spillover{false};  // a higher priority has no usable backend
+    bool trial{false};  // claimed, and what of:
+    claim claimed;
+    bool spillover{false};    // a higher priority has no usable backend
+    bool last_resort{false};  // nobody is usable; this one recovers first
 };
 
-// Lowest priority number that has a usable backend; inside it by the pool's algorithm.
+// Lowest priority number that has a usable backend; inside it by the pool's algorithm. When the whole pool is sick,
+// the one that recovers first, as far as it may be tried again by now.
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
                  time_point now, random_source& random);
 

@@ -3,20 +3,42 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <spillway/base/random.hpp>
 #include <spillway/core/breaker.hpp>
+#include <spillway/core/evidence.hpp>
 #include <spillway/core/ewma.hpp>
+#include <spillway/core/retry_budget.hpp>
 #include <spillway/core/shed.hpp>
 
 namespace spillway::proxy {
 
-// What all workers know about one deployment, or about one instance: its breaker. A 429 that one core meets stops all
-// cores. Looking is lock-free; only changes take the lock, for a few instructions, never across an await.
+// What all workers know about one deployment, or about one instance: its breaker, and what it judges by. A 429 that
+// one core meets stops all cores. Looking and counting successes is lock-free; only changes take the lock, for a few
+// instructions, never across an await.
 class breaker_state {
+    using tally = core::evidence_window::tally;
+
+    // Changes the breaker under its lock and shows the result to the lock-free readers. What was counted of a sick
+    // time says nothing about the time after it.
+    template <class F>
+    auto change(F&& f) {
+        const std::lock_guard lock(mutex_);
+        struct publisher {
+            breaker_state& s;
+            bool healthy;
+            ~publisher() {
+                if (!healthy && s.breaker_.healthy()) s.window_.clear();
+                s.publish();
+            }
+        } at_end{*this, breaker_.healthy()};
+        return f(breaker_);
+    }
+
 public:
-    explicit breaker_state(const core::breaker_policy& policy) : breaker_(policy) { publish(); }
+    explicit breaker_state(const core::breaker_policy& policy) : breaker_(policy) { set_policy(policy); }
 
     bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
@@ -27,15 +49,70 @@ public:
         return breaker_.view(now);
     }
 
-    // Changes the breaker under its lock and shows the result to the lock-free readers.
-    template <class F>
-    auto change(F&& f) {
-        const std::lock_guard lock(mutex_);
-        struct publisher {
-            breaker_state& s;
-            ~publisher() { s.publish(); }
-        } at_end{*this};
-        return f(breaker_);
+    // An exchange was served here.
+    void succeeded(time_point now, bool trial) {
+        window_.success(now);
+        if (!closed()) change([&](core::breaker& b) { b.on_success(now, trial); });
+    }
+    // An answer that shows life and counts as neither success nor failure (a 400, say).
+    void answered(time_point now, bool trial) {
+        if (!closed()) change([&](core::breaker& b) { b.on_success(now, trial); });
+    }
+    void throttled(time_point now, std::optional<duration> told, bool trial) {
+        change([&](core::breaker& b) { b.on_throttled(now, told, trial); });
+    }
+    void failed(time_point now, const core::failure& f) {
+        change([&](core::breaker& b) { b.on_failure(now, f, b.healthy() ? window_.failure(now) : tally{}); });
+    }
+    // Whether a failure that the client may have brought about counts: when another client has been served here
+    // inside the window, this one counts once in it. Who is alone has none to be compared with, and none to harm.
+    bool counts(std::uint32_t client, time_point now) noexcept {
+        const auto window = duration(window_length_.load(std::memory_order_relaxed));
+        const bool last = served_client_.load(std::memory_order_relaxed) == client;
+        const auto& others = last ? other_served_at_ : served_at_;
+        const time_point at{duration(others.load(std::memory_order_relaxed))};
+        const bool alone = at == time_point{} || now - at > window;
+        return marks_.mark(client, now, window) || alone;
+    }
+    // A client has got its whole answer.
+    void served(std::uint32_t client, time_point now) noexcept {
+        const auto at = now.time_since_epoch().count();
+        const auto before = served_at_.load(std::memory_order_relaxed);
+        if (served_client_.load(std::memory_order_relaxed) != client) {
+            other_served_at_.store(before, std::memory_order_relaxed);
+            served_client_.store(client, std::memory_order_relaxed);
+        }
+        // Often enough for a window, and seldom enough for the cores not to fight for the word.
+        const auto grain = window_length_.load(std::memory_order_relaxed) / 16;
+        if (at - before > grain) served_at_.store(at, std::memory_order_relaxed);
+    }
+    // An answer that was counted as a success when it began, at `began`, broke off.
+    void broke_off(time_point began, time_point now, const core::failure& f) {
+        change([&](core::breaker& b) { b.on_failure(now, f, b.healthy() ? window_.turned(began, now) : tally{}); });
+    }
+
+    bool claim_trial(time_point now, bool last_resort) {
+        return change([&](core::breaker& b) { return b.claim_trial(now, last_resort); });
+    }
+    void abandon_trial() {
+        change([](core::breaker& b) { b.abandon_trial(); });
+    }
+    void doubted(time_point now) {
+        change([&](core::breaker& b) { b.on_doubtful(now); });
+    }
+
+    // A probe was answered; or was not, while the breaker is open. A probe of a closed one that fails is `failed`.
+    void proved() {
+        if (!closed()) change([](core::breaker& b) { b.on_proof(); });
+    }
+    void disproved(time_point now, double jitter) {
+        change([&](core::breaker& b) { b.on_disproof(now, jitter); });
+    }
+
+    void set_policy(const core::breaker_policy& policy) {
+        window_length_.store(policy.window.count(), std::memory_order_relaxed);
+        window_.set_length(policy.window);
+        change([&](core::breaker& b) { b.set_policy(policy); });
     }
 
     core::breaker snapshot() const {
@@ -46,9 +123,14 @@ public:
 private:
     void publish() noexcept { closed_.store(breaker_.closed(), std::memory_order_release); }
 
+    core::evidence_window window_;
+    std::atomic<bool> closed_{true};
+    std::atomic<std::uint32_t> served_client_{~std::uint32_t{0}};
+    std::atomic<duration::rep> served_at_{0}, other_served_at_{0};  // other: by another than served_client_
+    std::atomic<duration::rep> window_length_{duration(seconds(30)).count()};
+    core::client_marks marks_;
     mutable std::mutex mutex_;
     core::breaker breaker_;
-    std::atomic<bool> closed_{true};
 };
 
 // One deployment, as all workers see it. Kept over reloads as long as the deployment is the same.
@@ -90,6 +172,14 @@ private:
     std::atomic<duration::rep> latency_at_{0};
     std::atomic<std::int64_t> tokens_left_{-1}, tokens_limit_{-1};
     std::atomic<duration::rep> tokens_told_{0};
+};
+
+// What all workers know about one pool. Kept over reloads by the pool's name.
+struct shared_pool {
+    explicit shared_pool(double retry_share) : budget(retry_share) {}
+
+    core::retry_budget budget;
+    core::pool_evidence evidence;
 };
 
 }  // namespace spillway::proxy

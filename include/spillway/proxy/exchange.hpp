@@ -159,7 +159,13 @@ private:
     net::task<bool> run_attempts();
     void count_attempt(const pool& p, const core::outcome& o);
     void apply(const core::effect& e);
+    void apply_to_backend(const core::effect& e, const backend& b, core::failure f, time_point now);
+    void apply_to_instance(const core::effect& e, const instance& i, core::failure f, time_point now);
+    void apply_settled();
+    void note_served() noexcept;
     void settle_attempt() noexcept;
+    void leave_attempts() noexcept;
+    std::uint32_t client_number() const noexcept { return static_cast<std::uint32_t>(client_.value_or(0)); }
     void log_connect_failure(const backend& b, const std::string& detail);
 
     // request_body.cpp
@@ -233,6 +239,8 @@ private:
     net::task<bool> send_local(int status, std::string_view content_type, std::string_view body,
                                std::string_view extra_fields);
     void write_own_fields(http::head_writer& w, bool has_request_id);
+    bool replaces_wait(http::field_id id) const noexcept;
+    void write_wait_fields(http::head_writer& w) const;
     net::task<void> drain_request();
 
     // access_log.cpp
@@ -285,8 +293,7 @@ private:
     std::unique_ptr<net::upstream_connection> connection_;
     std::optional<core::exchange_machine> machine_;
     const backend* serving_{nullptr};
-    bool counted_{false};                                // in serving_'s outstanding
-    bool trial_backend_{false}, trial_instance_{false};  // claimed and not yet answered for
+    bool counted_{false};  // in serving_'s outstanding
     std::uint32_t attempts_{0};
     std::uint64_t token_version_{0};                       // of the token that the last attempt carried
     std::string challenge_;                                // claims that the backend wants proven
@@ -294,6 +301,8 @@ private:
     time_point attempt_began_{}, first_byte_at_{};
 
     // the answer
+    duration told_wait_{};  // of a backend's own refusal: the smallest remaining wait, over all backends
+    std::optional<bool> told_retry_;
     http::body_scanner answer_body_, unchunk_;
     std::unique_ptr<http::sse_scanner> events_;
     std::size_t answer_head_bytes_{0}, fed_{0}, forwardable_{0};  // answer_head_bytes_ 0: not there yet

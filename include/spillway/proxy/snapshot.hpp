@@ -9,9 +9,9 @@
 #include <spillway/core/balancer.hpp>
 #include <spillway/core/certificate.hpp>
 #include <spillway/core/cors.hpp>
+#include <spillway/core/exchange.hpp>
 #include <spillway/core/identity.hpp>
 #include <spillway/core/outcome.hpp>
-#include <spillway/core/retry_budget.hpp>
 #include <spillway/core/router.hpp>
 #include <spillway/core/selector.hpp>
 #include <spillway/core/token.hpp>
@@ -86,8 +86,9 @@ struct pool {
     std::vector<backend> backends;  // index as in plan
     core::retry_policy retry;
     core::breaker_policy breaker;
-    duration connect_timeout{seconds(2)}, first_byte_timeout{seconds(120)}, idle_timeout{seconds(60)},
-        request_timeout{minutes(10)}, commit_hold{milliseconds(100)};
+    core::exchange_deadlines deadlines;
+    duration connect_timeout{seconds(5)}, idle_timeout{minutes(5)}, commit_hold{milliseconds(100)};
+    std::shared_ptr<shared_pool> state;
 };
 
 struct client {
@@ -145,7 +146,6 @@ struct worker_snapshot {
     std::shared_ptr<const snapshot> shared;
     std::vector<std::shared_ptr<net::upstream>> upstreams;            // by instance
     std::vector<core::balancer_state> balancers;                      // by pool
-    std::vector<core::retry_budget> budgets;                          // by pool
     std::vector<std::shared_ptr<const credentials::bearer>> bearers;  // by instance, as far as they have tokens
 
     // The instance's present token, read from its cell only after it has changed; null when there is none.

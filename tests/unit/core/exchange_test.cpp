@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "fake_pool.hpp"
 
 namespace spillway::core {
@@ -31,24 +33,32 @@ struct lab {
         facts.began = start;
     }
     exchange_machine& machine() {
-        if (!made) made.emplace(plan, retry, deadlines, facts);
+        if (!made) made.emplace(plan, retry, breaker, deadlines, facts);
         return *made;
     }
-    exchange_machine::world world() { return {view, balance, budget, random}; }
+    exchange_machine::world world() { return {view, balance, budget, evidence, random}; }
     action begin() { return machine().start(now, world()); }
     action then(const outcome& o, duration later = milliseconds(10)) {
         now += later;
         last_effect = machine().on_outcome(o, world());
         return machine().next(now, world());
     }
+    // What the end of the exchange settles, by backend.
+    std::map<std::size_t, effect> settled() {
+        std::map<std::size_t, effect> out;
+        while (const auto e = machine().next_effect()) out.emplace(e->backend, *e);
+        return out;
+    }
 
     fake_pool view;
     retry_policy retry;
     request_facts facts;
+    breaker_policy breaker;
     exchange_deadlines deadlines;
     pool_plan plan;
     balancer_state balance;
     retry_budget budget{0.2};
+    pool_evidence evidence;
     random_source random{1};
     time_point now{start};
     effect last_effect;
@@ -62,7 +72,7 @@ TEST(exchange, a_good_answer_is_the_clients) {
     EXPECT_EQ(a.backend, 0U);
     EXPECT_FALSE(a.spillover);
     EXPECT_EQ(l.then(response(200)).what, kind::commit);
-    EXPECT_EQ(l.last_effect.on_backend, backend_signal::success);
+    EXPECT_EQ(l.last_effect.on_backend, backend_signal::served);
     EXPECT_EQ(l.machine().attempts(), 1U);
 }
 
@@ -128,8 +138,10 @@ TEST(exchange, the_last_429_stays_a_429) {
     l.view.close(0, breaker_mode::throttled, start + seconds(3));
     l.view.close(1, breaker_mode::throttled, start + seconds(7));
     const auto a = l.then(response(429, seconds(7)));
-    EXPECT_EQ(a.why.status, 429);
+    // All said the same: the client gets the backend's own words, and the wait of the pool.
+    EXPECT_EQ(a.what, kind::commit);
     EXPECT_EQ(a.wait, seconds(3) - milliseconds(20));
+    EXPECT_EQ(a.should_retry, true);
 }
 
 TEST(exchange, what_came_last_decides_when_attempts_are_used_up) {
@@ -143,6 +155,16 @@ TEST(exchange, what_came_last_decides_when_attempts_are_used_up) {
     EXPECT_EQ(last(response(499)).what, kind::commit);
     EXPECT_EQ(last(response(409, seconds(1))).what, kind::commit);
     EXPECT_EQ(last(failed(outcome_kind::stream_began_with_error)).what, kind::commit);
+    EXPECT_EQ(last(response(429, seconds(1))).why.status, 429);  // not all said the same
+    auto busy = failed(outcome_kind::stream_began_with_error);
+    busy.stands_for = 429;
+    EXPECT_EQ(last(busy).why.status, 429);
+    const auto led_away = last(response(307));
+    EXPECT_EQ(led_away.why.code, "BackendRedirects");
+    EXPECT_EQ(led_away.why.status, 502);
+    const auto unwritten = last(failed(outcome_kind::not_composed));
+    EXPECT_EQ(unwritten.why.code, "RequestNotComposed");
+    EXPECT_EQ(unwritten.why.status, 500);
     EXPECT_EQ(last(failed(outcome_kind::connect_failed)).why.status, 503);
     const auto refused = last(response(401));
     EXPECT_EQ(refused.why.status, 502);
@@ -184,7 +206,9 @@ TEST(exchange, a_credential_is_renewed_once_then_another_backend_is_asked) {
     EXPECT_TRUE(again.renew_credential);
     const auto other = l.then(response(401));
     EXPECT_EQ(other.backend, 1U);
-    EXPECT_EQ(l.last_effect.on_instance, instance_signal::misconfigured);
+    EXPECT_EQ(l.last_effect.on_instance, instance_signal::none);
+    EXPECT_EQ(l.then(response(200)).what, kind::commit);
+    EXPECT_EQ(l.settled().at(0).on_instance, instance_signal::misconfigured);
 }
 
 TEST(exchange, an_empty_budget_ends_repeats_of_failures_but_not_of_throttling) {
@@ -213,8 +237,10 @@ TEST(exchange, a_client_that_repeats_by_itself_gets_fewer_attempts) {
 }
 
 TEST(exchange, deadlines_bound_the_first_byte_and_the_whole) {
-    lab l(3);
-    l.deadlines = {seconds(120), seconds(150)};
+    request_facts f;
+    f.streams = true;
+    lab l(3, {}, f);
+    l.deadlines = {{}, seconds(120), seconds(150)};
     EXPECT_EQ(l.begin().first_byte_deadline, start + seconds(120));
     const auto second = l.then(failed(outcome_kind::first_byte_timeout), seconds(120));
     EXPECT_EQ(second.first_byte_deadline, start + seconds(150));
@@ -231,19 +257,205 @@ TEST(exchange, the_clients_own_timeout_is_kept) {
     EXPECT_EQ(l.then(response(500), milliseconds(4990)).why.status, 504);
 }
 
+TEST(exchange, no_default_ends_what_the_client_would_have_waited_for) {
+    const auto limit = [](bool streams, std::optional<duration> waits, exchange_deadlines with = {}) {
+        request_facts f;
+        f.streams = streams;
+        f.client_timeout = waits;
+        lab l(1, {}, f);
+        l.deadlines = with;
+        return l.begin().first_byte_deadline - start;
+    };
+    EXPECT_EQ(limit(false, {}), minutes(10));
+    EXPECT_EQ(limit(true, {}), minutes(2));
+    EXPECT_EQ(limit(false, minutes(30)), minutes(30));
+    EXPECT_EQ(limit(false, minutes(1)), minutes(1));
+    EXPECT_EQ(limit(true, minutes(30)), minutes(2));
+    // What the operator writes holds.
+    EXPECT_EQ(limit(false, minutes(30), {seconds(20), {}, {}}), seconds(20));
+    EXPECT_EQ(limit(true, minutes(30), {seconds(20), {}, {}}), seconds(20));
+    EXPECT_EQ(limit(true, {}, {seconds(20), minutes(5), {}}), minutes(5));
+    EXPECT_EQ(limit(false, minutes(30), {{}, {}, minutes(4)}), minutes(4));
+}
+
 TEST(exchange, the_clients_impatience_is_no_failure_of_the_backend) {
     request_facts f;
     f.client_timeout = seconds(5);
+    f.streams = true;
     lab hurried(2, {}, f);
     hurried.begin();
     EXPECT_EQ(hurried.then(failed(outcome_kind::first_byte_timeout), seconds(5)).why.status, 504);
-    EXPECT_EQ(hurried.last_effect.on_backend, backend_signal::none);
+    EXPECT_TRUE(hurried.settled().empty());
     // Where our own time is shorter it is a failure all the same.
     f.client_timeout = seconds(600);
     lab patient(2, {}, f);
     patient.begin();
     EXPECT_EQ(patient.then(failed(outcome_kind::first_byte_timeout), seconds(120)).what, kind::send);
-    EXPECT_EQ(patient.last_effect.on_backend, backend_signal::failure);
+    patient.then(response(200));
+    EXPECT_EQ(patient.settled().at(0).on_backend, backend_signal::failure);
+}
+
+TEST(exchange, a_plain_answer_that_is_late_may_be_paid_for_and_is_not_asked_for_again) {
+    lab l(3);
+    l.deadlines.first_byte = seconds(20);
+    l.begin();
+    const auto a = l.then(failed(outcome_kind::first_byte_timeout), seconds(20));
+    EXPECT_EQ(a.why.status, 504);
+    EXPECT_EQ(l.settled().at(0).on_backend, backend_signal::doubt);
+}
+
+// What the request itself may have brought about.
+const std::vector<outcome> ambiguous{response(500),
+                                     response(503),
+                                     response(520),
+                                     response(307),
+                                     failed(outcome_kind::bad_response),
+                                     failed(outcome_kind::empty_answer),
+                                     failed(outcome_kind::stream_began_with_error)};
+
+TEST(exchange, a_failure_counts_when_another_backend_served_that_very_request) {
+    for (const auto& o : ambiguous) {
+        lab l(2);
+        l.begin();
+        EXPECT_EQ(l.then(o).what, kind::send);
+        EXPECT_EQ(l.last_effect.on_backend, backend_signal::none);
+        EXPECT_EQ(l.last_effect.on_instance, instance_signal::reachable);
+        EXPECT_TRUE(l.settled().empty());
+        EXPECT_EQ(l.then(response(200)).what, kind::commit);
+        const auto s = l.settled();
+        ASSERT_EQ(s.size(), 1U);
+        EXPECT_EQ(s.at(0).on_backend, backend_signal::failure);
+        EXPECT_FALSE(s.at(0).proven);
+    }
+}
+
+TEST(exchange, what_fails_everywhere_is_held_against_nobody) {
+    for (const auto& o : ambiguous) {
+        lab l(3);
+        l.begin();
+        l.then(o);
+        l.then(o);
+        EXPECT_NE(l.then(o).what, kind::send);
+        for (const auto& [backend, e] : l.settled()) EXPECT_EQ(e.on_backend, backend_signal::doubt) << backend;
+    }
+}
+
+TEST(exchange, an_answer_that_refuses_the_request_is_no_better_than_the_failure_before) {
+    lab l(2);
+    l.begin();
+    l.then(response(500));
+    EXPECT_EQ(l.then(response(400)).what, kind::commit);
+    EXPECT_EQ(l.settled().at(0).on_backend, backend_signal::doubt);
+}
+
+TEST(exchange, several_clients_who_fail_everywhere_are_evidence_and_one_is_not) {
+    pool_evidence evidence;
+    const auto proven = [&evidence](std::uint32_t client) {
+        request_facts f;
+        f.client = client;
+        lab l(2, {}, f);
+        exchange_machine m(l.plan, l.retry, l.breaker, {}, l.facts);
+        exchange_machine::world w{l.view, l.balance, l.budget, evidence, l.random};
+        m.start(start, w);
+        for (int i = 0; i < 2; ++i) {
+            m.on_outcome(response(500), w);
+            m.next(start, w);
+        }
+        int n = 0;
+        while (const auto e = m.next_effect()) n += e->proven && e->on_backend == backend_signal::failure ? 1 : 0;
+        return n;
+    };
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(proven(1), 0);
+    for (std::uint32_t client = 2; client < 5; ++client) EXPECT_EQ(proven(client), 0);
+    EXPECT_EQ(proven(5), 2);
+}
+
+TEST(exchange, a_credential_is_refused_by_an_instance_only_where_another_instance_takes_it) {
+    lab same(2);
+    same.view.backends[0].instance = same.view.backends[1].instance = 7;
+    same.begin();
+    same.then(response(403));
+    same.then(response(200));
+    EXPECT_EQ(same.settled().at(0).on_instance, instance_signal::doubt);
+    lab everywhere(2);
+    everywhere.begin();
+    everywhere.then(response(403));
+    EXPECT_EQ(everywhere.then(response(403)).why.code, "BackendCredentialRefused");
+    for (const auto& [backend, e] : everywhere.settled()) EXPECT_EQ(e.on_instance, instance_signal::doubt) << backend;
+}
+
+TEST(exchange, free_attempts_do_not_count_and_end_with_the_backends) {
+    lab l(8);
+    l.begin();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(l.then(response(429, seconds(1))).what, kind::send);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(l.then(failed(outcome_kind::connect_failed)).what, kind::send);
+    EXPECT_EQ(l.then(failed(outcome_kind::reset_before_head)).what, kind::send);
+    // Two failures that cost something are still allowed beside the first.
+    EXPECT_EQ(l.then(response(500)).what, kind::send);
+    EXPECT_EQ(l.machine().attempts(), 8U);
+    EXPECT_EQ(l.then(response(429, seconds(1))).what, kind::reply);
+}
+
+TEST(exchange, a_repeat_that_serves_gives_the_budget_back) {
+    lab l(2);
+    l.begin();
+    const auto before = l.budget.left();
+    l.then(response(500), milliseconds(1));
+    EXPECT_LT(l.budget.left(), before);
+    l.then(response(200), milliseconds(1));
+    EXPECT_GE(l.budget.left(), before);
+}
+
+TEST(exchange, a_shortage_of_the_gateways_own_is_nobodys_fault) {
+    lab l(3);
+    l.begin();
+    const auto a = l.then(failed(outcome_kind::local_shortage));
+    EXPECT_EQ(a.why.code, "GatewayOverloaded");
+    EXPECT_EQ(a.why.status, 503);
+    EXPECT_EQ(a.wait, seconds(1));
+    EXPECT_EQ(l.last_effect.on_instance, instance_signal::none);
+    EXPECT_TRUE(l.settled().empty());
+}
+
+TEST(exchange, every_trial_place_is_given_back_once) {
+    const auto claimed = [](lab& l) { l.view.backends[0].now = {breaker_mode::half_open, true, true, start}; };
+    const auto ends = [](lab& l) {
+        int n = l.last_effect.ends.backend ? 1 : 0;
+        for (const auto& [backend, e] : l.settled()) n += e.ends.backend ? 1 : 0;
+        return n;
+    };
+    for (const auto& o : {response(200), response(400), response(429), response(500), response(401),
+                          failed(outcome_kind::connect_failed), failed(outcome_kind::client_left)}) {
+        lab l(1);
+        claimed(l);
+        l.begin();
+        l.then(o);
+        EXPECT_EQ(ends(l), 1) << o.status;
+        l.machine().give_up();
+        EXPECT_TRUE(l.settled().empty());
+    }
+    lab unborn(1);
+    claimed(unborn);
+    unborn.begin();
+    unborn.machine().give_up();
+    EXPECT_EQ(ends(unborn), 1);
+    lab repeated(1);
+    claimed(repeated);
+    repeated.begin();
+    repeated.then(failed(outcome_kind::stale_connection));
+    EXPECT_EQ(ends(repeated), 0);
+    repeated.then(response(200));
+    EXPECT_EQ(ends(repeated), 1);
+}
+
+TEST(exchange, a_stream_that_breaks_was_no_success) {
+    lab l(1);
+    l.begin();
+    l.then(response(200));
+    const auto e = l.machine().on_broken();
+    EXPECT_EQ(e.on_backend, backend_signal::failure);
+    EXPECT_EQ(e.began, l.now);
+    EXPECT_TRUE(e.by_client);
 }
 
 TEST(exchange, not_even_a_keep_alive_race_is_repeated_when_time_is_up) {
@@ -257,6 +469,7 @@ TEST(exchange, not_even_a_keep_alive_race_is_repeated_when_time_is_up) {
 TEST(exchange, what_must_not_be_repeated_ends_with_the_answer_of_the_first_attempt) {
     request_facts f;
     f.repeatable = false;
+    f.streams = true;
     lab slow(3, {}, f);
     slow.begin();
     EXPECT_EQ(slow.then(failed(outcome_kind::first_byte_timeout), seconds(120)).why.status, 504);

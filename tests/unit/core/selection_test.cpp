@@ -112,6 +112,75 @@ TEST(select, large_tiers_are_no_special_case) {
     EXPECT_GT(got.size(), 490U);
 }
 
+TEST(select, a_pool_that_is_sick_all_over_tries_the_one_that_recovers_first) {
+    fake_pool view(3);
+    const auto plan = make_plan(std::vector<plan_member>(3, {1, 1, false}), false, &weighted_random);
+    auto state = make_balancer_state(plan);
+    random_source random(1);
+    view.close(0, breaker_mode::unhealthy, now + seconds(9), now + milliseconds(500));
+    view.close(1, breaker_mode::unhealthy, now + seconds(60), now);
+    view.close(2, breaker_mode::misconfigured, now + seconds(5), now + seconds(1));
+    const auto s = select(plan, {}, view, state, now, random);
+    EXPECT_EQ(s.backend, 1U);
+    EXPECT_TRUE(s.trial);
+    EXPECT_TRUE(s.last_resort);
+    EXPECT_EQ(look_at_all(plan, view, now).earliest, now);
+    tried_set tried;
+    tried.add(1);
+    EXPECT_FALSE(select(plan, tried, view, state, now, random).backend);
+    EXPECT_EQ(select(plan, tried, view, state, now + milliseconds(500), random).backend, 0U);
+    // Nobody is a last resort while somebody else is well, or will be in a moment.
+    view.backends[2].now = {};
+    EXPECT_FALSE(select(plan, tried, view, state, now, random).last_resort);
+    view.close(2, breaker_mode::throttled, now + milliseconds(900));
+    EXPECT_FALSE(select(plan, tried, view, state, now + milliseconds(500), random).backend);
+    view.close(2, breaker_mode::throttled, now + minutes(1));
+    EXPECT_EQ(select(plan, tried, view, state, now + milliseconds(500), random).backend, 0U);
+}
+
+TEST(evidence_window, counts_what_ended_lately_and_forgets_the_rest) {
+    evidence_window w(seconds(16));
+    for (int i = 0; i < 10; ++i) w.success(now);
+    w.failure(now);
+    auto seen = w.failure(now + seconds(8));
+    EXPECT_EQ(seen.ended, 12U);
+    EXPECT_EQ(seen.failed, 2U);
+    EXPECT_EQ(seen.run, 2U);
+    w.success(now + seconds(9));
+    seen = w.read(now + seconds(16));
+    EXPECT_EQ(seen.ended, 2U);
+    EXPECT_EQ(seen.failed, 1U);
+    EXPECT_EQ(seen.run, 0U);
+    EXPECT_EQ(w.read(now + hours(100)).ended, 0U);
+}
+
+TEST(evidence_window, survives_more_than_it_can_count) {
+    evidence_window w(seconds(16));
+    for (int i = 0; i < 70'000; ++i) w.failure(now);
+    for (int i = 0; i < 1'100'000; ++i) w.success(now);
+    const auto seen = w.read(now);
+    EXPECT_GT(seen.failed, 60'000U);
+    EXPECT_LE(seen.failed, 70'000U);
+    EXPECT_GT(seen.ended, 1'000'000U);
+    EXPECT_LE(seen.ended, 1'170'000U);
+}
+
+TEST(pool_evidence, one_client_counts_once_in_a_window) {
+    pool_evidence e;
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(e.failed_everywhere(7, now + milliseconds(i), seconds(30), 2));
+    EXPECT_TRUE(e.failed_lately(7, now + seconds(1), seconds(30)));
+    EXPECT_FALSE(e.failed_lately(8, now + seconds(1), seconds(30)));
+    EXPECT_TRUE(e.failed_everywhere(8, now + seconds(1), seconds(30), 2));
+}
+
+TEST(pool_evidence, a_request_that_is_served_between_them_clears_the_pool) {
+    pool_evidence e;
+    for (std::uint32_t client = 0; client < 60; ++client) {
+        EXPECT_FALSE(e.failed_everywhere(client, now + milliseconds(2 * client), seconds(30), 2));
+        e.served(now + milliseconds(2 * client + 1));
+    }
+}
+
 TEST(retry_budget, is_a_share_of_requests_with_a_small_allowance) {
     retry_budget b(0.2);
     int retries = 0;
@@ -122,7 +191,7 @@ TEST(retry_budget, is_a_share_of_requests_with_a_small_allowance) {
     }
     // A fifth of the requests, what it began with, and the allowance of ten seconds.
     EXPECT_GE(retries, 2000);
-    EXPECT_LE(retries, 2000 + 10 + 2 * 10 + 1);
+    EXPECT_LE(retries, 2000 + 10 + 3 * 10 + 1);
 }
 
 TEST(retry_budget, a_quiet_pool_can_retry_and_a_busy_one_saves_no_flood) {
@@ -133,6 +202,17 @@ TEST(retry_budget, a_quiet_pool_can_retry_and_a_busy_one_saves_no_flood) {
     retry_budget busy(0.2);
     for (int i = 0; i < 100'000; ++i) busy.on_request(now);
     EXPECT_LE(busy.left(), retry_budget::most);
+}
+
+TEST(retry_budget, a_repeat_that_serves_costs_nothing_and_the_last_ones_are_for_others) {
+    retry_budget b(0);
+    for (int i = 0; i < 1000; ++i) {
+        EXPECT_TRUE(b.take(now));
+        b.give_back();
+    }
+    while (b.take(now, true)) continue;
+    EXPECT_EQ(b.left(), retry_budget::reserve);
+    EXPECT_TRUE(b.take(now));
 }
 
 }  // namespace

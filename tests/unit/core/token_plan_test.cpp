@@ -133,20 +133,21 @@ TEST(certificate_rules, fingerprint_before_name_and_only_in_its_time) {
 
 TEST(judge, a_refused_credential_is_renewed_once_unless_it_is_the_clients) {
     outcome o;
+    o.about_credential = true;
     for (const int status : {401, 403}) {
         o.status = status;
-        EXPECT_EQ(judge(o, {true, false, true, false, true}, {}).verdict, verdict::repeat_renewed);
-        const auto again = judge(o, {true, false, true, true, true}, {});
+        EXPECT_EQ(judge(o, {.can_renew = true}, {}).verdict, verdict::repeat_renewed);
+        const auto again = judge(o, {.can_renew = true, .renewed = true}, {});
         EXPECT_EQ(again.verdict, verdict::elsewhere);
         EXPECT_EQ(again.instance, instance_signal::misconfigured);
-        EXPECT_EQ(judge(o, {true, false, false, false, true}, {}).verdict, verdict::elsewhere);
-        const auto theirs = judge(o, {true, false, true, false, false}, {});
+        EXPECT_EQ(judge(o, {}, {}).verdict, verdict::elsewhere);
+        const auto theirs = judge(o, {.can_renew = true, .own_credential = false}, {});
         EXPECT_EQ(theirs.verdict, verdict::commit);
         EXPECT_EQ(theirs.instance, instance_signal::reachable);
     }
     // Nothing was worked on, so it may be repeated even where a repeat would be felt.
-    EXPECT_EQ(judge(o, {false, false, true, false, true}, {}).verdict, verdict::repeat_renewed);
-    EXPECT_FALSE(judge(o, {false, false, true, false, true}, {}).spends_budget);
+    EXPECT_EQ(judge(o, {.repeatable = false, .can_renew = true}, {}).verdict, verdict::repeat_renewed);
+    EXPECT_FALSE(judge(o, {.repeatable = false, .can_renew = true}, {}).spends_budget);
     o.kind = outcome_kind::no_credential;
     const auto none = judge(o, {}, {});
     EXPECT_EQ(none.verdict, verdict::elsewhere);

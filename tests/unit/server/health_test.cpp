@@ -65,8 +65,7 @@ TEST_F(compiled_snapshot, has_everything_by_index) {
 TEST_F(compiled_snapshot, a_reload_finds_the_state_of_what_is_unchanged) {
     const auto first = make.compile(checked(), nullptr);
     const auto& before = *first.snapshot;
-    before.pools[0].backends[0].state->breaker.change(
-        [&](core::breaker& b) { b.on_throttled(now, minutes(1), false); });
+    before.pools[0].backends[0].state->breaker.throttled(now, minutes(1), false);
     const auto second =
         make.compile(checked(with(text, "model: m", "model: m\n    breaker: { failures: 9 }")), &before);
     ASSERT_TRUE(second.snapshot);
@@ -78,10 +77,17 @@ TEST_F(compiled_snapshot, a_reload_finds_the_state_of_what_is_unchanged) {
     EXPECT_NE(third.snapshot->pools[0].backends[0].state, after.pools[0].backends[0].state);
 }
 
+core::failure refused() {
+    core::failure f;
+    f.why = core::breaker_mode::misconfigured;
+    f.proven = true;
+    return f;
+}
+
 TEST_F(compiled_snapshot, another_key_is_another_chance_for_a_refused_instance) {
     const auto first = make.compile(checked(), nullptr);
     const auto& before = *first.snapshot;
-    before.instances[0].state->change([&](core::breaker& b) { b.on_misconfigured(now, false, 0.5); });
+    before.instances[0].state->failed(now, refused());
     EXPECT_EQ(make.compile(checked(), &before).snapshot->instances[0].state, before.instances[0].state);
     ::setenv("KEY", "another", 1);
     const auto second = make.compile(checked(), &before);
@@ -106,15 +112,14 @@ TEST_F(compiled_snapshot, readiness_tells_throttled_from_dead) {
     auto& backends = s.pools[0].backends;
     EXPECT_TRUE(is_ready(s, now));
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::usable);
-    for (auto& b : backends)
-        b.state->breaker.change([&](core::breaker& x) { x.on_throttled(now, minutes(1), false); });
+    for (auto& b : backends) b.state->breaker.throttled(now, minutes(1), false);
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::throttled);
     EXPECT_TRUE(is_ready(s, now));
     s.throttled_is_ready = false;
     EXPECT_FALSE(is_ready(s, now));
     EXPECT_TRUE(is_ready(s, now + minutes(2)));
     s.throttled_is_ready = true;
-    for (auto& i : s.instances) i.state->change([&](core::breaker& x) { x.on_misconfigured(now, false, 0.5); });
+    for (auto& i : s.instances) i.state->failed(now, refused());
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::dead);
     EXPECT_FALSE(is_ready(s, now));
     // Half-open is a way back, and a backend without weight is none.
