@@ -67,6 +67,7 @@ net::task<outcome> exchange::attempt(const core::action& a) {
         if (!token_at_hand(b)) co_return failed(outcome_kind::no_credential);
     }
     compose_request(b);
+    usage_.went_out = true;
     const net::io_result sent = co_await send_request(b, a.first_byte_deadline);
     if (sent.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
     // A backend may refuse before it has read everything: what it said counts, not that the sending broke off.
