@@ -15,7 +15,7 @@ namespace {
 struct usage_options {
     std::string path, store, password_file, currency, from, to, month, day, format{"table"}, sort;
     std::vector<std::string> by, clients, pools, models, labels;
-    bool records{false};
+    bool records{false}, repair{false};
     std::uint64_t limit{1000};
 };
 
@@ -160,6 +160,17 @@ int list_records(ledger::usage_reader& from, const usage_output& how, std::uint6
     return 0;
 }
 
+int repair(const place& at) {
+    const auto done = ledger::repair_usage(at.store, at.password);
+    if (!done) {
+        std::cerr << "the usage store cannot be repaired: " << done.error().message << '\n';
+        return 1;
+    }
+    std::cout << "repaired: " << done->records << (done->records == 1 ? " record, " : " records, ") << done->days
+              << (done->days == 1 ? " sum of a day\n" : " sums of days\n");
+    return 0;
+}
+
 int usage(const usage_options& o) {
     usage_output how;
     how.format = static_cast<usage_format>(std::find(formats.begin(), formats.end(), o.format) - formats.begin());
@@ -168,6 +179,7 @@ int usage(const usage_options& o) {
     const auto at = place_of(o);
     if (!at) return 1;
     how.currency = at->currency;
+    if (o.repair) return repair(*at);
     const auto reader = ledger::open_usage_reader(at->store, at->password);
     if (!reader) return failed(reader.error());
     if (o.records) return list_records(**reader, how, o.limit);
@@ -176,6 +188,10 @@ int usage(const usage_options& o) {
     if (report->cut_days > 0)
         std::cerr << "note: " << report->cut_days << (report->cut_days == 1 ? " day" : " days")
                   << " at the edges of this period, kept as sums only, left out\n";
+    if (report->impossible > 0)
+        std::cerr << "warning: " << report->impossible
+                  << (report->impossible == 1 ? " record tells" : " records or sums of days tell")
+                  << " tokens or prices that cannot be; `spillway usage --repair` sets them to 0\n";
     if (order)
         std::stable_sort(report->rows.begin(), report->rows.end(), [&](const auto& a, const auto& b) {
             return order->largest_first ? order->less(b, a) : order->less(a, b);
@@ -216,6 +232,10 @@ void add_usage(command_line& c) {
     u->add_flag("--records", o.records, "single records, newest first, instead of sums")
         ->excludes(by)
         ->excludes(sort);
+    u->add_flag("--repair", o.repair,
+                "sets tokens and prices that cannot be (above 2^40 tokens, negative) to 0 in the store; no report")
+        ->excludes(by)
+        ->excludes("--records");
     u->add_option("--limit", o.limit, "how many records at most; 0: all")->capture_default_str();
     u->footer(
         "Errors are requests that ended neither well nor by their client's leaving. Estimated tokens are part of "

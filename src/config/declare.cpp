@@ -27,6 +27,8 @@ void declare(visitor& v, gateway& x) {
             std::move(workers));
     v.value({"body_memory", "memory for request bodies of all workers together; above it requests are shed"},
             size_of(x.body_memory, mebibyte, 1024 * gibibyte));
+    v.value({"client_body_share", "of body_memory, that one client may hold; a single body may always be larger"},
+            share_of(x.client_body_share));
     v.value({"expose_headers", "tell clients pool, backend, region and attempts in x-spillway-* headers"},
             flag_of(x.expose_headers));
     v.value({"core_dumps", "a crash may write memory, with keys and prompts in it, to disk"}, flag_of(x.core_dumps));
@@ -58,6 +60,8 @@ void declare(visitor& v, listener_limits& x) {
             time_of(x.idle_timeout, milliseconds(100), hours(24)));
     v.value({"write_timeout", "a client that reads nothing for this long is dropped"},
             time_of(x.write_timeout, milliseconds(100), hours(1)));
+    v.value({"body_rate", "least bytes a second of a request body, once body_timeout is over; 0: none"},
+            size_of(x.body_rate, 0, gibibyte));
 }
 
 void declare(visitor& v, admin& x) {

@@ -6,8 +6,6 @@
 namespace spillway::core {
 namespace {
 
-constexpr std::uint64_t most_tokens = 1'000'000'000'000'000;
-
 // Which object a member stands in.
 enum class part : std::uint8_t { whole, prompt, completion, other };
 
@@ -130,6 +128,107 @@ private:
     const char* end_;
 };
 
+constexpr bool is_base64(char c) noexcept {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
+           c == '-' || c == '_' || c == '=';
+}
+
+// Behind the last byte of the base64 text that begins at `at`; PHP escapes the slashes in it.
+std::size_t base64_end(std::string_view body, std::size_t at) noexcept {
+    while (at < body.size()) {
+        if (is_base64(body[at])) ++at;
+        else if (body[at] == '\\' && at + 1 < body.size() && body[at + 1] == '/') at += 2;
+        else break;
+    }
+    return at;
+}
+
+// Without the blanks at its end.
+std::string_view trimmed(std::string_view s) noexcept {
+    while (!s.empty() && (s.back() == ' ' || s.back() == '\n' || s.back() == '\r' || s.back() == '\t'))
+        s.remove_suffix(1);
+    return s;
+}
+
+// Whether `before` ends in the name of a member that holds data, and its colon.
+bool ends_in_data_member(std::string_view before) noexcept {
+    before = trimmed(before);
+    if (!before.ends_with(':')) return false;
+    before = trimmed(before.substr(0, before.size() - 1));
+    for (const std::string_view name : {R"("url")", R"("image_url")", R"("file_url")", R"("file_data")", R"("data")"})
+        if (before.ends_with(name)) return true;
+    return false;
+}
+
+constexpr auto npos = std::string_view::npos;
+
+// Where a mark stands next.
+class mark {
+public:
+    mark(std::string_view text, std::string_view body) noexcept : text_(text), at_(body.find(text)) {}
+    std::size_t at() const noexcept { return at_; }
+    std::size_t end() const noexcept { return at_ + text_.size(); }
+    void skip(std::string_view body, std::size_t to) noexcept {
+        if (at_ < to) at_ = body.find(text_, to);
+    }
+
+private:
+    std::string_view text_;
+    std::size_t at_;
+};
+
+// Finds the runs of base64 that are data, from front to back. Each byte belongs to one run at most: the search goes
+// on behind the run before.
+class data_runs {
+public:
+    explicit data_runs(std::string_view body) noexcept
+        : body_(body), url_(";base64,", body), member_(R"("data")", body) {}
+
+    // Length of the next one.
+    std::optional<std::size_t> next() noexcept {
+        while (url_.at() != npos || member_.at() != npos) {
+            const bool is_url = url_.at() < member_.at();
+            const std::size_t from = is_url ? begin_of_url() : begin_of_member();
+            auto& here = is_url ? url_ : member_;
+            here.skip(body_, here.end());
+            if (from == npos) continue;
+            const std::size_t end = base64_end(body_, from);
+            // Data fills its string.
+            if (end < body_.size() && body_[end] != '"') continue;
+            url_.skip(body_, end);
+            member_.skip(body_, end);
+            return end - from;
+        }
+        return std::nullopt;
+    }
+
+private:
+    static constexpr std::size_t longest_type = 128;  // of a data URL, before its mark
+
+    // `"url": "data:image/png;base64,` and the like; else npos.
+    std::size_t begin_of_url() const noexcept {
+        const std::size_t earliest = url_.at() - std::min(url_.at(), longest_type);
+        const std::string_view near = body_.substr(earliest, url_.at() - earliest);
+        const std::size_t quote = near.rfind('"');
+        if (quote == npos || !near.substr(quote + 1).starts_with("data:")) return npos;
+        return ends_in_data_member(body_.substr(0, earliest + quote)) ? url_.end() : npos;
+    }
+
+    // `"data": "`; else npos.
+    std::size_t begin_of_member() const noexcept {
+        std::size_t at = behind_blanks(member_.end());
+        if (at == body_.size() || body_[at] != ':') return npos;
+        at = behind_blanks(at + 1);
+        return at < body_.size() && body_[at] == '"' ? at + 1 : npos;
+    }
+    std::size_t behind_blanks(std::size_t at) const noexcept {
+        return std::min(body_.find_first_not_of(" \t\r\n", at), body_.size());
+    }
+
+    std::string_view body_;
+    mark url_, member_;
+};
+
 }  // namespace
 
 std::optional<token_counts> parse_usage(std::string_view usage_object_json) noexcept {
@@ -149,17 +248,11 @@ std::optional<token_counts> parse_usage(std::string_view usage_object_json) noex
 
 std::uint64_t prompt_bytes(std::string_view body) noexcept {
     constexpr std::size_t not_worth_it = 4096;
-    constexpr std::uint64_t one_costs = 765 * 4;
-    if (body.size() <= not_worth_it) return body.size();
+    constexpr std::size_t one_costs = 765 * 4;
     std::uint64_t bytes = body.size();
-    // Data URLs of pictures, and the data of sounds: long texts without a blank or an escape.
-    for (const std::string_view mark : {std::string_view(";base64,"), std::string_view("\"data\":\"")})
-        for (std::size_t at = body.find(mark); at != std::string_view::npos; at = body.find(mark, at)) {
-            at += mark.size();
-            const auto end = std::min(body.find('"', at), body.size());
-            if (end - at > one_costs) bytes -= end - at - one_costs;
-            at = end;
-        }
+    if (bytes <= not_worth_it) return bytes;
+    data_runs runs(body);
+    while (const auto run = runs.next()) bytes -= *run - std::min(*run, one_costs);
     return bytes;
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <array>
+#include <string>
+
+#include <spillway/core/usage_record.hpp>
 
 // What lies in the PostgreSQL database; same names and columns as the views of the SQLite file.
 //
@@ -45,6 +48,12 @@ CREATE TABLE usage_days(
 )sql";
 
 inline constexpr std::array migrations{schema_1};
+
+// Of a row: figures that no request, or no day with so many of them, can have.
+inline std::string cannot_be(bool days) {
+    const std::string most = std::to_string(core::most_tokens) + (days ? " * requests::numeric" : "");
+    return "(prompt_tokens > " + most + " OR completion_tokens > " + most + " OR coalesce(price, 0) < 0)";
+}
 
 inline constexpr const char* find_version = "SELECT CASE WHEN to_regclass('usage_schema') IS NULL THEN 0 ELSE 1 END";
 

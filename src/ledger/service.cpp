@@ -24,6 +24,10 @@ public:
           carrier_(*spool_, {settings_.store, std::move(with.password), settings_.retention}, std::move(open_store),
                    alarm),
           alarm_(std::move(alarm)) {
+        if (const auto n = spool_->spent().impossible(); n > 0 && alarm_)
+            alarm_("usage: " + std::to_string(n) +
+                   " records or sums in the spool tell what nobody can have spent; budgets begin without them. "
+                   "`spillway usage --repair` puts the store right");
         keeping_ = std::thread([this] { keep(); });
         carrying_ = std::thread([this] { carry(); });
     }

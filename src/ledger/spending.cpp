@@ -11,6 +11,8 @@ namespace {
 using std::chrono::days;
 using std::chrono::sys_days;
 
+constexpr std::uint64_t most_of_period = std::uint64_t{1} << 50;  // tokens of one client in one pool
+
 constexpr std::array kinds{config::period::day, config::period::week, config::period::month};
 
 std::int32_t day_of(wall_time at) {
@@ -37,8 +39,8 @@ spending::sums& spending::of(std::string_view client, std::string_view pool) {
 void spending::add(sums& to, const period_sum& s) {
     for (auto& have : to) {
         if (have.begin_day != s.begin_day || have.kind != s.kind) continue;
-        have.sum.tokens += s.sum.tokens;
-        have.sum.money_nanos += s.sum.money_nanos;
+        have.sum.tokens = add_sat(have.sum.tokens, s.sum.tokens);
+        have.sum.money_nanos = add_sat(have.sum.money_nanos, s.sum.money_nanos);
         return;
     }
     to.push_back(s);
@@ -46,6 +48,10 @@ void spending::add(sums& to, const period_sum& s) {
 
 void spending::add(const core::usage_record& r) {
     const spent sum{r.tokens.total(), r.price_nanos};
+    if (r.tokens.prompt > core::most_tokens || r.tokens.completion > core::most_tokens || r.price_nanos < 0) {
+        ++impossible_;
+        return;
+    }
     if (sum.tokens == 0 && sum.money_nanos == 0) return;
     const wall_time at{std::chrono::duration_cast<wall_clock::duration>(microseconds(r.time_us))};
     if (const auto day = day_of(at); day != day_) {
@@ -59,11 +65,16 @@ void spending::add(const core::usage_record& r) {
     add(to, {config::period::month, month_, sum});
 }
 
-void spending::add(std::string_view client, std::string_view pool, const period_sum& s) { add(of(client, pool), s); }
+// Such a sum is lost: what of it was true cannot be told any more.
+void spending::add(std::string_view client, std::string_view pool, const period_sum& s) {
+    if (s.sum.tokens > most_of_period || s.sum.money_nanos < 0) ++impossible_;
+    else add(of(client, pool), s);
+}
 
 void spending::add(const spending& other) {
     for (const auto& [key, periods] : other.by_who_)
         for (const auto& s : periods) add(of(key.client, key.pool), s);
+    impossible_ += other.impossible_;
 }
 
 void spending::forget_before(wall_time now) {

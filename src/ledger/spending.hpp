@@ -29,6 +29,8 @@ public:
     void add(const core::usage_record& r);
     void add(std::string_view client, std::string_view pool, const period_sum& s);
     void add(const spending& other);
+    // Records and sums that told what cannot be, and count as nothing.
+    std::uint64_t impossible() const noexcept { return impossible_; }
     // Periods that ended before `now` are of no use any more.
     void forget_before(wall_time now);
     // By "<client>|<pool>|<period key>", of the periods that contain `now`.
@@ -79,6 +81,7 @@ private:
     static void add(sums& to, const period_sum& s);
 
     std::unordered_map<who, sums, hash, same> by_who_;
+    std::uint64_t impossible_{0};
     latest latest_;
     std::int32_t day_{-1}, week_{0}, month_{0};  // of the record before, most often of the next one too
 };

@@ -98,12 +98,12 @@ std::string grouping_names() {
 usage_sums& usage_sums::operator+=(const usage_sums& o) noexcept {
     requests += o.requests;
     errors += o.errors;
-    prompt += o.prompt;
-    completion += o.completion;
+    prompt = add_sat(prompt, o.prompt);
+    completion = add_sat(completion, o.completion);
     cached += o.cached;
     reasoning += o.reasoning;
-    estimated += o.estimated;
-    price_nanos += o.price_nanos;
+    estimated = add_sat(estimated, o.estimated);
+    price_nanos = add_sat(price_nanos, o.price_nanos);
     return *this;
 }
 

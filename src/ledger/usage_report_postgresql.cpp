@@ -68,15 +68,19 @@ std::string date(std::int64_t day) { return "(date '1970-01-01' + " + std::to_st
 
 std::string sums_of(const usage_query& q, wording& w, table t) {
     const std::string count = t.days ? "requests" : "1";
-    const auto sum = [](const std::string& of) { return "coalesce(sum(" + of + "), 0)::bigint"; };
+    const auto sum = [](const std::string& of) {
+        return "least(coalesce(sum(" + of + "), 0), 9223372036854775807)::bigint";
+    };
     std::string out = "SELECT ";
     for (const auto& g : q.by) out += t.key(w, g) + ", ";
     out += sum(count) + ", " + sum("CASE WHEN outcome IN ('ok', 'client_left') THEN 0 ELSE " + count + " END") +
            ", " + sum("prompt_tokens") + ", " + sum("completion_tokens") + ", " + sum("cached_tokens") + ", " +
            sum("reasoning_tokens") + ", " +
            sum("CASE token_source WHEN 'estimated' THEN prompt_tokens + completion_tokens ELSE 0 END") +
-           ", (coalesce(sum(price), 0) * 1000000000)::bigint FROM " + (t.days ? "usage_days" : "usage_records") +
-           t.where(w, q);
+           ", least(greatest(coalesce(sum(price), 0) * 1000000000, -9223372036854775807), 9223372036854775807)"
+           "::bigint, " +
+           sum("CASE WHEN " + cannot_be(t.days) + " THEN 1 ELSE 0 END") + " FROM " +
+           (t.days ? "usage_days" : "usage_records") + t.where(w, q);
     if (t.days) {
         const auto whole = days_of(q);
         out += " AND day >= " + date(whole.first) + " AND day < " + date(whole.end);
@@ -140,6 +144,7 @@ public:
 private:
     result<usage_report> sum_now(const usage_query& q) {
         row_table table_of_rows;
+        std::uint64_t impossible = 0;
         for (const bool days : {false, true}) {
             wording w;
             const auto sql = sums_of(q, w, table{days});
@@ -154,11 +159,13 @@ private:
                 for (auto* to :
                      {&s.requests, &s.errors, &s.prompt, &s.completion, &s.cached, &s.reasoning, &s.estimated})
                     *to = number();
-                s.price_nanos = rows->number(i, column);
+                s.price_nanos = rows->number(i, column++);
+                impossible += number();
                 if (s.requests != 0) table_of_rows.add(std::move(keys), s);
             }
         }
         auto out = std::move(table_of_rows).take();
+        out.impossible = impossible;
         return count_cut_days(q, out);
     }
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sqlite_schema.hpp"
 #include "store.hpp"
@@ -109,6 +110,7 @@ private:
         if (auto f = sum_days(q, sums, cut)) return *f;
         auto out = std::move(sums).take();
         out.cut_days = cut;
+        out.impossible = std::exchange(impossible_, 0);
         return out;
     }
 
@@ -132,11 +134,13 @@ private:
             const auto completion = static_cast<std::uint64_t>(sqlite3_column_int64(row, 4));
             ++c.requests;
             c.errors += is_error(outcome_of(facts)) ? 1 : 0;
-            c.prompt += prompt;
-            c.completion += completion;
+            c.prompt = add_sat(c.prompt, prompt);
+            c.completion = add_sat(c.completion, completion);
             if (source_of(facts) == static_cast<std::uint32_t>(core::token_source::estimated))
-                c.estimated += prompt + completion;
-            c.price_nanos += sqlite3_column_int64(row, 5);
+                c.estimated = add_sat(c.estimated, add_sat(prompt, completion));
+            const std::int64_t price = sqlite3_column_int64(row, 5);
+            c.price_nanos = add_sat(c.price_nanos, price);
+            if (prompt > core::most_tokens || completion > core::most_tokens || price < 0) ++impossible_;
             const auto parts = static_cast<std::uint64_t>(sqlite3_column_int64(row, 6));
             c.cached += parts & ((std::uint64_t{1} << sqlite_half_shift) - 1);
             c.reasoning += parts >> sqlite_half_shift;
@@ -168,6 +172,8 @@ private:
             usage_sums add{number(4), is_error(outcome) ? number(4) : 0, number(5), number(6), number(7), number(8)};
             if (number(3) == static_cast<std::uint64_t>(core::token_source::estimated)) add.estimated = add.total();
             add.price_nanos = sqlite3_column_int64(row, 9);
+            const auto most = mul_sat(add.requests, core::most_tokens);
+            if (add.prompt > most || add.completion > most || add.price_nanos < 0) ++impossible_;
             sums.day_cell(*k, outcome, day) += add;
         });
     }
@@ -224,6 +230,7 @@ private:
 
     database db_;
     std::string path_;
+    std::uint64_t impossible_{0};  // rows of the running sum()
 };
 
 // A path as SQLite's URIs want it.

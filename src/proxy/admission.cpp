@@ -69,59 +69,69 @@ fault refusal_of(const shared::verdict& v, std::string_view whose) {
 
 }  // namespace
 
-// What the request may take: its prompt by its bytes, its answer by the limit that it sets.
-shared::amounts exchange::estimate() const noexcept {
-    core::token_counts t;
+// Tokens of the answer as far as they are reserved: the limit that the request sets, for each of its choices.
+std::uint64_t exchange::reserved_answer() const noexcept {
     switch (classified_.op->family) {
         case core::family::chat:
         case core::family::completions:
-        case core::family::responses:
-            t.completion = usage_.answer_limit.value_or(usual_answer) * usage_.choices;
-            break;
-        case core::family::embeddings: break;
+        case core::family::responses: return mul_sat(usage_.answer_limit.value_or(usual_answer), usage_.choices);
+        default: return 0;
+    }
+}
+
+// What the request may take: its prompt by its bytes, its answer by the limit that it sets.
+shared::amounts exchange::estimate() const noexcept {
+    switch (classified_.op->family) {
         case core::family::images:
         case core::family::speech:
         case core::family::models: return {};
+        default: break;
     }
+    core::token_counts t;
     t.prompt = tokens::guess(usage_.prompt_bytes);
+    t.completion = reserved_answer();
     const auto& price = the_pool().price;
-    return {static_cast<std::int64_t>(t.total()), price ? core::price_of(t, *price) : 0};
+    return {to_signed(t.total()), price ? core::price_of(t, *price) : 0};
 }
 
 const std::shared_ptr<shared::holder>* exchange::holder_at(std::size_t i) const noexcept {
     const auto& c = snapshot_->shared->clients[*client_];
     if (i < c.holders.size()) return &c.holders[i];
-    if (i > c.holders.size() || c.pool_holders.empty() || !c.pool_holders[*pool_]) return nullptr;
+    if (i > c.holders.size() || !pool_ || c.pool_holders.empty() || !c.pool_holders[*pool_]) return nullptr;
     return &c.pool_holders[*pool_];
 }
 
-// Takes from one holder after the other, all or nothing. The usual way: no lock, no wait.
-shared::verdict exchange::take_quotas() noexcept {
-    const auto wall = usage_.began_wall;
-    for (const auto* h = holder_at(usage_.held); h != nullptr; h = holder_at(usage_.held)) {
-        const auto v = (*h)->take(usage_.estimate, began_, wall);
-        if (v.what != shared::verdict::kind::granted) return v;
-        ++usage_.held;
+// The usual way: no lock, no wait.
+shared::verdict exchange::take_quota(std::size_t index, quota_step step) noexcept {
+    auto& holder = **holder_at(index);
+    switch (step) {
+        case quota_step::entrance: return holder.take({}, began_, usage_.began_wall);
+        case quota_step::rest: return holder.take_rest(usage_.estimate, began_, usage_.began_wall, clock::now());
+        case quota_step::whole: break;
     }
-    return {};
+    return holder.take(usage_.estimate, began_, usage_.began_wall);
 }
 
 // Asks the shared store where the local lease does not suffice: one round trip.
-net::task<shared::verdict> exchange::ask_quota() {
-    const auto holder = *holder_at(usage_.held);
+net::task<shared::verdict> exchange::ask_quota(std::size_t index, quota_step step) {
+    const auto holder = *holder_at(index);
     const time_point asked = clock::now();
+    const shared::amounts estimate = step == quota_step::entrance ? shared::amounts{} : usage_.estimate;
     auto answer = std::make_shared<quota_answer>(worker_.loop());
-    auto back = [answer, holder, estimate = usage_.estimate, began = began_,
-                 &loop = worker_.loop()](shared::verdict v) {
-        loop.post([answer, holder, estimate, began, v] {
+    auto back = [answer, holder, estimate, step, began = began_, &loop = worker_.loop()](shared::verdict v) {
+        loop.post([answer, holder, estimate, step, began, v] {
             answer->verdict = v;
             answer->here = true;
-            if (answer->abandoned && v.what == shared::verdict::kind::granted)
-                holder->give_back(estimate, began, clock::now(), wall_clock::now());
+            if (answer->abandoned && v.what == shared::verdict::kind::granted) {
+                // What let the request in is given back by the exchange.
+                if (step == quota_step::rest) holder->book(estimate, {}, began, clock::now(), wall_clock::now());
+                else holder->give_back(estimate, began, clock::now(), wall_clock::now());
+            }
             if (answer->wait.waiting()) answer->wait.complete(net::wake::ready);
         });
     };
-    holder->ask(usage_.estimate, began_, usage_.began_wall, std::move(back));
+    if (step == quota_step::rest) holder->ask_rest(estimate, began_, usage_.began_wall, asked, std::move(back));
+    else holder->ask(estimate, began_, usage_.began_wall, std::move(back));
     quota_answer::awaiter until_here{*answer, worker_.now() + longest_ask, &session_.left()};
     co_await until_here;
     worker_.stats().quota_waits.add();
@@ -135,26 +145,45 @@ net::task<shared::verdict> exchange::ask_quota() {
     co_return v;
 }
 
+// Before the body is read: whoever may have no further request takes no memory for it. Quotas of a pool have to wait,
+// because the body may name the deployment.
+net::task<bool> exchange::enter() {
+    const std::size_t all = snapshot_->shared->clients[*client_].holders.size();
+    for (; usage_.entered < all; ++usage_.entered) {
+        shared::verdict v = take_quota(usage_.entered, quota_step::entrance);
+        if (v.what == shared::verdict::kind::ask) v = co_await ask_quota(usage_.entered, quota_step::entrance);
+        if (v.what == shared::verdict::kind::granted) continue;
+        refuse_by_quota(v, usage_.entered);
+        co_return false;
+    }
+    co_return true;
+}
+
+// From one holder after the other, all or nothing.
 net::task<bool> exchange::admit() {
     if (auto f = check_shed()) {
+        give_back_quotas();
         refusal_ = std::move(*f);
         usage_.refusal_wait = until_pool_recovers();
         co_return false;
     }
     usage_.estimate = estimate();
-    shared::verdict v = take_quotas();
-    while (v.what == shared::verdict::kind::ask) {
-        v = co_await ask_quota();
-        if (v.what != shared::verdict::kind::granted) break;
-        ++usage_.held;
-        v = take_quotas();
+    for (; holder_at(usage_.held) != nullptr; ++usage_.held) {
+        const auto step = usage_.held < usage_.entered ? quota_step::rest : quota_step::whole;
+        shared::verdict v = take_quota(usage_.held, step);
+        if (v.what == shared::verdict::kind::ask) v = co_await ask_quota(usage_.held, step);
+        if (v.what == shared::verdict::kind::granted) continue;
+        refuse_by_quota(v, usage_.held);
+        co_return false;
     }
-    if (v.what == shared::verdict::kind::granted) co_return true;
-    usage_.refused_by = usage_.held;
+    co_return true;
+}
+
+void exchange::refuse_by_quota(const shared::verdict& v, std::size_t index) {
+    usage_.refused_by = index;
     give_back_quotas();
     refusal_ = refusal_of(v, count_quota_refusal(v));
     usage_.refusal_wait = refusal_.status == 429 ? v.wait : duration::zero();
-    co_return false;
 }
 
 // Returns whose quota it was.
@@ -168,17 +197,19 @@ std::string_view exchange::count_quota_refusal(const shared::verdict& v) {
 
 // It was granted here and refused there: as if it had never been.
 void exchange::give_back_quotas() noexcept {
-    for (std::size_t i = 0; i < usage_.held; ++i)
-        (*holder_at(i))->give_back(usage_.estimate, began_, clock::now(), wall_clock::now());
-    usage_.held = 0;
+    const std::size_t all = std::max(usage_.held, usage_.entered);
+    for (std::size_t i = 0; i < all; ++i)
+        (*holder_at(i))->give_back(held_of(i), began_, clock::now(), wall_clock::now());
+    usage_.held = usage_.entered = 0;
 }
 
 void exchange::settle_quotas(const shared::amounts& real, time_point ended) noexcept {
-    if (usage_.held == 0) return;
+    const std::size_t all = std::max(usage_.held, usage_.entered);
+    if (all == 0) return;
     // No other look at a clock for a request's end.
     const auto wall = usage_.began_wall + std::chrono::duration_cast<wall_time::duration>(ended - began_);
-    for (std::size_t i = 0; i < usage_.held; ++i) (*holder_at(i))->settle(usage_.estimate, real, began_, ended, wall);
-    usage_.held = 0;
+    for (std::size_t i = 0; i < all; ++i) (*holder_at(i))->settle(held_of(i), real, began_, ended, wall);
+    usage_.held = usage_.entered = 0;
 }
 
 // Low priority goes first when the pool runs short: what is left is for the others.

@@ -77,6 +77,7 @@ net::task<outcome> exchange::attempt(const core::action& a) {
                       "endpoint, api_version and deployments");
         co_return failed(outcome_kind::not_composed);
     }
+    usage_.went_out = true;
     const net::io_result sent = co_await send_request(b, a.first_byte_deadline);
     if (sent.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
     // A backend may refuse before it has read everything: what it said counts, not that the sending broke off.

@@ -99,23 +99,32 @@ net::task<bool> exchange::serve() {
     if (!f) f = classify();
     if (f) co_return co_await refuse(*f);
     if (classified_.op->family == core::family::models) co_return co_await list_models();
-    if (!body_is_here()) f = co_await read_body();
+    if (body_is_here()) {
+        count_received(body_.size());
+    } else {
+        if (!co_await enter()) co_return co_await refuse_limited();
+        f = co_await read_body();
+    }
     if (!f) f = scan_body();
     if (!f) f = find_route();
     if (f) {
         if (f->status == 499) co_return lost_client();
-        co_return co_await refuse(*f);
+        // A body that came too slowly has had what a request takes.
+        if (f->status != 408) give_back_quotas();
+        co_return co_await refuse_until(*f, usage_.refusal_wait, std::nullopt);
     }
     usage_.bytes_in = head_bytes_ + body_.size();
     if (snapshot_->shared->counts_tokens) usage_.prompt_bytes = core::prompt_bytes(body_);
     const auto& c = snapshot_->shared->clients[*client_];
     usage_.has_rate = c.has_rate || (!c.pool_rates.empty() && c.pool_rates[*pool_]);
     if (snapshot_->shared->captures[*route_] != config::capture_what::none) capture_prompt();
-    if (is_limited() && !co_await admit()) {
-        const std::optional<bool> worth_it = refusal_.status == 403 ? std::optional(false) : std::nullopt;
-        co_return co_await refuse_until(refusal_, usage_.refusal_wait, worth_it);
-    }
+    if (is_limited() && !co_await admit()) co_return co_await refuse_limited();
     co_return co_await run_attempts();
+}
+
+net::task<bool> exchange::refuse_limited() {
+    const std::optional<bool> worth_it = refusal_.status == 403 ? std::optional(false) : std::nullopt;
+    co_return co_await refuse_until(refusal_, usage_.refusal_wait, worth_it);
 }
 
 net::task<exchange::head_state> exchange::read_head() {
@@ -174,8 +183,7 @@ exchange::maybe_fault exchange::understand() {
     expects_continue_ = head.expect_continue;
     has_body_ = head.body != http::body_kind::none;
     request_body_ = http::body_scanner(head);
-    worker_.stats().bytes_from_clients.add(head_bytes_ + head.content_length);
-    usage_.bytes_in = head_bytes_;
+    count_received(head_bytes_);
     find_client_address();
     const auto given = head.fields.value(http::field_id::x_request_id);
     if (usable_request_id(given)) set_request_id(given);
@@ -353,12 +361,16 @@ void exchange::release_request() noexcept {
 }
 
 void exchange::release_prompt() noexcept {
-    worker_.process().body_bytes.fetch_sub(std::exchange(usage_.prompt_held, 0), std::memory_order_relaxed);
+    const auto bytes = std::exchange(usage_.prompt_held, 0);
+    if (bytes == 0) return;
+    worker_.process().body_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    snapshot_->shared->clients[*client_].body_bytes->fetch_sub(bytes, std::memory_order_relaxed);
 }
 
 void exchange::release_memory() noexcept {
     if (held_memory_ == 0) return;
     worker_.process().body_bytes.fetch_sub(held_memory_, std::memory_order_relaxed);
+    snapshot_->shared->clients[*client_].body_bytes->fetch_sub(held_memory_, std::memory_order_relaxed);
     worker_.stats().body_memory.sub(held_memory_);
     held_memory_ = 0;
 }

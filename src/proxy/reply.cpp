@@ -123,6 +123,7 @@ net::task<void> exchange::drain_request() {
         const auto room = waste.prepare(net::slab_pool::small);
         const net::io_result r = co_await session_.client().read_some(room, until, &session_.left());
         total += r.bytes;
+        count_received(r.bytes);
         if (!r.ok() || total > drain_bytes) {
             keep_client_ = false;
             co_return;

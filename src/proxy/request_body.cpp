@@ -14,6 +14,12 @@ fault too_large(std::size_t limit) {
                        " bytes). Send less, or ask the platform team to raise listeners.<name>.limits.body."};
 }
 
+// Chunk sizes, extensions and trailers: 16 bytes a chunk and twice the data are more than any client needs (Go takes
+// as much), and 16 KiB in all are nobody's harm.
+bool too_much_framing(std::size_t wire, std::size_t data, std::size_t chunks) noexcept {
+    return wire - data > 16 * 1024 + 16 * chunks + 2 * data;
+}
+
 }  // namespace
 
 // The usual small request: its body came together with its head.
@@ -42,6 +48,26 @@ fault exchange::body_read_fault(const net::io_result& r) const {
         .code = "ClientLeft", .who = origin::client, .status = 499, .message = "The client closed the connection."};
 }
 
+void exchange::count_received(std::size_t bytes) noexcept {
+    worker_.stats().bytes_from_clients.add(bytes);
+    usage_.bytes_in += bytes;
+}
+
+// The next bytes of a body of which so many have come since `begun`: no gap longer than body_timeout, and after that
+// time no fewer than the least rate. A byte a minute would keep memory for hours.
+net::task<net::io_result> exchange::read_some_body(std::span<char> room, time_point begun, std::size_t received) {
+    const auto& limits = session_.from().limits;
+    time_point until = worker_.now() + limits.body_timeout;
+    if (limits.body_rate > 0) {
+        const auto worth = mul_sat<std::uint64_t>(received, 1'000'000) / limits.body_rate;
+        const auto most = static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(hours(24)).count());
+        until = std::min(until, begun + limits.body_timeout + microseconds(std::min(worth, most)));
+    }
+    const net::io_result r = co_await session_.client().read_some(room, until, &session_.left());
+    if (r.ok()) count_received(r.bytes);
+    co_return r;
+}
+
 // Takes the whole body into memory: only then can another backend get it, too.
 net::task<exchange::maybe_fault> exchange::read_body() {
     const auto limit = session_.from().limits.body_bytes;
@@ -49,6 +75,8 @@ net::task<exchange::maybe_fault> exchange::read_body() {
         worker_.stats().limits.at({worker_.label("body")}).add();
         co_return too_large(limit);
     }
+    // The slab with the head and what came behind it.
+    if (auto f = hold_memory(session_.input().capacity())) co_return f;
     if (expects_continue_) {
         expects_continue_ = false;
         const net::io_result w =
@@ -56,8 +84,9 @@ net::task<exchange::maybe_fault> exchange::read_body() {
         if (!w.ok()) co_return body_read_fault(w);
     }
     if (request_body_.kind() == http::body_kind::chunked) co_return co_await read_chunked_body();
-    const auto missing =
-        static_cast<std::size_t>(request_body_.remaining()) - (session_.input().size() - head_bytes_);
+    const auto here = session_.input().size() - head_bytes_;
+    count_received(here);
+    const auto missing = static_cast<std::size_t>(request_body_.remaining()) - here;
     if (missing <= session_.input().tail_room()) co_return co_await read_rest_in_place(missing);
     co_return co_await read_long_body();
 }
@@ -65,10 +94,10 @@ net::task<exchange::maybe_fault> exchange::read_body() {
 // Behind its head, where there is room: the head's views stay good.
 net::task<exchange::maybe_fault> exchange::read_rest_in_place(std::size_t missing) {
     auto& in = session_.input();
+    const time_point begun = worker_.now();
     while (missing > 0) {
         const auto room = in.prepare(missing);
-        const net::io_result r = co_await session_.client().read_some(
-            room, worker_.now() + session_.from().limits.body_timeout, &session_.left());
+        const net::io_result r = co_await read_some_body(room, begun, in.size() - head_bytes_);
         if (!r.ok()) co_return body_read_fault(r);
         in.commit(r.bytes);
         missing -= std::min(missing, r.bytes);
@@ -81,16 +110,16 @@ net::task<exchange::maybe_fault> exchange::read_long_body() {
     auto& in = session_.input();
     auto& body = scratch_->body;
     const auto whole = static_cast<std::size_t>(request_body_.remaining());
+    const time_point begun = worker_.now();
     body.clear();
     body.append(in.view().substr(head_bytes_));
     input_used_ = in.size();
     while (body.size() < whole) {
         // Memory grows with what has come, not with what was promised.
         const std::size_t step = std::min(whole - body.size(), std::max<std::size_t>(64 * 1024, body.size()));
-        if (auto f = hold_memory(body.size() + step)) co_return f;
+        if (auto f = hold_memory(in.capacity() + body.size() + step)) co_return f;
         const auto room = body.prepare(step).first(step);
-        const net::io_result r = co_await session_.client().read_some(
-            room, worker_.now() + session_.from().limits.body_timeout, &session_.left());
+        const net::io_result r = co_await read_some_body(room, begun, body.size());
         if (!r.ok()) co_return body_read_fault(r);
         body.commit(r.bytes);
     }
@@ -103,35 +132,37 @@ net::task<exchange::maybe_fault> exchange::read_chunked_body() {
     const auto limit = session_.from().limits.body_bytes;
     auto& in = session_.input();
     auto& body = scratch_->body;
+    const time_point begun = worker_.now();
     body.clear();
-    std::size_t total = 0;
+    std::size_t total = 0, slices = 0;
     const auto take = [&](std::string_view payload) {
+        ++slices;
         total += payload.size();
         if (total <= limit) body.append(payload);
     };
     auto scan = request_body_.feed(in.view().substr(head_bytes_), take);
+    std::size_t wire = scan.consumed;
+    count_received(wire);
     input_used_ = head_bytes_ + scan.consumed;
     net::buffer raw(worker_.slabs());
     while (!scan.done) {
-        if (scan.error) {
+        if (scan.error || too_much_framing(wire, total, slices)) {
             keep_client_ = false;
-            co_return fault{.code = "BadRequest",
-                            .who = origin::client,
-                            .status = 400,
-                            .message = "The chunked request body is malformed: " +
-                                       std::string(http::describe(request_body_.error()))};
+            co_return bad_request("The chunked request body is malformed: " +
+                                  (scan.error ? std::string(http::describe(request_body_.error()))
+                                              : "more framing than data. Send larger chunks without extensions."));
         }
         if (total > limit) {
             worker_.stats().limits.at({worker_.label("body")}).add();
             co_return too_large(limit);
         }
-        if (auto f = hold_memory(body.capacity())) co_return f;
+        if (auto f = hold_memory(in.capacity() + net::slab_pool::small + body.capacity())) co_return f;
         const auto room = raw.prepare(net::slab_pool::small);
-        const net::io_result r = co_await session_.client().read_some(
-            room, worker_.now() + session_.from().limits.body_timeout, &session_.left());
+        const net::io_result r = co_await read_some_body(room, begun, total);
         if (!r.ok()) co_return body_read_fault(r);
         const std::string_view bytes(room.data(), r.bytes);
         scan = request_body_.feed(bytes, take);
+        wire += scan.consumed;
         // What follows the body is the next request. Appending may move the head, but a pipelining client that sends
         // chunked bodies does not keep its connection: simpler than keeping both.
         if (scan.consumed < bytes.size()) keep_client_ = false;
@@ -142,13 +173,31 @@ net::task<exchange::maybe_fault> exchange::read_chunked_body() {
     co_return std::nullopt;
 }
 
-// Counts bodies that outgrow a slab against the budget of the process.
+// Counts the memory of a body that does not lie behind its head yet, against the budget of the process and against
+// its client's share of that.
 exchange::maybe_fault exchange::hold_memory(std::size_t bytes) {
-    if (bytes <= net::slab_pool::small || bytes <= held_memory_) return std::nullopt;
-    auto& all = worker_.process().body_bytes;
+    if (bytes <= held_memory_) return std::nullopt;
+    const auto& shared = *snapshot_->shared;
+    auto& mine = *shared.clients[*client_].body_bytes;
     const std::size_t more = bytes - held_memory_;
-    if (all.fetch_add(more, std::memory_order_relaxed) + more > snapshot_->shared->body_memory) {
+    const std::size_t of_client = mine.fetch_add(more, std::memory_order_relaxed) + more;
+    // A body that is the only one of its client may be larger than the share: it would never get through.
+    const bool shares = shared.client_body_memory < shared.body_memory;
+    if (shares && of_client > shared.client_body_memory && of_client > bytes) {
+        mine.fetch_sub(more, std::memory_order_relaxed);
+        worker_.stats().limits.at({worker_.label("client_body_memory")}).add();
+        usage_.refusal_wait = seconds(1);
+        return fault{.code = "TooManyRequestBodies",
+                     .who = origin::client,
+                     .status = 429,
+                     .message = "The request bodies of this client fill the memory that one client may take (" +
+                                std::to_string(shared.client_body_memory) +
+                                " bytes). Wait until one of its requests ends, or send fewer large ones at a time."};
+    }
+    auto& all = worker_.process().body_bytes;
+    if (all.fetch_add(more, std::memory_order_relaxed) + more > shared.body_memory) {
         all.fetch_sub(more, std::memory_order_relaxed);
+        mine.fetch_sub(more, std::memory_order_relaxed);
         worker_.stats().limits.at({worker_.label("body_memory")}).add();
         return fault{.code = "GatewayOverloaded",
                      .status = 503,

@@ -14,14 +14,18 @@ namespace {
 constexpr std::size_t prompt_kept = 64 * 1024, prompt_kept_asked = 8 * 1024;
 constexpr std::size_t text_kept = 128 * 1024, text_kept_asked = 16 * 1024;
 constexpr std::size_t end_user_kept = 128;
+// What a backend writes unseen, for each choice: as much as a fast deployment does.
+constexpr std::uint64_t tokens_a_second = 100;
 
 bool has_tokens(core::family f) noexcept { return f != core::family::speech && f != core::family::models; }
 
 }  // namespace
 
-// Looks at the answer from its first byte on, when somebody wants to know.
+// Looks at the answer from its first byte on. Its usage is always read, so that no figure is a guess where the answer
+// tells it; its text is kept only where somebody wants an estimate.
 void exchange::watch_answer() {
-    if (!snapshot_->shared->counts_tokens || !has_tokens(classified_.op->family)) return;
+    if (!has_tokens(classified_.op->family)) return;
+    if (events_ && !snapshot_->shared->counts_tokens) return;
     if (events_) events_->want_text(&usage_.text, usage_.asked ? text_kept_asked : text_kept);
     else if (scratch_->response.status < 300) usage_.tap = worker_.take_tap();
 }
@@ -29,13 +33,21 @@ void exchange::watch_answer() {
 // Before an open stream lets go of its request.
 void exchange::keep_prompt() {
     if (!events_ || !snapshot_->shared->counts_tokens) return;
-    if (body_.size() > (usage_.asked ? prompt_kept_asked : prompt_kept)) return;
-    auto& all = worker_.process().body_bytes;
-    if (all.fetch_add(body_.size(), std::memory_order_relaxed) + body_.size() > snapshot_->shared->body_memory) {
-        all.fetch_sub(body_.size(), std::memory_order_relaxed);
+    const std::size_t bytes = body_.size();
+    if (bytes > (usage_.asked ? prompt_kept_asked : prompt_kept)) return;
+    const auto& shared = *snapshot_->shared;
+    const auto take = [bytes](std::atomic<std::size_t>& held, std::size_t most) {
+        if (held.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most) return true;
+        held.fetch_sub(bytes, std::memory_order_relaxed);
+        return false;
+    };
+    auto& mine = *shared.clients[*client_].body_bytes;
+    if (!take(mine, shared.client_body_memory)) return;
+    if (!take(worker_.process().body_bytes, shared.body_memory)) {
+        mine.fetch_sub(bytes, std::memory_order_relaxed);
         return;
     }
-    usage_.prompt_held = body_.size();
+    usage_.prompt_held = bytes;
     usage_.prompt.assign(body_);
 }
 
@@ -69,7 +81,7 @@ core::usage_outcome exchange::outcome_of_request() const noexcept {
 bool exchange::read_tokens(core::usage_record& r) const {
     if (classified_.op == nullptr || !has_tokens(classified_.op->family)) return true;
     const bool answered = progress_ != progress::nothing && reply_code_.empty() && status_ < 300;
-    if (!answered) return true;
+    if (!answered) return !left_unanswered();
     std::string_view json;
     if (events_) json = events_->usage().json(), r.model = events_->usage().model();
     else if (usage_.tap) json = usage_.tap->json(), r.model = usage_.tap->model();
@@ -80,6 +92,13 @@ bool exchange::read_tokens(core::usage_record& r) const {
     }
     // Images may have no tokens at all, and their bytes tell nothing.
     return classified_.op->family == core::family::images;
+}
+
+// The client went away while a backend had its request and no answer was there. Failed attempts cost nobody anything,
+// but a backend that reads a prompt and thinks is paid, whoever waits for it.
+bool exchange::left_unanswered() const noexcept {
+    return client_left_ && usage_.went_out && reply_code_.empty() && progress_ == progress::nothing &&
+           classified_.op->family != core::family::images;
 }
 
 void exchange::fill_record(core::usage_record& r, time_point ended) {
@@ -136,10 +155,14 @@ void exchange::account_usage(time_point ended) {
     append_tries(tries);
     r.tries_json = tries;
     const auto price = serving_ != nullptr && reply_code_.empty() ? serving_->price : std::nullopt;
-    if (!told && estimate_elsewhere(r, price, ended)) return;
-    if (!told) guess_tokens(r);
+    if (!told && shared.counts_tokens) {
+        const bool unseen = left_unanswered() || (client_left_ && events_ && events_->usage().text_bytes() == 0);
+        if (unseen) guess_unseen(r, ended);
+        else if (estimate_elsewhere(r, price, ended)) return;
+        else guess_tokens(r);
+    }
     complete_record(r, price);
-    settle_quotas({static_cast<std::int64_t>(r.tokens.total()), r.price_nanos}, ended);
+    settle_quotas({to_signed(r.tokens.total()), r.price_nanos}, ended);
     if (shared.ledger && !worker_.append_record(*shared.ledger, r)) worker_.stats().usage_records_lost.add();
     usage_.recorded = {r.id, r.tokens, r.source};
     count_tokens(r, ended);
@@ -156,6 +179,18 @@ void exchange::guess_tokens(core::usage_record& r) const noexcept {
     r.tokens.prompt = tokens::guess(usage_.prompt_bytes);
     r.tokens.completion = tokens::guess(events_ ? usage_.text.size() + text_cut() : bytes_to_client_ / 2);
     if (classified_.op->family == core::family::embeddings) r.tokens.completion = 0;
+    r.source = core::token_source::estimated;
+}
+
+// By the prompt and by time: what the backend may have written, of which nothing was seen. Never more than the
+// request allows.
+void exchange::guess_unseen(core::usage_record& r, time_point ended) const noexcept {
+    r.tokens.prompt = tokens::guess(usage_.prompt_bytes);
+    const auto ms = std::chrono::duration_cast<milliseconds>(ended - attempt_began_).count();
+    const auto written = mul_sat<std::uint64_t>(static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0)),
+                                                tokens_a_second * usage_.choices) /
+                         1000;
+    r.tokens.completion = std::min(reserved_answer(), written);
     r.source = core::token_source::estimated;
 }
 
@@ -196,7 +231,7 @@ bool exchange::estimate_elsewhere(core::usage_record& r, const std::optional<con
     }
     // The permit comes free now, not when somebody has counted.
     for (std::size_t i = 0; i < usage_.held; ++i) (*holder_at(i))->leave();
-    usage_.held = 0;
+    usage_.held = usage_.entered = 0;
     usage_.recorded = {r.id, counted.tokens, counted.source};
     complete_record(counted, price);
     count_tokens(counted, ended);

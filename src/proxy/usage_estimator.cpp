@@ -58,11 +58,12 @@ void usage_estimator::finish(job& j) {
     if (!j.prompt.empty()) j.record.tokens.prompt = tokens::count_prompt(j.prompt, encoding);
     std::uint64_t answer = tokens::count_escaped(j.answer, encoding);
     // What was not kept had the same number of bytes to a token.
-    if (j.answer_cut > 0 && !j.answer.empty()) answer += answer * j.answer_cut / j.answer.size();
+    if (j.answer_cut > 0 && !j.answer.empty())
+        answer = add_sat(answer, mul_sat<std::uint64_t>(answer, j.answer_cut) / j.answer.size());
     j.record.tokens.completion = answer;
     j.record.source = core::token_source::estimated;
     complete_record(j.record, j.price);
-    const shared::amounts real{static_cast<std::int64_t>(j.record.tokens.total()), j.record.price_nanos};
+    const shared::amounts real{to_signed(j.record.tokens.total()), j.record.price_nanos};
     for (const auto& h : j.hold.holders)
         h->book(j.hold.estimate, real, j.hold.began, clock::now(), wall_clock::now());
 }

@@ -190,8 +190,8 @@ void accounting::seed_budgets(const config::tree& t) {
             for (const auto& g : groups_of(c->second)) holders.push_back("group:" + g);
         for (const auto& h : holders) {
             auto& sum = sums[{h, period}];
-            sum.tokens += spent.tokens;
-            sum.money_nanos += spent.money_nanos;
+            sum.tokens = add_sat(sum.tokens, spent.tokens);
+            sum.money_nanos = add_sat(sum.money_nanos, spent.money_nanos);
         }
     }
     for (const auto& [who, sum] : sums)

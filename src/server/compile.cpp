@@ -12,6 +12,7 @@
 #include <spillway/http/json_scan.hpp>
 
 #include "client_names.hpp"
+#include "kept_counts.hpp"
 
 namespace spillway::server {
 namespace {
@@ -58,6 +59,7 @@ private:
         next_->access_log_sample = tree_.log.access.sample;
         next_->hide_existence = tree_.gateway.hide_existence;
         next_->body_memory = tree_.gateway.body_memory;
+        next_->client_body_memory = static_cast<std::size_t>(tree_.gateway.client_body_share * next_->body_memory);
         next_->throttled_is_ready = tree_.health.throttled_is_ready;
         next_->slow_down = tree_.slow_down;
         read_file(tree_.keys_file);
@@ -92,8 +94,8 @@ private:
             else error(path + ".forwarded_certificate.client_ca", trust.error());
         }
         const auto& m = from.limits;
-        l->limits = {m.head,         m.headers,      m.body,         m.connections,
-                     m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout};
+        l->limits = {m.head,         m.headers,      m.body,          m.connections, m.head_timeout,
+                     m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
         l->base_path = from.base_path;
         if (from.cors) {
             const auto age = std::chrono::duration_cast<seconds>(from.cors->max_age).count();
@@ -101,10 +103,7 @@ private:
         }
         l->sse_keep_alive = from.sse_keep_alive.value_or(duration::zero());
         l->least_sessions = from.accept == config::accept_mode::least_sessions;
-        l->open = std::make_shared<std::atomic<std::size_t>>(0);
-        if (before_ != nullptr)
-            for (const auto& old : before_->listeners)
-                if (old->name == name) l->open = old->open;
+        l->open = open_of(before_, name);
         next_->listeners.push_back(std::move(l));
     }
 
@@ -293,6 +292,7 @@ private:
         proxy::client c;
         c.name = name;
         c.label = labels_.intern(name);
+        c.body_bytes = body_bytes_of(before_, name);
         c.served_by_headers = from.expose_headers.value_or(tree_.gateway.expose_headers);
         for (const auto& k : from.keys) {
             next_->keys.add(k.hash.bytes, index,

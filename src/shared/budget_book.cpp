@@ -18,9 +18,14 @@ bool commit(std::atomic<std::int64_t>& committed, const std::atomic<std::int64_t
             std::int64_t limit) noexcept {
     std::int64_t before = committed.load(relaxed);
     do {
-        if (!core::within_budget(before + elsewhere.load(relaxed), estimate, limit)) return false;
-    } while (!committed.compare_exchange_weak(before, before + estimate, relaxed));
+        if (!core::within_budget(add_sat(before, elsewhere.load(relaxed)), estimate, limit)) return false;
+    } while (!committed.compare_exchange_weak(before, add_sat(before, estimate), relaxed));
     return true;
+}
+
+// Whoever reserves or spends less than nothing would give others' budget away.
+amounts at_least_nothing(const amounts& a) noexcept {
+    return {std::max<std::int64_t>(a.tokens, 0), std::max<std::int64_t>(a.money_nanos, 0)};
 }
 
 }  // namespace
@@ -34,6 +39,7 @@ void budget_book::change(const std::optional<config::budget>& limits) noexcept {
     if (!limits || per_ == static_cast<int>(limits->per)) return;
     const std::scoped_lock hold(opening_);
     for (auto& c : cells_) c.number.store(-1, relaxed);  // a kind that comes back begins with its seed too
+    closed_ = {};
     since_ = std::numeric_limits<time_point::rep>::max();
     per_ = static_cast<int>(limits->per);
 }
@@ -61,15 +67,40 @@ std::optional<std::int64_t> budget_book::known(const std::atomic<std::int64_t>& 
     return value;
 }
 
+void budget_book::close(const cell& c) noexcept {
+    const auto number = c.number.load(relaxed);
+    if (number < 0) return;
+    closed_[next_closed_] = {number,
+                             {c.committed_tokens.load(relaxed), c.committed_money.load(relaxed)},
+                             {c.spent_tokens.load(relaxed), c.spent_money.load(relaxed)},
+                             {c.seeded_tokens.load(relaxed), c.seeded_money.load(relaxed)}};
+    next_closed_ = (next_closed_ + 1) % closed_.size();
+}
+
+// As it was closed last, else as the ledger has it.
+budget_book::closed budget_book::known_of(std::int64_t number, wall_time wall, config::period p) const noexcept {
+    for (std::size_t back = 1; back <= closed_.size(); ++back)
+        if (const auto& c = closed_[(next_closed_ + closed_.size() - back) % closed_.size()]; c.number == number)
+            return c;
+    const auto seed = seeds_->find(holder_, core::period_key(wall, p));
+    const amounts before{seed.tokens, seed.money_nanos};
+    return {number, before, before, before};
+}
+
 budget_book::cell* budget_book::open(cell& c, std::int64_t number, wall_time wall, config::period p) noexcept {
     const std::scoped_lock hold(opening_);
     if (c.number.load(relaxed) == number) return &c;
-    const auto before = seeds_->find(holder_, core::period_key(wall, p));
-    for (auto* sum : {&c.committed_tokens, &c.spent_tokens, &c.seeded_tokens, &c.published_tokens})
-        sum->store(before.tokens, relaxed);
-    for (auto* sum : {&c.committed_money, &c.spent_money, &c.seeded_money, &c.published_money})
-        sum->store(before.money_nanos, relaxed);
-    for (auto* sum : {&c.elsewhere_tokens, &c.elsewhere_money}) sum->store(0, relaxed);
+    close(c);
+    const auto known = known_of(number, wall, p);
+    const auto put = [](const amounts& from, auto& tokens, auto& money) {
+        tokens.store(from.tokens, relaxed);
+        money.store(from.money_nanos, relaxed);
+    };
+    put(known.committed, c.committed_tokens, c.committed_money);
+    put(known.committed, c.published_tokens, c.published_money);
+    put(known.spent, c.spent_tokens, c.spent_money);
+    put(known.seeded, c.seeded_tokens, c.seeded_money);
+    put({}, c.elsewhere_tokens, c.elsewhere_money);
     c.opened.store(wall.time_since_epoch().count(), relaxed);
     c.number.store(number, std::memory_order_release);
     return &c;
@@ -101,7 +132,8 @@ quota_limit budget_book::look_ahead(const amounts& estimate, wall_time wall) noe
     const cell* c = running(wall);
     if (c == nullptr) return quota_limit::none;
     const auto within = [](const auto& committed, const auto& elsewhere, std::int64_t more, const auto& limit) {
-        return core::within_budget(committed.load(relaxed) + elsewhere.load(relaxed), more, limit.load(relaxed));
+        return core::within_budget(add_sat(committed.load(relaxed), elsewhere.load(relaxed)), more,
+                                   limit.load(relaxed));
     };
     if (!within(c->committed_tokens, c->elsewhere_tokens, estimate.tokens, limit_tokens_))
         return quota_limit::budget_tokens;
@@ -110,28 +142,30 @@ quota_limit budget_book::look_ahead(const amounts& estimate, wall_time wall) noe
     return quota_limit::none;
 }
 
-quota_limit budget_book::reserve(const amounts& estimate, time_point began, wall_time wall) noexcept {
+quota_limit budget_book::reserve(const amounts& asked, time_point began, wall_time wall) noexcept {
     cell* c = running(wall);
     if (c == nullptr) return quota_limit::none;
+    const amounts estimate = at_least_nothing(asked);
     reserves(began);
     if (!commit(c->committed_tokens, c->elsewhere_tokens, estimate.tokens, limit_tokens_.load(relaxed)))
         return quota_limit::budget_tokens;
     if (!commit(c->committed_money, c->elsewhere_money, estimate.money_nanos, limit_money_.load(relaxed))) {
-        c->committed_tokens.fetch_sub(estimate.tokens, relaxed);
+        add_sat(c->committed_tokens, -estimate.tokens);
         return quota_limit::budget_money;
     }
     return quota_limit::none;
 }
 
-void budget_book::settle(const amounts& estimate, const amounts& real, time_point began, wall_time wall) noexcept {
+void budget_book::settle(const amounts& estimate, const amounts& taken, time_point began, wall_time wall) noexcept {
     cell* c = find(wall);
     if (c == nullptr) return;
-    const amounts reserved = has_reserved(began) ? estimate : amounts{};
-    c->committed_tokens.fetch_add(real.tokens - reserved.tokens, relaxed);
-    c->spent_tokens.fetch_add(real.tokens, relaxed);
+    const amounts real = at_least_nothing(taken);
+    const amounts reserved = has_reserved(began) ? at_least_nothing(estimate) : amounts{};
+    add_sat(c->committed_tokens, real.tokens - reserved.tokens);
+    add_sat(c->spent_tokens, real.tokens);
     if (real.money_nanos != reserved.money_nanos)
-        c->committed_money.fetch_add(real.money_nanos - reserved.money_nanos, relaxed);
-    if (real.money_nanos != 0) c->spent_money.fetch_add(real.money_nanos, relaxed);
+        add_sat(c->committed_money, real.money_nanos - reserved.money_nanos);
+    if (real.money_nanos != 0) add_sat(c->spent_money, real.money_nanos);
 }
 
 void budget_book::release(const amounts& estimate, time_point began, wall_time wall) noexcept {

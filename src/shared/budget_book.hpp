@@ -61,6 +61,13 @@ public:
 private:
     static constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
     static std::optional<std::int64_t> known(const std::atomic<std::int64_t>& limit) noexcept;
+    // Sums of a period whose cell another one has taken.
+    struct closed {
+        std::int64_t number{-1};
+        amounts committed, spent, seeded;
+    };
+    void close(const cell& c) noexcept;
+    closed known_of(std::int64_t number, wall_time wall, config::period p) const noexcept;
     static bool holds_later(const cell& c, std::int64_t number) noexcept;
     bool has_reserved(time_point began) const noexcept;
     void reserves(time_point began) noexcept;
@@ -74,8 +81,11 @@ private:
     // When the first request began that reserved in periods of this kind.
     std::atomic<time_point::rep> since_{std::numeric_limits<time_point::rep>::max()};
     std::atomic<std::int64_t> limit_tokens_{none}, limit_money_{none};
-    std::mutex opening_;
+    std::mutex opening_;  // of closed_ too
     std::array<cell, 4> cells_;
+    // A clock that jumps over years and comes back finds what was spent before.
+    std::array<closed, 8> closed_;
+    std::size_t next_closed_{0};
 };
 
 }  // namespace spillway::shared

@@ -73,6 +73,21 @@ void memory_holder::ask(const amounts& estimate, time_point now, wall_time wall,
     answer(take(estimate, now, wall));
 }
 
+verdict memory_holder::take_rest(const amounts& estimate, time_point began, wall_time wall, time_point now) noexcept {
+    auto tokens = tokens_.look_ahead(estimate.tokens, now);
+    if (!tokens.out.granted) return refuse(quota_limit::tokens, tokens.out.wait);
+    if (const auto why = budget_.reserve(estimate, began, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
+    if (tokens_.take(tokens, estimate.tokens, now)) return {};
+    budget_.release(estimate, began, wall);
+    return refuse(quota_limit::tokens, tokens.out.wait);
+}
+
+void memory_holder::ask_rest(const amounts& estimate, time_point began, wall_time wall, time_point now,
+                             std::function<void(verdict)> answer) {
+    answer(take_rest(estimate, began, wall, now));
+}
+
 void memory_holder::leave() noexcept { concurrent_.give_back(); }
 
 void memory_holder::book(const amounts& estimate, const amounts& real, time_point began, time_point now,

@@ -21,6 +21,9 @@ public:
 
     verdict take(const amounts& estimate, time_point now, wall_time wall) noexcept override;
     void ask(const amounts& estimate, time_point now, wall_time wall, std::function<void(verdict)> answer) override;
+    verdict take_rest(const amounts& estimate, time_point began, wall_time wall, time_point now) noexcept override;
+    void ask_rest(const amounts& estimate, time_point began, wall_time wall, time_point now,
+                  std::function<void(verdict)> answer) override;
     void leave() noexcept override;
     void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
               wall_time wall) noexcept override;

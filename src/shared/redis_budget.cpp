@@ -29,9 +29,10 @@ std::array<std::int64_t, 4> redis_budget::own(const budget_book::cell& c) noexce
     const auto spent_tokens = c.spent_tokens.load(relaxed);
     const auto spent_money = c.spent_money.load(relaxed);
     const auto part = [](std::int64_t n) { return std::max<std::int64_t>(n, 0); };
-    return {part(spent_tokens - c.seeded_tokens.load(relaxed)), part(spent_money - c.seeded_money.load(relaxed)),
-            part(c.committed_tokens.load(relaxed) - spent_tokens),
-            part(c.committed_money.load(relaxed) - spent_money)};
+    return {part(sub_sat(spent_tokens, c.seeded_tokens.load(relaxed))),
+            part(sub_sat(spent_money, c.seeded_money.load(relaxed))),
+            part(sub_sat(c.committed_tokens.load(relaxed), spent_tokens)),
+            part(sub_sat(c.committed_money.load(relaxed), spent_money))};
 }
 
 std::string_view redis_budget::gateway_of(std::string_view process) noexcept {
@@ -42,7 +43,7 @@ redis_budget::page::sums redis_budget::total(const page& p, const budget_book::c
     const auto now = own(c);
     const auto of = [](std::int64_t seeded, std::int64_t earlier, std::int64_t before, std::int64_t own_sum) {
         const auto base = std::max(seeded, earlier);
-        return base > before ? base + own_sum : 0;
+        return base > before ? add_sat(base, own_sum) : 0;
     };
     return {of(c.seeded_tokens.load(relaxed), p.earlier.tokens, p.before.tokens, now[0]),
             of(c.seeded_money.load(relaxed), p.earlier.money, p.before.money, now[1])};
@@ -64,8 +65,7 @@ void redis_budget::learn(page& p, budget_book::cell& c, const std::string& me, c
         p.retell = p.retell || a[i + 1].number < known.tokens || a[i + 2].number < known.money;
         known.tokens = std::max(known.tokens, a[i + 1].number);
         known.money = std::max(known.money, a[i + 2].number);
-        reserved.tokens += a[i + 3].number;
-        reserved.money += a[i + 4].number;
+        reserved.add({a[i + 3].number, a[i + 4].number});
     }
     struct gateway {
         page::sums processes, total;
@@ -78,26 +78,23 @@ void redis_budget::learn(page& p, budget_book::cell& c, const std::string& me, c
             g.total = known;
             continue;
         }
-        g.processes.tokens += known.tokens;
-        g.processes.money += known.money;
+        g.processes.add(known);
     }
     const auto mine = gateways[gateway_of(me)];
     gateways.erase(gateway_of(me));
     p.before = mine.processes;
-    if (!p.heard) p.earlier = {mine.total.tokens - p.told[0], mine.total.money - p.told[1]};
+    if (!p.heard) p.earlier = {sub_sat(mine.total.tokens, p.told[0]), sub_sat(mine.total.money, p.told[1])};
     p.heard = true;
 
     // What this gateway spent before the process began is in the seed, and in Redis if it was there then.
     const auto unseeded = [](std::int64_t before, std::int64_t earlier, std::int64_t seeded) {
-        return std::max<std::int64_t>(0, std::max(before, earlier) - seeded);
+        return std::max<std::int64_t>(0, sub_sat(std::max(before, earlier), seeded));
     };
     page::sums all = reserved;
-    all.tokens += unseeded(p.before.tokens, p.earlier.tokens, c.seeded_tokens.load(relaxed));
-    all.money += unseeded(p.before.money, p.earlier.money, c.seeded_money.load(relaxed));
-    for (const auto& [name, g] : gateways) {
-        all.tokens += std::max(g.processes.tokens, g.total.tokens);
-        all.money += std::max(g.processes.money, g.total.money);
-    }
+    all.add({unseeded(p.before.tokens, p.earlier.tokens, c.seeded_tokens.load(relaxed)),
+             unseeded(p.before.money, p.earlier.money, c.seeded_money.load(relaxed))});
+    for (const auto& [name, g] : gateways)
+        all.add({std::max(g.processes.tokens, g.total.tokens), std::max(g.processes.money, g.total.money)});
     c.elsewhere_tokens.store(all.tokens, relaxed);
     c.elsewhere_money.store(all.money, relaxed);
 }

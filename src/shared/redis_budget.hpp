@@ -29,6 +29,10 @@ public:
         struct sums {
             std::int64_t tokens{0}, money{0};
             bool operator==(const sums&) const = default;
+            void add(const sums& more) noexcept {
+                tokens = add_sat(tokens, more.tokens);
+                money = add_sat(money, more.money);
+            }
         };
         std::map<std::string, sums> known;  // of others, and totals
         std::array<std::int64_t, 4> told{};

@@ -72,10 +72,10 @@ bool redis_holder::budget_wants_ask(const amounts& estimate, time_point now, wal
     const auto near = [&](const auto& here, const auto& elsewhere, const auto& published, std::int64_t more,
                           std::optional<std::int64_t> limit) {
         if (!limit) return false;
-        const auto committed = here.load(relaxed) + more;
-        const auto left = *limit - committed - elsewhere.load(relaxed);
+        const auto committed = add_sat(here.load(relaxed), more);
+        const auto left = sub_sat(sub_sat(*limit, committed), elsewhere.load(relaxed));
         return left < *limit / 20 ||
-               committed - published.load(relaxed) > left / (2 * std::int64_t{common_->gateways});
+               sub_sat(committed, published.load(relaxed)) > left / (2 * std::int64_t{common_->gateways});
     };
     return near(c->committed_tokens, c->elsewhere_tokens, c->published_tokens, estimate.tokens,
                 budget_.limit_tokens()) ||
@@ -102,7 +102,7 @@ verdict redis_holder::take(const amounts& estimate, time_point now, wall_time wa
         // With what is leased the rest would have to come from Redis; if it surely is not there, nobody need ask.
         if (!fresh(now)) continue;
         const auto lease = rates_[i].lease();
-        waits[i] = rates_[i].view().look_ahead(std::max<std::int64_t>(units[i] - lease, 1), now).out.wait;
+        waits[i] = rates_[i].view().look_ahead(std::max<std::int64_t>(sub_sat(units[i], lease), 1), now).out.wait;
     }
     const auto wait = std::max(waits[0], waits[1]);
     if (waits[0] > duration(0)) return refuse(quota_limit::requests, wait);
@@ -163,16 +163,62 @@ verdict redis_holder::take_share(const amounts& estimate, time_point began, time
     return {};
 }
 
-void redis_holder::ask(const amounts& estimate, time_point now, wall_time wall, std::function<void(verdict)> answer) {
-    if (common_->up.load(relaxed)) {
-        const std::scoped_lock hold(common_->mutex);
-        if (!common_->stopped && common_->asks.size() < most_asks) {
-            common_->asks.push_back({shared_from_this(), estimate, now, wall, std::move(answer)});
-            common_->wake.notify_one();
-            return;
-        }
+verdict redis_holder::take_rest(const amounts& estimate, time_point began, wall_time wall, time_point now) noexcept {
+    touch();
+    if (!common_->up.load(relaxed)) return take_rest_share(estimate, began, now, wall);
+    auto& tokens = rates_[1];
+    const bool short_of = !tokens.suffices(estimate.tokens);
+    if (short_of && fresh(now)) {
+        const auto more = std::max<std::int64_t>(sub_sat(estimate.tokens, tokens.lease()), 1);
+        const auto wait = tokens.view().look_ahead(more, now).out.wait;
+        if (wait > duration(0)) return refuse(quota_limit::tokens, wait);
     }
-    answer(take_share(estimate, now, now, wall));
+    if (const auto why = budget_.look_ahead(estimate, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
+    const verdict ask{kind::ask, quota_limit::none, duration(0), std::nullopt};
+    if (short_of || budget_wants_ask(estimate, now, wall)) return ask;
+    if (const auto why = budget_.reserve(estimate, began, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
+    if (tokens.take(estimate.tokens)) return {};
+    budget_.release(estimate, began, wall);
+    return ask;
+}
+
+verdict redis_holder::take_rest_share(const amounts& estimate, time_point began, time_point now,
+                                      wall_time wall) noexcept {
+    auto& share = rates_[1].share();
+    auto tokens = share.look_ahead(estimate.tokens, now);
+    if (!tokens.out.granted) return refuse(quota_limit::tokens, tokens.out.wait);
+    if (const auto why = budget_.reserve(estimate, began, wall); why != quota_limit::none)
+        return refuse_budget(why, wall);
+    if (share.take(tokens, estimate.tokens, now)) return {};
+    budget_.release(estimate, began, wall);
+    return refuse(quota_limit::tokens, tokens.out.wait);
+}
+
+void redis_holder::answer_alone(redis_ask& a, time_point now) {
+    now = std::max(a.now, now);
+    a.answer(a.rest ? take_rest_share(a.estimate, a.now, now, a.wall) : take_share(a.estimate, a.now, now, a.wall));
+}
+
+// False: nobody takes it, and it is decided here.
+bool redis_holder::hand_over(redis_ask a) {
+    if (!common_->up.load(relaxed)) return false;
+    const std::scoped_lock hold(common_->mutex);
+    if (common_->stopped || common_->asks.size() >= most_asks) return false;
+    common_->asks.push_back(std::move(a));
+    common_->wake.notify_one();
+    return true;
+}
+
+void redis_holder::ask(const amounts& estimate, time_point now, wall_time wall, std::function<void(verdict)> answer) {
+    if (!hand_over({shared_from_this(), estimate, now, wall, answer})) answer(take_share(estimate, now, now, wall));
+}
+
+void redis_holder::ask_rest(const amounts& estimate, time_point began, wall_time wall, time_point now,
+                            std::function<void(verdict)> answer) {
+    if (!hand_over({shared_from_this(), estimate, began, wall, answer, true}))
+        answer(take_rest_share(estimate, began, now, wall));
 }
 
 void redis_holder::leave() noexcept {
@@ -184,7 +230,7 @@ void redis_holder::book(const amounts& estimate, const amounts& real, time_point
                         wall_time wall) noexcept {
     touch();
     if (common_->up.load(relaxed)) {
-        rates_[1].put(estimate.tokens - real.tokens);
+        rates_[1].put(sub_sat(estimate.tokens, real.tokens));
     } else {
         rates_[1].share().settle(estimate.tokens, real.tokens, now);
     }
@@ -223,8 +269,8 @@ holder::state redis_holder::look(time_point now, wall_time wall) const {
     s.limit_budget_money_nanos = budget_.limit_money();
     s.refused = refused_.load(relaxed);
     if (const auto* c = budget_.limited() ? budget_.running(wall) : nullptr) {
-        s.budget_tokens = c->spent_tokens.load(relaxed) + c->elsewhere_tokens.load(relaxed);
-        s.budget_money_nanos = c->spent_money.load(relaxed) + c->elsewhere_money.load(relaxed);
+        s.budget_tokens = add_sat(c->spent_tokens.load(relaxed), c->elsewhere_tokens.load(relaxed));
+        s.budget_money_nanos = add_sat(c->spent_money.load(relaxed), c->elsewhere_money.load(relaxed));
         s.period = core::period_key(wall, budget_.per().value_or(config::period::month));
     }
     return s;

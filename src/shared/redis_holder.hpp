@@ -28,6 +28,7 @@ struct redis_ask {
     time_point now;
     wall_time wall;
     std::function<void(verdict)> answer;
+    bool rest{false};  // it is in already, and takes only its tokens and money
 };
 
 // What holders and the store's thread have in common; outlives the store as long as somebody has a holder.
@@ -52,7 +53,7 @@ struct redis_call {
     wall_time wall;
     std::array<std::int64_t, 2> back{}, need{};  // of requests and tokens
     std::array<bool, 2> from_lease{};
-    bool reserved{false}, with_permits{false};
+    bool reserved{false}, with_permits{false}, rest{false};
     redis_budget::page* page{nullptr};
     budget_book::cell* cell{nullptr};
     std::array<std::int64_t, 4> told{};
@@ -70,6 +71,9 @@ public:
 
     verdict take(const amounts& estimate, time_point now, wall_time wall) noexcept override;
     void ask(const amounts& estimate, time_point now, wall_time wall, std::function<void(verdict)> answer) override;
+    verdict take_rest(const amounts& estimate, time_point began, wall_time wall, time_point now) noexcept override;
+    void ask_rest(const amounts& estimate, time_point began, wall_time wall, time_point now,
+                  std::function<void(verdict)> answer) override;
     void leave() noexcept override;
     void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
               wall_time wall) noexcept override;
@@ -88,11 +92,15 @@ public:
     void go_away(time_point now, wall_time wall, std::vector<redis_call>& out);
     // Without Redis: this gateway's part of the limits. `began` is `now` unless Redis was waited for.
     verdict take_share(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept;
+    verdict take_rest_share(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept;
+    // An ask that Redis does not answer.
+    void answer_alone(redis_ask& a, time_point now);
 
 private:
     static constexpr std::int64_t no_limit = -1;
 
     void touch() noexcept;
+    bool hand_over(redis_ask a);
     bool fresh(time_point now) const noexcept;
     bool budget_wants_ask(const amounts& estimate, time_point now, wall_time wall) noexcept;
     verdict refuse(core::quota_limit why, duration wait) noexcept;

@@ -19,8 +19,10 @@ namespace spillway::shared {
 //       19 budget: 0 or 1  20, 21 limits or -1  22..25 this gateway's field  26 strict  27 end of the key in ms
 //       28, 29 what is asked for, as part of the reservations: taken out again when it is refused
 //       30.. what else is known to be spent: name, tokens, money
-// Gives 1 why refused (core::quota_limit)  2 permits  3, 4, 5 requests: granted besides, left (negative: debt), wait
-// in
+// What cannot be is taken for nothing: a bucket that owes more than a day counts as empty, and a sum of a period that
+// nobody can have spent (2^50 tokens, 2^62 nanounits) as none. A version that wrote such figures is healed by this
+// one. Gives 1 why refused (core::quota_limit)  2 permits  3, 4, 5 requests: granted besides, left (negative: debt),
+// wait in
 //       us  6, 7, 8 tokens: the same  9 when the state was born  10.. fields of the budget: name and four numbers
 inline constexpr std::string_view redis_script = R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
@@ -40,7 +42,9 @@ local function bucket(level, base)
   local b = {rate = n(base) / 60000000, burst = n(base + 1), want = n(base + 4), more = 0, wait = 0}
   if b.rate <= 0 then b.level = 0 return b end
   b.level = math.max(0, (tonumber(level) or 0) - passed * b.rate)
-  b.level = math.max(0, math.max(b.level, n(base + 5)) - n(base + 2))
+  local most = b.burst + 86400000000 * b.rate
+  if not (b.level <= most) then b.level = b.burst end
+  b.level = math.min(most, math.max(0, math.max(b.level, n(base + 5)) - n(base + 2)))
   b.need = n(base + 3)
   if b.need > 0 then
     local over = b.level
@@ -70,19 +74,24 @@ end
 if code == 0 and r.wait > 0 then code = 2 end
 if code == 0 and t.wait > 0 then code = 3 end
 
+local function possible(text, bits)
+  local sum = tonumber(text) or 0
+  return sum >= 0 and sum <= 2 ^ bits and sum or 0
+end
+
 local fields = {}
 if ARGV[19] == '1' then
   local book = {}
   local flat = redis.call('HGETALL', KEYS[2])
   local function read(text)
     local st, sm, rt, rm, till = string.match(text or '', '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-    return {tonumber(st) or 0, tonumber(sm) or 0, tonumber(rt) or 0, tonumber(rm) or 0, tonumber(till) or 0}
+    return {possible(st, 50), possible(sm, 62), possible(rt, 50), possible(rm, 62), tonumber(till) or 0}
   end
   for i = 1, #flat, 2 do book[flat[i]] = read(flat[i + 1]) end
   local changed = {}
   for i = 30, #ARGV - 2, 3 do
     local f = book[ARGV[i]] or read()
-    f[1], f[2] = math.max(f[1], n(i + 1)), math.max(f[2], n(i + 2))
+    f[1], f[2] = math.max(f[1], possible(ARGV[i + 1], 50)), math.max(f[2], possible(ARGV[i + 2], 62))
     book[ARGV[i]], changed[ARGV[i]] = f, true
   end
   local mine = book[me] or read()
@@ -134,7 +143,7 @@ redis.call('HSET', KEYS[1], 'born', string.format('%.0f', born), 'at', string.fo
            't', string.format('%.6f', t.level))
 if permits > 0 then redis.call('HSET', KEYS[1], 'c:' .. me, string.format('%.0f %.0f', permits, now + n(2)))
 else redis.call('HDEL', KEYS[1], 'c:' .. me) end
-redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.min(ends / 1000, 34560000000)))
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.min(ends / 1000, 86600000)))
 local out = {code, permits, r.more, r.left, r.wait, t.more, t.left, t.wait, born}
 for i = 1, #fields do out[#out + 1] = fields[i] end
 return out

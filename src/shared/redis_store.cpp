@@ -198,7 +198,7 @@ void redis_store::run() {
         }
         if (!link_.connected()) connect(now);
         if (!link_.connected()) {
-            for (auto& a : asks) a.answer(a.who->take_share(a.estimate, a.now, std::max(a.now, now), a.wall));
+            for (auto& a : asks) a.who->answer_alone(a, now);
             next_tick = now + interval;
             continue;
         }
@@ -223,7 +223,7 @@ void redis_store::farewell() {
         late.swap(common_->asks);
     }
     common_->up = false;
-    for (auto& a : late) a.answer(a.who->take_share(a.estimate, a.now, a.now, a.wall));
+    for (auto& a : late) a.who->answer_alone(a, clock::now());
     if (!link_.connected()) return;
     std::vector<redis_call> calls;
     const auto wall = wall_clock::now();

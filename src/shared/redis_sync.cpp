@@ -170,6 +170,7 @@ redis_call redis_holder::prepare(redis_ask& a) {
     c.estimate = a.estimate;
     c.now = a.now;
     c.wall = a.wall;
+    c.rest = a.rest;
     touched_.store(true, relaxed);
     if (const auto why = budget_.reserve(a.estimate, a.now, a.wall); why != quota_limit::none) {
         c.answer(refuse_budget(why, a.wall));
@@ -177,7 +178,7 @@ redis_call redis_holder::prepare(redis_ask& a) {
     }
     c.reserved = true;
     wishes w;
-    const std::array<std::int64_t, 2> units{1, a.estimate.tokens};
+    const std::array<std::int64_t, 2> units{a.rest ? 0 : 1, a.estimate.tokens};
     for (std::size_t i = 0; i < 2; ++i) {
         if (!rates_[i].limited() || units[i] <= 0) continue;
         c.from_lease[i] = rates_[i].take(units[i]);
@@ -188,7 +189,8 @@ redis_call redis_holder::prepare(redis_ask& a) {
     }
     // Others of this round may be granted before it, or may be refused: nothing is in use for them yet.
     w.used = permits_.used();
-    w.permits_needed = w.used + ++asking_;
+    if (!c.rest) ++asking_;
+    w.permits_needed = c.rest ? w.used : w.used + asking_;
     w.permits_wanted = std::max(w.permits_needed + spare_permits(), permits_.held());
     w.strict = true;
     add_budget(c, a.wall);
@@ -198,7 +200,7 @@ redis_call redis_holder::prepare(redis_ask& a) {
 
 // As if it had not been asked for.
 void redis_holder::undo(redis_call& c) noexcept {
-    const std::array<std::int64_t, 2> units{1, c.estimate.tokens};
+    const std::array<std::int64_t, 2> units{c.rest ? 0 : 1, c.estimate.tokens};
     for (std::size_t i = 0; i < 2; ++i) {
         if (c.from_lease[i]) rates_[i].put(units[i]);
     }
@@ -207,9 +209,9 @@ void redis_holder::undo(redis_call& c) noexcept {
 
 verdict redis_holder::decide(redis_call& c, const redis_answer& a, time_point now) {
     const auto why = static_cast<quota_limit>(std::clamp<std::int64_t>(a[0].number, 0, 5));
-    const bool fits = c.with_permits ? permits_.granted(a[1].number, why == quota_limit::none) : true;
+    const bool fits = c.with_permits ? permits_.granted(a[1].number, why == quota_limit::none && !c.rest) : true;
     if (why == quota_limit::none && fits) {
-        if (!c.with_permits) permits_.count();
+        if (!c.with_permits && !c.rest) permits_.count();
         for (std::size_t i = 0; i < 2; ++i) rates_[i].count(c.need[i]);
         return {};
     }
@@ -239,14 +241,17 @@ void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
         c.page->told = c.told;
         c.page->told_total = c.told_total;
         if (c.retold) c.page->retell = false;
-        c.cell->published_tokens.store(c.told[0] + c.told[2] + c.cell->seeded_tokens.load(relaxed), relaxed);
-        c.cell->published_money.store(c.told[1] + c.told[3] + c.cell->seeded_money.load(relaxed), relaxed);
+        const auto sum = [](std::int64_t spent, std::int64_t reserved, const auto& seeded) {
+            return add_sat(add_sat(spent, reserved), seeded.load(relaxed));
+        };
+        c.cell->published_tokens.store(sum(c.told[0], c.told[2], c.cell->seeded_tokens), relaxed);
+        c.cell->published_money.store(sum(c.told[1], c.told[3], c.cell->seeded_money), relaxed);
         redis_budget::learn(*c.page, *c.cell, common_->me, a, 9);
         heard_.store(ns(now), relaxed);
     }
     told_permits_ = a[1].number;
     if (c.answer) {
-        --asking_;
+        if (!c.rest) --asking_;
         c.answer(decide(c, a, now));
     } else if (c.with_permits) {
         permits_.granted(a[1].number, false);
@@ -256,9 +261,10 @@ void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
 void redis_holder::failed(redis_call& c, time_point now) {
     for (std::size_t i = 0; i < 2; ++i) rates_[i].put(std::min<std::int64_t>(c.back[i], 0));
     if (!c.answer) return;
-    --asking_;
+    if (!c.rest) --asking_;
     undo(c);
-    c.answer(take_share(c.estimate, c.now, std::max(c.now, now), c.wall));
+    now = std::max(c.now, now);
+    c.answer(c.rest ? take_rest_share(c.estimate, c.now, now, c.wall) : take_share(c.estimate, c.now, now, c.wall));
 }
 
 void redis_holder::went_down(time_point now) {

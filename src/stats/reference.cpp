@@ -63,7 +63,8 @@ constexpr std::array meanings{
     meaning{"instance", "name of the Azure OpenAI resource"},
     meaning{"limit",
             "which limit: `requests`, `tokens`, `concurrent`, `budget_tokens`, `budget_money`; of "
-            "`spillway_limits_hit_total`: `body`, `body_memory`, `head`, `head_timeout` and others"},
+            "`spillway_limits_hit_total`: `body`, `body_memory`, `client_body_memory`, `head`, `head_timeout` and "
+            "others"},
     meaning{"method", "`key`, `token`, `certificate`, `none`"},
     meaning{"operation",
             "as routes call it: `chat`, `completions`, `embeddings`, `responses`, `images`, `speech`, `models`"},

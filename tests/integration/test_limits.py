@@ -136,7 +136,7 @@ def served(g):
 
 
 def test_memory_of_bodies_is_shed_with_503(gateway, a):
-    g = gateway([a], {"gateway": {"body_memory": "1MiB"}})
+    g = gateway([a], {"gateway": {"body_memory": "1MiB", "client_body_share": "100%"}})
     body = json.dumps({"a": "x" * 700_000}).encode()
     a.default = lambda c, r: (time.sleep(0.5), c.answer(200, {}))
     with g.connect() as first, g.connect() as second:

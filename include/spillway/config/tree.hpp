@@ -26,6 +26,7 @@ struct gateway {
     std::string geography;                // nothing below may be processed outside; empty: no boundary
     std::uint32_t workers{0};             // threads; 0 (`auto`): the cores that the cgroup grants
     std::uint64_t body_memory{gibibyte};  // for request bodies of all workers together; above it requests are shed
+    double client_body_share{0.25};       // of body_memory, that one client may hold
     bool expose_headers{false};           // tell clients pool, backend, region and attempts in x-spillway-* headers
     bool core_dumps{false};               // memory holds keys and prompts, so a crash leaves none of it on disk
     bool hide_existence{true};            // a deployment that a client may not use answers 404 as if absent, not 403
@@ -65,6 +66,9 @@ struct listener_limits {
     duration body_timeout{seconds(60)};   // gap between two reads of a request body
     duration idle_timeout{seconds(120)};  // between two requests of a connection
     duration write_timeout{seconds(60)};  // a client that reads nothing for this long is dropped
+    // Least bytes a second of a request body, once body_timeout is over; 0: none. As slow as the slowest link on
+    // which an SDK would have got its request out in its own time.
+    std::uint64_t body_rate{16 * kibibyte};
 };
 
 // Pages of which origins browsers let read the answers.

@@ -17,7 +17,7 @@ class gcra {
 public:
     using state = std::int64_t;
     static constexpr state full = std::numeric_limits<state>::min() / 2;  // at any time
-    static constexpr duration longest_debt = hours(24 * 365);
+    static constexpr duration longest_debt = hours(24);                   // whatever was taken: a rate is no budget
 
     // `burst` is how long a full bucket lasts that nothing refills: 30 s at 600 a minute are 300 units at once.
     gcra(std::int64_t per_minute, duration burst) noexcept;

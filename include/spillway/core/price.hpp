@@ -7,8 +7,8 @@
 
 namespace spillway::core {
 
-// What these tokens cost in nanounits, rounded half up once at the end. Cached and audio parts have their own price
-// where the list has one.
+// What these tokens cost in nanounits, rounded half up once at the end; what is beyond 2^63 stays there. Cached and
+// audio parts have their own price where the list has one.
 std::int64_t price_of(const token_counts& t, const config::price& p) noexcept;
 
 }  // namespace spillway::core

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include <spillway/base/saturating.hpp>
 #include <spillway/base/time.hpp>
 #include <spillway/config/usage.hpp>
 
@@ -24,9 +25,9 @@ std::string_view code_of(quota_limit limit) noexcept;
 int status_of(quota_limit limit) noexcept;
 
 // Whether a budget lets a request in. `committed` is what was spent in the period and what requests in flight have
-// reserved. A budget that is used up refuses also what seems to cost nothing.
+// reserved. A budget that is used up refuses also what seems to cost nothing, and nobody has a negative price.
 constexpr bool within_budget(std::int64_t committed, std::int64_t estimate, std::int64_t limit) noexcept {
-    return committed < limit && std::max<std::int64_t>(estimate, 0) <= limit - committed;
+    return committed < limit && std::max<std::int64_t>(estimate, 0) <= sub_sat(limit, committed);
 }
 
 // How long a budget that is used up keeps its holder waiting: until the next period begins.

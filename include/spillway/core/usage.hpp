@@ -9,13 +9,15 @@ namespace spillway::core {
 
 // Reads a `usage` object of any family: prompt_tokens/completion_tokens with their details (chat, completions,
 // embeddings, Assistants), input_tokens/output_tokens (Responses, images, audio). A count that is null, negative, no
-// number or beyond 10^15 counts as missing, a fraction is dropped, and no part is larger than its sum. Where the
-// prompt's count is missing it is taken from total_tokens. Nothing: the text is no whole JSON object, or tells no
+// number or beyond most_tokens counts as missing, a fraction is dropped, and no part is larger than its sum. Where
+// the prompt's count is missing it is taken from total_tokens. Nothing: the text is no whole JSON object, or tells no
 // tokens at all (audio billed by duration).
 std::optional<token_counts> parse_usage(std::string_view usage_object_json) noexcept;
 
-// Bytes of a request's body as far as they are prompt: a picture or sound in base64 counts as much as one usually
-// costs (765 tokens of four bytes), whatever its size.
+// Bytes of a request's body as far as they are prompt, never more than it has: a picture, a sound or a file counts as
+// much as one usually costs (765 tokens of four bytes), whatever its size. That is what stands as base64 in a data
+// URL of `url`, `image_url`, `file_url`, `file_data` or `data`, or alone in `data`, and goes on to the string's end.
+// Text that only calls itself so counts as text.
 std::uint64_t prompt_bytes(std::string_view body) noexcept;
 
 }  // namespace spillway::core

@@ -4,8 +4,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include <spillway/base/saturating.hpp>
+
 // What finance reads: who asked for what, who served it, what it cost. Plain values; how they travel is the ledger's.
 namespace spillway::core {
+
+// More than any request can have: whoever tells more than this tells nothing.
+constexpr std::uint64_t most_tokens = std::uint64_t{1} << 40;
 
 // Tokens of one request. `prompt` and `completion` are the sums; the others are parts of them.
 struct token_counts {
@@ -14,7 +19,7 @@ struct token_counts {
     std::uint64_t reasoning{0};  // of completion
     std::uint64_t audio_prompt{0}, audio_completion{0};
 
-    std::uint64_t total() const noexcept { return prompt + completion; }
+    std::uint64_t total() const noexcept { return add_sat(prompt, completion); }
     friend bool operator==(const token_counts&, const token_counts&) = default;
 };
 

@@ -66,7 +66,7 @@ struct usage_sums {
     std::uint64_t estimated{0};  // of prompt and completion: tokens that were not told by a backend
     std::int64_t price_nanos{0};
 
-    std::uint64_t total() const noexcept { return prompt + completion; }
+    std::uint64_t total() const noexcept { return add_sat(prompt, completion); }
     std::uint64_t exact() const noexcept { return total() - estimated; }
     usage_sums& operator+=(const usage_sums& o) noexcept;
     friend bool operator==(const usage_sums&, const usage_sums&) = default;
@@ -84,6 +84,9 @@ struct usage_report {
     usage_sums totals;
     // Days that are only kept as sums and lie partly outside of the period: left out.
     std::uint64_t cut_days{0};
+    // Records and sums of days that tell what cannot be: more than core::most_tokens for a request, or a negative
+    // price. They are in the sums, which mean nothing then; repair_usage() puts them right.
+    std::uint64_t impossible{0};
 };
 
 // An amount of nanounits as a plain decimal number with at least two and only needed digits: "0.00015".
@@ -109,5 +112,12 @@ public:
 
 // By what the URL begins with: "sqlite:" or "postgresql://". Writes nothing. Faults: `usage_store_away`.
 result<std::unique_ptr<usage_reader>> open_usage_reader(const std::string& url, const std::string& password);
+
+// Figures that cannot be become none: those tokens and that price are 0 from then on, for nobody knows what was
+// right; the requests stay. Also while a gateway writes. Faults: `usage_store_away`.
+struct repaired {
+    std::uint64_t records{0}, days{0};
+};
+result<repaired> repair_usage(const std::string& url, const std::string& password);
 
 }  // namespace spillway::ledger

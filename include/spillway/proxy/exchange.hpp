@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -71,6 +72,7 @@ private:
     // exchange.cpp
     static fault bad_request(std::string message);
     net::task<bool> serve();
+    net::task<bool> refuse_limited();
     net::task<head_state> read_head();
     maybe_fault understand();
     maybe_fault classify();
@@ -104,12 +106,20 @@ private:
     net::task<void> slow_down();
 
     // admission.cpp
+    // In one step when the body is here, else in two: whether there may be one more request, then all that it takes.
+    enum class quota_step : std::uint8_t { whole, entrance, rest };
+    std::uint64_t reserved_answer() const noexcept;
     shared::amounts estimate() const noexcept;
     const std::shared_ptr<shared::holder>* holder_at(std::size_t i) const noexcept;
-    shared::verdict take_quotas() noexcept;
-    net::task<shared::verdict> ask_quota();
+    shared::verdict take_quota(std::size_t index, quota_step step) noexcept;
+    net::task<shared::verdict> ask_quota(std::size_t index, quota_step step);
     bool is_limited() const noexcept { return holder_at(0) != nullptr || the_pool().shed; }
+    net::task<bool> enter();
     net::task<bool> admit();
+    void refuse_by_quota(const shared::verdict& v, std::size_t index);
+    shared::amounts held_of(std::size_t index) const noexcept {
+        return index < usage_.held ? usage_.estimate : shared::amounts{};
+    }
     maybe_fault check_shed();
     duration until_pool_recovers() const;
     std::string_view count_quota_refusal(const shared::verdict& v);
@@ -130,6 +140,8 @@ private:
     void account_usage(time_point ended);
     std::uint64_t text_cut() const noexcept;
     void guess_tokens(core::usage_record& r) const noexcept;
+    bool left_unanswered() const noexcept;
+    void guess_unseen(core::usage_record& r, time_point ended) const noexcept;
     bool estimate_elsewhere(core::usage_record& r, const std::optional<config::price>& price, time_point ended);
     void count_tokens(const core::usage_record& r, time_point ended);
 
@@ -174,6 +186,8 @@ private:
     net::task<maybe_fault> read_rest_in_place(std::size_t missing);
     net::task<maybe_fault> read_long_body();
     net::task<maybe_fault> read_chunked_body();
+    void count_received(std::size_t bytes) noexcept;
+    net::task<net::io_result> read_some_body(std::span<char> room, time_point begun, std::size_t received);
     maybe_fault hold_memory(std::size_t bytes);
     maybe_fault scan_body();
     void plan_usage_question(const http::json_query& q, std::size_t options);

@@ -16,6 +16,7 @@ struct client_limits {
     duration body_timeout{seconds(60)};
     duration idle_timeout{seconds(120)};
     duration write_timeout{seconds(60)};
+    std::size_t body_rate{16 * 1024};  // bytes a second, once body_timeout is over; 0: none
 };
 
 }  // namespace spillway::proxy

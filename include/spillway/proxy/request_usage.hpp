@@ -46,7 +46,8 @@ struct request_usage {
 
     // quotas
     shared::amounts estimate;
-    std::size_t held{0};        // holders that have granted
+    std::size_t entered{0};     // holders that let the request in before its body was here
+    std::size_t held{0};        // holders that have granted all of the estimate
     std::size_t refused_by{0};  // the one that did not
     bool has_rate{false};       // one of them has a rate, told in x-ratelimit fields
     duration refusal_wait{};
@@ -55,6 +56,7 @@ struct request_usage {
     std::unique_ptr<http::usage_tap> tap;        // of an answer that is no stream
     std::unique_ptr<http::usage_filter> filter;  // takes out again what only the gateway asked for
     bool asked{false};                           // the present attempt did
+    bool went_out{false};                        // a backend has got the request, or part of it
     std::string prompt;                          // of a stream, for an estimate; bounded
     std::string text;                            // of a stream's answer, escaped; bounded
 

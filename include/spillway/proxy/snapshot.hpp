@@ -94,6 +94,7 @@ struct pool {
 struct client {
     std::string name;
     stats::label label{0};
+    std::shared_ptr<std::atomic<std::size_t>> body_bytes;  // that its requests hold, over all workers and reloads
     bool served_by_headers{false};
     std::string labels_json;  // carried into usage records; empty: none
     config::priority_class priority{config::priority_class::normal};
@@ -136,6 +137,7 @@ struct snapshot {
     std::shared_ptr<ledger::service> ledger;  // null: no records
     bool hide_existence{true};
     std::size_t body_memory{std::size_t{1} << 30};
+    std::size_t client_body_memory{std::size_t{1} << 28};  // of it, for one client
     bool throttled_is_ready{true};
 
     bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }

@@ -67,6 +67,11 @@ public:
     // After `ask`: calls back once, from any thread, also when nothing answers (then the local share decides).
     virtual void ask(const amounts& estimate, time_point now, wall_time wall,
                      std::function<void(verdict)> answer) = 0;
+    // In two steps, for a request whose size is not known yet: take() with nothing lets it in, this reserves its
+    // tokens and its money. `began` and `wall` are those of take(). All or nothing; refused, it is still in.
+    virtual verdict take_rest(const amounts& estimate, time_point began, wall_time wall, time_point now) noexcept = 0;
+    virtual void ask_rest(const amounts& estimate, time_point began, wall_time wall, time_point now,
+                          std::function<void(verdict)> answer) = 0;
     // A request has ended: its permit comes free, also before its tokens are known. Once for each grant.
     virtual void leave() noexcept = 0;
     // All the rest, rates and budgets: what it took in truth, once for each grant. `began` as given to take(), `wall`

@@ -32,6 +32,6 @@ std::size_t count_prompt(std::string_view body, encoding e);
 std::size_t count_escaped(std::string_view raw, encoding e);
 
 // Without a vocabulary, in nanoseconds: about four bytes a token. For the worker's thread.
-constexpr std::uint64_t guess(std::uint64_t bytes) noexcept { return (bytes + 3) / 4; }
+constexpr std::uint64_t guess(std::uint64_t bytes) noexcept { return bytes / 4 + (bytes % 4 != 0 ? 1 : 0); }
 
 }  // namespace spillway::tokens

@@ -22,6 +22,14 @@ TEST(quota, a_budget_admits_up_to_its_limit_and_nothing_once_it_is_used_up) {
     EXPECT_FALSE(within_budget(1, std::numeric_limits<std::int64_t>::max(), 100));
 }
 
+TEST(quota, no_sum_makes_a_budget_endless_or_wraps) {
+    constexpr auto most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+    EXPECT_FALSE(within_budget(most, 1, most));
+    EXPECT_TRUE(within_budget(least, most, most));
+    EXPECT_FALSE(within_budget(100, least, 100)) << "a negative price does not open what is used up";
+    EXPECT_TRUE(within_budget(99, least, 100));
+}
+
 TEST(quota, waits_until_the_next_calendar_period_in_utc) {
     const auto at = day(2026, 11, 26) + hours(18);  // a Thursday
     EXPECT_EQ(until_next_period(at, config::period::day), hours(6));

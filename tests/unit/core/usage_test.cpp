@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
+
+#include <spillway/base/random.hpp>
 #include <spillway/core/usage.hpp>
 
 namespace spillway::core {
@@ -34,9 +38,8 @@ TEST(usage, that_tells_no_tokens_is_nothing) {
 TEST(usage, doubtful_numbers_count_as_missing) {
     EXPECT_EQ(counts(R"({"prompt_tokens":-5,"completion_tokens":7})"), (token_counts{0, 7}));
     EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":99999999999999999999999})"), (token_counts{5, 0}));
-    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1000000000000001})"), (token_counts{5, 0}));
-    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1000000000000000})"),
-              (token_counts{5, 1'000'000'000'000'000}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1099511627777})"), (token_counts{5, 0}));
+    EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1099511627776})"), (token_counts{5, most_tokens}));
     EXPECT_EQ(counts(R"({"prompt_tokens":5,"completion_tokens":1e400})"), (token_counts{5, 0}));
     EXPECT_EQ(counts(R"({"prompt_tokens":12.0,"completion_tokens":7.9})"), (token_counts{12, 7}));
     EXPECT_EQ(counts(R"({"prompt_tokens":1e2,"completion_tokens":7})"), (token_counts{100, 7}));
@@ -70,8 +73,72 @@ TEST(prompt_bytes, pictures_and_sounds_count_as_one_usually_costs) {
     EXPECT_EQ(prompt_bytes(with_picture), with_picture.size() - picture.size() + 765 * 4);
     const std::string with_sound = R"({"input_audio":{"data":")" + picture + R"("},"x":1})";
     EXPECT_EQ(prompt_bytes(with_sound), with_sound.size() - picture.size() + 765 * 4);
+    const std::string spaced = R"({"input_audio": {"format": "wav", "data" : ")" + picture + R"("}, "x": 1})";
+    EXPECT_EQ(prompt_bytes(spaced), spaced.size() - picture.size() + 765 * 4);
+    const std::string file = R"({"file":{"file_data": "data:application/pdf;base64,)" + picture + R"("}})";
+    EXPECT_EQ(prompt_bytes(file), file.size() - picture.size() + 765 * 4);
+    std::string escaped = picture;
+    for (std::size_t at = 100; at < escaped.size(); at += 100) escaped.replace(at, 2, "\\/");
+    const std::string of_php = R"({"url":"data:image\/png;base64,)" + escaped + R"("})";
+    EXPECT_EQ(prompt_bytes(of_php), of_php.size() - picture.size() + 765 * 4);
+    const std::string two = "[" + with_sound + with_picture + R"({"data":""},{"data":)" + with_sound + "}]";
+    EXPECT_EQ(prompt_bytes(two), two.size() - 3 * (picture.size() - 765 * 4));
     const std::string cut = R"({"url":"data:image/png;base64,)" + picture;
     EXPECT_EQ(prompt_bytes(cut), cut.size() - picture.size() + 765 * 4);
+}
+
+TEST(prompt_bytes, a_run_with_two_marks_is_taken_once) {
+    for (const std::size_t n : {6'300, 20'000, 6'000'000}) {
+        const std::string body = R"({"input_audio":{"data":"data:audio/wav;base64,)" + std::string(n, 'A') + R"("}})";
+        EXPECT_EQ(prompt_bytes(body), body.size() - n + 765 * 4) << n;
+    }
+}
+
+TEST(prompt_bytes, text_counts_as_text_whatever_it_calls_itself) {
+    std::string words;
+    while (words.size() < 100'000) words += "lorem ipsum ";
+    const std::string solid(100'000, 'A');
+    for (const auto& body :
+         {R"({"content":";base64, )" + words + R"("})", R"({"url":"data:image/png;base64,)" + words + R"("})",
+          R"({"data":")" + words + R"("})", R"({"url":"data:image/png;base64,)" + solid + R"(\n"})",
+          R"({"text":"data:image/png;base64,)" + solid + R"("})", R"({"text":";base64,)" + solid + R"("})",
+          R"({"content":"\"data\":\"data:x;base64,)" + words + R"("})", R"({"data" "x","y":")" + solid + R"("})"})
+        EXPECT_EQ(prompt_bytes(body), body.size()) << body.substr(0, 40);
+}
+
+TEST(prompt_bytes, is_never_more_than_the_body_nor_less_than_what_is_no_data) {
+    random_source dice(11);
+    const std::array<std::string, 9> pieces{R"("data":")",
+                                            R"("data": ")",
+                                            ";base64,",
+                                            R"("url":"data:x;base64,)",
+                                            "\"",
+                                            R"("data":"data:a;base64,)",
+                                            "\\/",
+                                            " ",
+                                            std::string(4000, 'A')};
+    for (int i = 0; i < 3000; ++i) {
+        std::string body;
+        std::size_t runs = 0;
+        for (int k = 0; k < 20; ++k) {
+            const auto& piece = pieces[dice.next() % pieces.size()];
+            runs += piece.size() == 4000 ? piece.size() : 0;
+            body += piece;
+        }
+        const auto n = prompt_bytes(body);
+        ASSERT_LE(n, body.size());
+        ASSERT_GE(n, body.size() - runs);
+    }
+}
+
+TEST(prompt_bytes, looks_at_each_byte_about_once) {
+    // Marks without end, near each other and far from a quote: nothing is searched again for each.
+    std::string marks;
+    while (marks.size() < 8'000'000) marks += R"("data";base64,)";
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(prompt_bytes(marks), marks.size());
+    EXPECT_EQ(prompt_bytes(std::string(4'000'000, ' ') + R"("data")" + std::string(4'000'000, ' ')), 8'000'006U);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
 }
 
 }  // namespace

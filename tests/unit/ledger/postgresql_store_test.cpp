@@ -207,5 +207,22 @@ TEST(postgresql_text, numbers_have_their_decimals) {
     EXPECT_EQ(std::move(a).take(), R"({1.234567,-0.000000001,NULL,9223372036854775807,"x\"\\"})");
 }
 
+TEST_F(postgresql_store, figures_that_cannot_be_are_pointed_out_and_repaired) {
+    const auto s = store();
+    auto all = records(4);
+    all[1].tokens.prompt = core::most_tokens * 1000;
+    all[2].price_nanos = -7'500'000'000;
+    ASSERT_EQ(told(s->write(all)), "");
+    EXPECT_EQ(report().impossible, 2U);
+    const auto done = repair_usage(url_, password_);
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_GE(done->records, 2U);
+    const auto after = report();
+    EXPECT_EQ(after.impossible, 0U);
+    EXPECT_EQ(after.totals.requests, 4U);
+    EXPECT_EQ(after.totals.prompt, 200U);
+    EXPECT_EQ(after.totals.price_nanos, 2 * 1'000'001);
+}
+
 }  // namespace
 }  // namespace spillway::ledger

@@ -13,6 +13,7 @@ namespace spillway::ledger {
 namespace {
 
 constexpr std::int64_t hour_us = 3'600'000'000, day_us = 24 * hour_us;
+constexpr std::uint64_t most = std::uint64_t{1} << 62;
 constexpr std::int64_t november = 1793491200LL * 1'000'000;  // 2026-11-01T00:00:00Z, a Sunday
 
 core::usage_record record(std::int64_t time_us, std::uint64_t number) {
@@ -228,6 +229,47 @@ TEST(usage_report, prices_keep_every_digit_and_at_least_two) {
     EXPECT_EQ(price_text(1), "0.000000001");
     EXPECT_EQ(price_text(1'500'000'000), "1.50");
     EXPECT_EQ(price_text(-1'234'000'000), "-1.234");
+}
+
+TEST_F(usage_report_of_sqlite, figures_that_cannot_be_are_pointed_out_and_repaired) {
+    write(november);
+    write(november + 1, [](auto& r) { r.tokens.prompt = 4'611'686'018'427'384'464; });
+    write(november + 2, [](auto& r) { r.tokens.completion = core::most_tokens + 1; });
+    write(november + 3, [](auto& r) { r.price_nanos = -7'500'000'000; });
+    write(november + 4, [](auto& r) { r.tokens.prompt = core::most_tokens; });
+    write(november + 5, [](auto& r) { r.tokens.prompt = most, r.price_nanos = INT64_MAX; });
+    EXPECT_EQ(report({"client"}).impossible, 4U);
+    const auto done = repair_usage("sqlite:" + path(), "");
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->records, 4U);
+    EXPECT_EQ(done->days, 0U);
+    const auto after = report({"client"});
+    EXPECT_EQ(after.impossible, 0U);
+    EXPECT_EQ(after.totals.requests, 6U);
+    EXPECT_EQ(after.totals.prompt, 100 + core::most_tokens);
+    EXPECT_EQ(after.totals.price_nanos, 2 * 1'000'001);
+    EXPECT_EQ(repair_usage("sqlite:" + path(), "")->records, 0U) << "once is enough";
+}
+
+TEST_F(usage_report_of_sqlite, sums_of_days_that_cannot_be_are_repaired) {
+    write(november, [](auto& r) { r.tokens.prompt = most; });
+    write(november + day_us);
+    const config::usage_retention keep{hours(24), hours(24 * 365 * 7)};
+    while (*store_->compact(wall_time(microseconds(november + 5 * day_us)), keep)) {
+    }
+    EXPECT_EQ(report({"day"}).impossible, 1U);
+    const auto done = repair_usage("sqlite:" + path(), "");
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->days, 1U);
+    const auto after = report({"client"});
+    EXPECT_EQ(after.impossible, 0U);
+    EXPECT_EQ(after.totals.requests, 2U);
+    EXPECT_EQ(after.totals.prompt, 100U);
+}
+
+TEST(usage_repair, says_what_is_no_store) {
+    EXPECT_FALSE(repair_usage("sqlite:/nowhere/usage.db", ""));
+    EXPECT_FALSE(repair_usage("mysql://x", ""));
 }
 
 }  // namespace

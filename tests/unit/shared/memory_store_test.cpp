@@ -209,5 +209,23 @@ TEST(memory_store, a_bucket_grants_exactly_what_it_holds_to_many_threads) {
     EXPECT_EQ(granted, 10'000);
 }
 
+TEST(memory_store, a_clock_that_jumps_over_years_and_back_finds_what_was_spent) {
+    const auto s = memory();
+    s->seed("client:a", "2026-11-26", 100, 0);
+    const auto h = s->get("client:a", daily(1000));
+    ASSERT_EQ(h->take({700, 0}, start, noon).what, kind::granted);
+    h->settle({700, 0}, {600, 0}, start, start, noon);
+    ASSERT_EQ(h->take({50, 0}, start, noon).what, kind::granted);  // is under way all the time
+    constexpr auto year = hours(24 * 365);
+    for (const auto jump : {-40 * year, 200 * year, 3 * year, hours(4 * 24), hours(8 * 24)}) {
+        ASSERT_EQ(h->take({10, 0}, start, noon + jump).what, kind::granted);
+        h->settle({10, 0}, {10, 0}, start, start, noon + jump);
+        EXPECT_EQ(h->look(start, noon).budget_tokens, 700);
+    }
+    EXPECT_EQ(h->take({251, 0}, start, noon).limit, quota_limit::budget_tokens);
+    h->settle({50, 0}, {50, 0}, start, start, noon);
+    EXPECT_EQ(h->take({250, 0}, start, noon).what, kind::granted);
+}
+
 }  // namespace
 }  // namespace spillway::shared

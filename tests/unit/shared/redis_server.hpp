@@ -89,6 +89,12 @@ public:
         ::freeReplyObject(r);
         return out;
     }
+    // A value with blanks in it.
+    void set_field(const std::string& key, const std::string& field, const std::string& value) {
+        const std::unique_ptr<redisContext, decltype(&::redisFree)> c(::redisConnect("127.0.0.1", port_),
+                                                                      &::redisFree);
+        ::freeReplyObject(::redisCommand(c.get(), "HSET %s %s %s", key.c_str(), field.c_str(), value.c_str()));
+    }
     // Said again at the next start: the last one counts.
     void more(std::vector<std::string> words) { more_.insert(more_.end(), words.begin(), words.end()); }
     std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
