@@ -73,6 +73,7 @@ private:
             with.tls13_only = from.tls->min_version == config::tls_version::tls1_3;
             with.client_ca = from.tls->client_ca;
             with.client_certificate_required = from.tls->client_auth == config::client_auth::required;
+            l->tls_terms = tls_terms(*from.tls);
             const auto made = tls_.for_listener(with);
             if (made) l->tls = *made;
             else error(path + ".tls", made.error());

@@ -33,6 +33,7 @@ struct listener {
     std::string name;
     net::address at;
     net::ssl_ctx_ptr tls;             // null: plain HTTP behind a TLS-terminating ingress
+    std::string tls_terms;            // whom a handshake lets in; connections end when it changes
     std::vector<net::network> allow;  // may connect; empty: everybody
     std::vector<net::network> trusted_proxies;
     std::vector<std::string> front_doors;     // X-Azure-FDID has to be one of them; empty: no such lock
@@ -135,6 +136,11 @@ struct snapshot {
     bool throttled_is_ready{true};
 
     bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }
+    std::shared_ptr<const listener> find_listener(std::string_view listener_name) const {
+        for (const auto& l : listeners)
+            if (l->name == listener_name) return l;
+        return nullptr;
+    }
 };
 
 // What one worker adds: connections and the state of its balancers, which nobody else touches.
