@@ -19,7 +19,10 @@ net::task<bool> exchange::refuse(const fault& f) {
     reply_who_ = f.who;
     std::string body;
     http::append_error_body(body, f.code, f.message, http::error_type_of(f.status));
-    co_return co_await send_local(f.status, "application/json", body, {});
+    std::string fields;
+    if (f.code == "UnsupportedContentEncoding")
+        fields.append("accept-encoding: ").append(http::taken_codings).append("\r\n");
+    co_return co_await send_local(f.status, "application/json", body, fields);
 }
 
 // Answers with how long to wait, in both forms that SDKs read: whole seconds rounded up, exact milliseconds.

@@ -311,6 +311,7 @@ private:
             rules.push_back(make_rule(i));
             next_->route_names.push_back(rules.back().name);
             next_->route_passes_token.push_back(tree_.routes[i].passthrough);
+            next_->route_takes_own_data.push_back(tree_.routes[i].on_your_data);
         }
         next_->router = core::router(std::move(rules), next_->clients.size());
     }

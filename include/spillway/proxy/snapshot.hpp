@@ -120,6 +120,7 @@ struct snapshot {
     core::router router;
     std::vector<std::string> route_names;
     std::vector<bool> route_passes_token;        // by route: the client's own token goes to the instance
+    std::vector<bool> route_takes_own_data;      // by route: requests may name data that the instance reads itself
     std::vector<config::capture_what> captures;  // by route
     double access_log_sample{1.0};
     std::string gateway;
@@ -135,12 +136,12 @@ struct snapshot {
     std::size_t body_memory{std::size_t{1} << 30};
     bool throttled_is_ready{true};
 
-    bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }
     std::shared_ptr<const listener> find_listener(std::string_view listener_name) const {
         for (const auto& l : listeners)
             if (l->name == listener_name) return l;
         return nullptr;
     }
+    bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }
 };
 
 // What one worker adds: connections and the state of its balancers, which nobody else touches.
