@@ -157,6 +157,8 @@ void declare(visitor& v, route& x) {
     v.object({"split", "shares of several pools"}, [&x](visitor& in) { declare(in, x.split.emplace()); });
     v.value({"passthrough", "send the client's own token, once checked, instead of the gateway's credential"},
             flag_of(x.passthrough));
+    v.value({"on_your_data", "requests may name data sources, which the instance reads with its own identity"},
+            flag_of(x.on_your_data));
     v.value({"capture", "write prompts, answers or both into log.capture.file"}, choice_of(x.capture, captures));
 }
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include <spillway/base/text.hpp>
+#include <spillway/http/target.hpp>
+
 namespace spillway::core {
 
 using http::field_id;
@@ -71,23 +74,29 @@ bool tells_rate(field_id id) noexcept {
 
 namespace {
 
-bool contains_word(std::string_view name, std::string_view word) noexcept {
+bool has_word(std::string_view name, std::string_view word) noexcept {
     for (std::size_t i = 0; i + word.size() <= name.size(); ++i)
         if (text::iequals(name.substr(i, word.size()), word)) return true;
     return false;
 }
 
-bool speaks_of_deployments(std::string_view name) noexcept { return contains_word(name, "deployment"); }
-
-// Nobody is known to heed these, and which model serves is not for them to say.
+// Older clients say engine, others model.
 bool speaks_of_models(std::string_view name) noexcept {
-    return contains_word(name, "-model") || contains_word(name, "-engine");
+    return speaks_of_deployments(name) || has_word(name, "model") || has_word(name, "engine");
 }
 
 }  // namespace
 
+bool speaks_of_deployments(std::string_view name) noexcept { return has_word(name, "deployment"); }
+
 bool names_deployment(std::string_view name) noexcept {
-    return (text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-")) && speaks_of_deployments(name);
+    return (text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-")) && speaks_of_models(name);
+}
+
+bool param_names_deployment(std::string_view raw_name) noexcept {
+    std::array<char, 128> memory;
+    const auto decoded = raw_name.size() <= memory.size() ? http::decode_segment(raw_name, memory) : std::nullopt;
+    return speaks_of_models(decoded.value_or(raw_name));
 }
 
 bool outgoing_fields::custom() noexcept {
@@ -102,7 +111,6 @@ bool outgoing_fields::custom() noexcept {
 bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
     switch (id) {
         case field_id::content_type:
-        case field_id::content_encoding:
         case field_id::accept:
         case field_id::accept_language:
         case field_id::user_agent:
@@ -117,11 +125,11 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::unknown: break;
         default: return false;
     }
-    const bool azure = text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-");
-    if (!azure || speaks_of_deployments(name) || speaks_of_models(name) || text::istarts_with(name, "x-ms-token-") ||
-        text::istarts_with(name, "x-ms-client-principal"))
-        return false;
-    return custom();
+    if (names_deployment(name)) return false;
+    if (text::istarts_with(name, "x-ms-") && !text::istarts_with(name, "x-ms-token-") &&
+        !text::istarts_with(name, "x-ms-client-principal"))
+        return custom();
+    return text::istarts_with(name, "aoai-") && custom();
 }
 
 }  // namespace spillway::core

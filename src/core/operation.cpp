@@ -210,25 +210,6 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
     append_query(out, query, {});
 }
 
-std::optional<fault> stateful_reason(const response_state_flags& flags) {
-    const std::string_view member = flags.previous_response_id ? "previous_response_id"
-                                    : flags.conversation       ? "conversation"
-                                    : flags.background         ? "background"
-                                    : flags.file_id            ? "file_id"
-                                    : flags.vector_store_ids   ? "vector_store_ids"
-                                    : flags.container          ? "container"
-                                    : flags.encrypted_content  ? "encrypted_content"
-                                    : flags.item_reference     ? "item_reference"
-                                                               : "";
-    if (member.empty()) return std::nullopt;
-    return fault{.code = "StatefulRequestNotSupported",
-                 .who = origin::client,
-                 .status = 400,
-                 .message = "The member \"" + std::string(member) +
-                            "\" ties the request to state on one backend, which this version of the gateway does not "
-                            "keep. Send the whole input instead."};
-}
-
 std::span<const std::string_view> operation_names() noexcept { return names; }
 
 config_name_lists config_names() noexcept { return {operation_names(), balancer_names()}; }

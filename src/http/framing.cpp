@@ -109,8 +109,13 @@ bool body_scanner::step_trailer(unsigned char c) noexcept {
             }
             if (!bytes::token_table[c]) return fail(framing_error::bad_trailer);
             trailers_ = true;
-            state_ = state::trailer;
+            state_ = state::trailer_name;
             [[fallthrough]];
+        case state::trailer_name:
+            if (c == ':') state_ = state::trailer;
+            else if (!bytes::token_table[c]) return fail(framing_error::bad_trailer);
+            if (++counted_ > max_trailer) return fail(framing_error::trailer_too_long);
+            return true;
         case state::trailer:
             if (c == '\r') state_ = state::trailer_lf;
             else if (bytes::control{}(c)) return fail(framing_error::bad_trailer);

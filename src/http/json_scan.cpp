@@ -1,10 +1,12 @@
 #include <spillway/http/json_scan.hpp>
 
+#include <array>
 #include <bitset>
 
 #include <spillway/base/text.hpp>
 
 #include "bytes.hpp"
+#include "name_folding.hpp"
 
 namespace spillway::http {
 
@@ -21,6 +23,7 @@ std::string_view describe(json_error e) noexcept {
         case json_error::too_deep: return "It is nested too deeply.";
         case json_error::trailing: return "Something follows the object.";
         case json_error::duplicate: return "A member that decides something occurs twice.";
+        case json_error::bad_name: return "The name of a member holds half a surrogate pair.";
     }
     return "";
 }
@@ -36,13 +39,6 @@ std::size_t json_query::want(std::string_view name) noexcept {
     wanted_[wanted_count_].name = name;
     wanted_lengths_ |= length_bit(name.size());
     return wanted_count_++;
-}
-
-std::size_t json_query::watch(std::string_view name) noexcept {
-    if (watched_count_ == max_watched) return static_cast<std::size_t>(-1);
-    watched_[watched_count_].name = name;
-    watched_lengths_ |= length_bit(name.size());
-    return watched_count_++;
 }
 
 const json_member* json_query::find(std::string_view name) const noexcept {
@@ -65,6 +61,7 @@ public:
 
 private:
     static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+    static constexpr std::uint8_t nowhere = json_places::nowhere;
 
     json_error scan() noexcept {
         if (std::string_view(p_, static_cast<std::size_t>(end_ - p_)).substr(0, 3) == "\xEF\xBB\xBF")
@@ -80,6 +77,7 @@ private:
 
     // From the outermost '{' to its '}'.
     json_error scan_object() noexcept {
+        place_ = q_.places_ != nullptr ? std::uint8_t{0} : nowhere;
         json_error e = open_container(true);
         while (e == json_error::none && depth_ > 0) e = step();
         return e;
@@ -98,7 +96,9 @@ private:
         if (in_object) {
             if (const auto e = scan_name(); e != json_error::none) return e;
         } else {
-            member_ = watch_ = nobody;
+            member_ = nobody;
+            const auto here = places_[depth_ - 1];
+            place_ = here == nowhere ? nowhere : q_.places_->element(here);
         }
         return scan_value();
     }
@@ -108,15 +108,19 @@ private:
         const char* start = p_;
         bool escaped = false;
         if (const auto e = scan_string(escaped); e != json_error::none) return e;
-        std::string_view name(start + 1, static_cast<std::size_t>(p_ - start - 2));
-        std::array<char, 256> memory;
+        name_ = {start + 1, static_cast<std::size_t>(p_ - start - 2)};
         if (escaped) {
             const std::string_view raw(start, static_cast<std::size_t>(p_ - start));
-            const auto decoded = raw.size() <= memory.size() ? decode_json_string(raw, memory) : std::nullopt;
-            name = decoded.value_or(std::string_view{});
+            const auto decoded = raw.size() <= memory_.size() ? decode_json_string(raw, memory_) : std::nullopt;
+            // Some readers drop what cannot be decoded, and then see another name.
+            if (!decoded && depth_ == 1 && raw.size() <= memory_.size()) {
+                p_ = start;
+                return json_error::bad_name;
+            }
+            if (decoded) name_ = *decoded;
         }
         if (depth_ == 1) ++q_.members_;
-        if (const auto e = identify(name); e != json_error::none) {
+        if (const auto e = identify(); e != json_error::none) {
             p_ = start;
             return e;
         }
@@ -128,23 +132,35 @@ private:
         return p_ == end_ ? json_error::unterminated : json_error::none;
     }
 
-    json_error identify(std::string_view name) noexcept {
-        member_ = watch_ = nobody;
-        const auto bit = length_bit(name.size());
-        if (depth_ == 1 && (q_.wanted_lengths_ & bit) != 0)
+    json_error identify() noexcept {
+        member_ = nobody;
+        const auto here = places_[depth_ - 1];
+        ++member_counts_[depth_ - 1];
+        place_ = here == nowhere ? nowhere : q_.places_->member(here, name_);
+        return depth_ == 1 ? identify_outermost() : json_error::none;
+    }
+
+    json_error identify_outermost() noexcept {
+        if ((q_.wanted_lengths_ & length_bit(name_.size())) != 0)
             for (std::size_t i = 0; i < q_.wanted_count_; ++i) {
                 auto& m = q_.wanted_[i];
-                if (m.name == name) {
+                if (m.name == name_) {
                     if (m.present()) return json_error::duplicate;
                     member_ = i;
-                } else if (text::iequals(m.name, name)) {
-                    m.lookalike = true;
+                    return json_error::none;
                 }
+                if (text::iequals(m.name, name_)) m.lookalike = true;
             }
-        if ((q_.watched_lengths_ & bit) != 0)
-            for (std::size_t i = 0; i < q_.watched_count_; ++i)
-                if (q_.watched_[i].name == name) watch_ = i;
+        if (!is_plain_name(name_)) look_alike();
         return json_error::none;
+    }
+
+    void look_alike() noexcept {
+        std::array<char, longest_folded> memory;
+        const auto folded = fold_name(name_, memory);
+        if (folded.empty()) return;
+        for (std::size_t i = 0; i < q_.wanted_count_; ++i)
+            if (is_folded_form(folded, q_.wanted_[i].name)) q_.wanted_[i].lookalike = true;
     }
 
     json_error scan_value() noexcept {
@@ -157,6 +173,7 @@ private:
             case '[':
                 kind = *p_ == '{' ? json_kind::object : json_kind::array;
                 note_begin(start, kind);
+                if (place_ != nowhere) q_.sink_->on_value(place_, name_, kind, {});
                 return open_container(kind == json_kind::object);
             case '"':
                 kind = json_kind::string;
@@ -178,6 +195,7 @@ private:
         }
         if (e != json_error::none) return e;
         note_begin(start, kind);
+        if (place_ != nowhere) q_.sink_->on_value(place_, name_, kind, {start, static_cast<std::size_t>(p_ - start)});
         return end_of_value();
     }
 
@@ -196,6 +214,8 @@ private:
 
     json_error open_container(bool object) noexcept {
         if (depth_ == json_max_depth) return json_error::too_deep;
+        places_[depth_] = place_;
+        member_counts_[depth_] = 0;
         is_object_[depth_++] = object;
         after_comma_ = false;
         ++p_;
@@ -210,6 +230,7 @@ private:
             return json_error::none;
         }
         ++p_;
+        if (const auto place = places_[depth_]; place != nowhere) q_.sink_->on_close(place, member_counts_[depth_]);
         return end_of_value();
     }
 
@@ -220,35 +241,15 @@ private:
             m.offset = offset(start);
             open_member_ = member_;
         }
-        if (watch_ != nobody) {
-            auto& w = q_.watched_[watch_];
-            ++w.count;
-            if (kind != json_kind::null) ++w.non_null;
-            if (q_.hits_ < q_.memory_.size())
-                q_.memory_[q_.hits_++] = {
-                    static_cast<std::uint8_t>(watch_), kind, static_cast<std::uint16_t>(depth_), offset(start), {}};
-            else q_.overflowed_ = q_.overflowed_ || !q_.memory_.empty();
-        }
-        member_ = watch_ = nobody;
+        member_ = nobody;
     }
 
     // The value that ends at p_ is a member or element of the container at depth_.
     void note_end() noexcept {
-        const auto text_from = [&](std::size_t at) {
-            return std::string_view(begin_ + at, static_cast<std::size_t>(p_ - begin_) - at);
-        };
-        if (depth_ == 1 && open_member_ != nobody) {
-            auto& m = q_.wanted_[open_member_];
-            m.raw = text_from(m.offset);
-            open_member_ = nobody;
-        }
-        // Hits that are still open lie inside each other, so only the last one of this depth can end here.
-        for (std::size_t i = q_.hits_; i-- > 0;) {
-            auto& h = q_.memory_[i];
-            if (!h.raw.empty()) continue;
-            if (h.depth == depth_) h.raw = text_from(h.offset);
-            break;
-        }
+        if (depth_ != 1 || open_member_ == nobody) return;
+        auto& m = q_.wanted_[open_member_];
+        m.raw = {begin_ + m.offset, static_cast<std::size_t>(p_ - begin_) - m.offset};
+        open_member_ = nobody;
     }
 
     json_error scan_string(bool& escaped) noexcept {
@@ -321,8 +322,14 @@ private:
     json_query& q_;
     std::bitset<json_max_depth> is_object_;
     std::size_t depth_{0};
-    std::size_t member_{nobody}, watch_{nobody}, open_member_{nobody};
+    std::size_t member_{nobody}, open_member_{nobody};
     bool after_comma_{false};
+    std::uint8_t place_{nowhere};  // of the value that comes next
+    std::string_view name_;        // the last one that was read, decoded
+    // Of the open containers; no more than depth_ of each is ever read.
+    std::array<std::uint8_t, json_max_depth> places_;
+    std::array<std::uint32_t, json_max_depth> member_counts_;
+    std::array<char, 256> memory_;  // of a name with escapes
 };
 
 json_error scan_json_object(std::string_view body, json_query& query) noexcept {

@@ -80,7 +80,8 @@ void acceptor::accept_all() noexcept {
         if (fd >= 0) {
             const int on = 1;
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            take_(fd, address(reinterpret_cast<const sockaddr*>(&from), size));
+            // On a socket of IPv6 that takes IPv4, too, peers are known by the address that configurations name.
+            take_(fd, address(reinterpret_cast<const sockaddr*>(&from), size).unmapped());
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;

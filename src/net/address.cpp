@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <spillway/base/text.hpp>
@@ -14,6 +15,8 @@ fault bad(std::string_view text, std::string_view why) {
     return {
         .code = "BadAddress", .who = origin::gateway, .message = "'" + std::string(text) + "' " + std::string(why)};
 }
+
+constexpr std::string_view mapped_prefix("\0\0\0\0\0\0\0\0\0\0\xFF\xFF", 12);
 
 bool parse_ip(std::string_view text, sockaddr_storage& out, socklen_t& size) {
     const std::string z(text);
@@ -57,7 +60,19 @@ result<address> address::parse(std::string_view text) {
 result<address> address::parse_forwarded(std::string_view text) {
     const bool v6 = std::count(text.begin(), text.end(), ':') > 1 && text.front() != '[';
     const bool has_port = !v6 && text.find(':') != std::string_view::npos;
-    return parse(has_port ? std::string(text) : v6 ? "[" + std::string(text) + "]:1" : std::string(text) + ":1");
+    auto out = parse(has_port ? std::string(text) : v6 ? "[" + std::string(text) + "]:1" : std::string(text) + ":1");
+    if (out) out = out->unmapped();
+    return out;
+}
+
+address address::unmapped() const noexcept {
+    if (family() != AF_INET6 || bytes().substr(0, mapped_prefix.size()) != mapped_prefix) return *this;
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    std::memcpy(&v4.sin_addr, bytes().data() + mapped_prefix.size(), sizeof v4.sin_addr);
+    address out(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
+    out.set_port(port());
+    return out;
 }
 
 std::uint16_t address::port() const noexcept {
@@ -102,12 +117,25 @@ result<network> network::parse(std::string_view text) {
         if (!bits || *bits > most) return bad(text, "has no prefix length that fits the address");
         out.bits_ = static_cast<unsigned>(*bits);
     }
+    constexpr unsigned mapped_bits = mapped_prefix.size() * 8;
+    const address plain = out.base_.unmapped();
+    if (plain.family() != out.base_.family() && out.bits_ >= mapped_bits) {
+        out.base_ = plain;
+        out.bits_ -= mapped_bits;
+    }
     return out;
 }
 
 bool network::contains(const address& a) const noexcept {
-    if (a.family() != base_.family()) return false;
-    const auto x = a.bytes(), y = base_.bytes();
+    std::array<char, 16> mapped;
+    std::string_view x = a.bytes();
+    const auto y = base_.bytes();
+    if (x.size() == 4 && y.size() == mapped.size()) {
+        std::copy(mapped_prefix.begin(), mapped_prefix.end(), mapped.begin());
+        std::copy(x.begin(), x.end(), mapped.begin() + mapped_prefix.size());
+        x = {mapped.data(), mapped.size()};
+    }
+    if (x.size() != y.size()) return false;
     const unsigned whole = bits_ / 8, rest = bits_ % 8;
     if (x.substr(0, whole) != y.substr(0, whole)) return false;
     if (rest == 0) return true;

@@ -119,6 +119,9 @@ bool exchange::compose_request(const backend& b) {
     }
     if (!s.request.fields.has(http::field_id::x_ms_client_request_id))
         w.field(http::field_id::x_ms_client_request_id, request_id());
+    // A body was read as JSON, so the backend shall read it as nothing else.
+    if (has_body_ && !s.request.fields.has(http::field_id::content_type))
+        w.field(http::field_id::content_type, "application/json");
     // The gateway reads events and usage in passing; nobody in this path may compress.
     w.field(http::field_id::accept_encoding, "identity");
     if (has_body_) w.field(http::field_id::content_length, outgoing_body_bytes(b));

@@ -97,6 +97,7 @@ net::task<bool> exchange::serve() {
     // Only who is known leaves traces: nobody else can fill the queue of spans.
     if (!f && snapshot_->shared->tracer) begin_trace();
     if (!f) f = classify();
+    if (!f) f = check_content();
     if (f) co_return co_await refuse(*f);
     if (classified_.op->family == core::family::models) co_return co_await list_models();
     if (body_is_here()) {
@@ -105,6 +106,8 @@ net::task<bool> exchange::serve() {
         if (!co_await enter()) co_return co_await refuse_limited();
         f = co_await read_body();
     }
+    if (!f) usage_.bytes_in = head_bytes_ + body_.size();
+    if (!f && coding_ != http::content_coding::identity) f = co_await decode_body();
     if (!f) f = scan_body();
     if (!f) f = find_route();
     if (f) {
@@ -113,7 +116,6 @@ net::task<bool> exchange::serve() {
         if (f->status != 408) give_back_quotas();
         co_return co_await refuse_until(*f, usage_.refusal_wait, std::nullopt);
     }
-    usage_.bytes_in = head_bytes_ + body_.size();
     if (snapshot_->shared->counts_tokens) usage_.prompt_bytes = core::prompt_bytes(body_);
     const auto& c = snapshot_->shared->clients[*client_];
     usage_.has_rate = c.has_rate || (!c.pool_rates.empty() && c.pool_rates[*pool_]);
@@ -276,6 +278,7 @@ exchange::maybe_fault exchange::find_route() {
     if (auto f = check_other_names(q)) return f;
     route_ = match->route;
     pool_ = match->pool;
+    if (auto f = check_needs(q)) return f;
     if (!shared.route_passes_token[*route_]) {
         if (!passthrough_only_) return std::nullopt;
         return fault{.code = "TokenForAzure",
@@ -309,17 +312,18 @@ exchange::maybe_fault exchange::check_other_names(core::route_query q) {
     if (query_.empty()) return std::nullopt;
     http::query_param p;
     bool found = false;
-    for (http::query_cursor c(query_); c.next(p);)
-        for (const auto name : core::deployment_params)
-            if (http::param_is(p, name)) {
-                found = true;
-                std::array<char, 256> memory;
-                const auto value =
-                    p.value.size() <= memory.size() ? http::decode_segment(p.value, memory) : std::nullopt;
-                if (!value || !allowed(*value)) return no_route(value.value_or("?"));
-            }
+    std::string rest;
+    for (http::query_cursor c(query_); c.next(p);) {
+        if (!core::param_names_deployment(p.name)) {
+            rest.append(rest.empty() ? "" : "&").append(p.whole);
+            continue;
+        }
+        found = true;
+        std::array<char, 256> memory;
+        const auto value = p.value.size() <= memory.size() ? http::decode_segment(p.value, memory) : std::nullopt;
+        if (!value || !allowed(*value)) return no_route(value.value_or("?"));
+    }
     if (found) {
-        std::string rest = http::remove_params(query_, core::deployment_params);
         query_kept_ = std::move(rest);
         query_ = query_kept_;
     }

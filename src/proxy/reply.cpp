@@ -21,6 +21,8 @@ net::task<bool> exchange::refuse(const fault& f) {
     http::append_error_body(body, f.code, f.message, http::error_type_of(f.status));
     if (f.status == 405)
         fields.append("allow: ").append(is_probe_ ? "GET, HEAD" : core::allowed_methods(api_path_)).append("\r\n");
+    if (f.code == "UnsupportedContentEncoding")
+        fields.append("accept-encoding: ").append(http::taken_codings).append("\r\n");
     co_return co_await send_local(f.status, "application/json", body, fields);
 }
 

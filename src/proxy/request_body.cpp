@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <spillway/http/json_scan.hpp>
+#include <spillway/http/utf8.hpp>
 #include <spillway/proxy/exchange.hpp>
 
 namespace spillway::proxy {
@@ -228,14 +229,10 @@ exchange::maybe_fault exchange::scan_body() {
     const auto options = chats ? q.want("stream_options") : stream, most = chats ? q.want("max_tokens") : stream,
                most_completion = chats ? q.want("max_completion_tokens") : stream,
                choices = chats ? q.want("n") : stream, most_output = responses ? q.want("max_output_tokens") : stream;
-    const auto previous = responses ? q.want("previous_response_id") : stream,
-               conversation = responses ? q.want("conversation") : stream,
-               background = responses ? q.want("background") : stream;
-    std::array<std::size_t, 6> watched{};
-    if (responses) {
-        watched = {q.watch("file_id"),  q.watch("vector_store_ids"),  q.watch("container"),
-                   q.watch("file_ids"), q.watch("encrypted_content"), q.watch("item_reference")};
-    }
+    const std::array own_data{q.want("data_sources"), q.want("dataSources")};
+    core::body_facts said(op.family);
+    said.attach(q);
+    if (!http::is_utf8(body_)) return bad_request("The request body is not UTF-8. Send JSON in UTF-8.");
     if (const auto e = http::scan_json_object(body_, q); e != http::json_error::none)
         return fault{.code = "BadRequest",
                      .who = origin::client,
@@ -256,34 +253,14 @@ exchange::maybe_fault exchange::scan_body() {
     if (usage_.answer_limit) usage_.answer_limit = std::min<std::uint64_t>(*usage_.answer_limit, 10'000'000);
     if (chats && streams_ && snapshot_->shared->asks_usage) plan_usage_question(q, options);
     if (named_here) {
-        if (q[model].kind != http::json_kind::string)
-            return fault{
-                .code = "BadRequest",
-                .who = origin::client,
-                .status = 400,
-                .message = "The member \"model\" with the name of a deployment is missing from the request body."};
-        name_in_body_ = q[model].raw;
-        std::array<char, 256> memory;
-        const auto name =
-            name_in_body_.size() <= memory.size() ? http::decode_json_string(name_in_body_, memory) : std::nullopt;
-        if (!name || name->empty())
-            return fault{.code = "BadRequest",
-                         .who = origin::client,
-                         .status = 400,
-                         .message = "The member \"model\" is no usable deployment name."};
-        deployment_ = *name;
+        if (auto f = read_model(q[model])) return f;
     }
-    if (!responses) return std::nullopt;
-    core::response_state_flags flags;
-    flags.previous_response_id = q[previous].present() && q[previous].kind != http::json_kind::null;
-    flags.conversation = q[conversation].present() && q[conversation].kind != http::json_kind::null;
-    flags.background = q[background].is_true();
-    flags.file_id = q.watched(watched[0]).non_null + q.watched(watched[3]).non_null > 0;
-    flags.vector_store_ids = q.watched(watched[1]).non_null > 0;
-    flags.container = q.watched(watched[2]).non_null > 0;
-    flags.encrypted_content = q.watched(watched[4]).non_null > 0;
-    flags.item_reference = q.watched(watched[5]).non_null > 0;
-    return core::stateful_reason(flags);
+    if (const auto member = said.state(); !member.empty()) return core::stateful_request(member);
+    needs_ = said.take_needs();
+    for (const auto at : own_data)
+        if (q[at].lookalike)
+            return bad_request("The request body has a member that could be taken for \"data_sources\".");
+    return std::nullopt;
 }
 
 }  // namespace spillway::proxy

@@ -34,6 +34,7 @@ void session::cut() noexcept {
 net::task<> session::run() {
     if (listener_->tls && !co_await shake_hands()) co_return;
     while (co_await await_request()) {
+        follow_configuration();
         in_exchange_ = true;
         exchange e(*this);
         const bool again = co_await e.run();
@@ -45,6 +46,15 @@ net::task<> session::run() {
         if (!again || draining_ || left_.fired()) break;
     }
     client_.close(true);
+}
+
+// Each request is judged by the listener as it is configured now, however long its connection has been open. The
+// worker has ended connections of listeners that are gone.
+void session::follow_configuration() {
+    const auto& now = *worker_.current()->shared;
+    if (now.generation == generation_) return;
+    generation_ = now.generation;
+    if (auto found = now.find_listener(listener_->name)) listener_ = std::move(found);
 }
 
 net::task<bool> session::shake_hands() {

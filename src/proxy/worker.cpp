@@ -121,6 +121,19 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
                 retired_.unexpected_bytes += c.unexpected_bytes;
             }
     current_ = std::move(mine);
+    end_outdated_sessions();
+}
+
+// A listener that is gone, or that would not let the same clients through a handshake: idle connections end now, busy
+// ones after their exchange, and whoever may still come in connects anew.
+void worker::end_outdated_sessions() {
+    // drain() may end a session on the spot and take it off the list.
+    for (session* s = sessions_; s != nullptr;) {
+        session* next = s->next_;
+        const auto now = current_->shared->find_listener(s->from().name);
+        if (!now || now->tls_terms != s->from().tls_terms) s->drain();
+        s = next;
+    }
 }
 
 void worker::set_addresses(const std::string& host, const net::address_list& found) {
@@ -142,39 +155,45 @@ void worker::stop_accepting(const std::string& key) {
 }
 
 void worker::on_accepted(const std::string& listener_name, int fd, const net::address& peer) {
-    const auto& all = current_->shared->listeners;
-    const auto at = std::find_if(all.begin(), all.end(), [&](const auto& l) { return l->name == listener_name; });
-    if (at == all.end()) {
+    const auto at = current_->shared->find_listener(listener_name);
+    if (!at) {
         ::close(fd);
         return;
     }
     stats_.connections_accepted.add();
-    if ((*at)->open->load(std::memory_order_relaxed) >= (*at)->limits.connections) {
+    if (at->open->load(std::memory_order_relaxed) >= at->limits.connections) {
         // Closed at once: a handshake for a connection that cannot be served would only cost more.
         stats_.connections_refused.add();
         ::close(fd);
         return;
     }
-    (*at)->open->fetch_add(1, std::memory_order_relaxed);
-    if ((*at)->least_sessions) {
+    at->open->fetch_add(1, std::memory_order_relaxed);
+    if (at->least_sessions) {
         // The kernel's hash does not balance long-lived connections; hand this one to whoever has clearly fewer.
         worker* least = this;
         for (const auto& p : peers_)
             if (p->sessions() + 1 < least->sessions()) least = p.get();
         if (least != this) {
-            least->post([least, from = *at, fd, peer] { least->take_connection(from, fd, peer); });
+            least->post([least, from = at, fd, peer] { least->take_connection(from, fd, peer); });
             return;
         }
     }
-    take_connection(*at, fd, peer);
+    take_connection(at, fd, peer);
 }
 
 void worker::take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer) {
-    auto* s = new session(*this, from, fd, peer);
+    // Another worker may have accepted it under the configuration before.
+    const auto now = current_->shared->find_listener(from->name);
+    if (!now || now->tls_terms != from->tls_terms) {
+        from->open->fetch_sub(1, std::memory_order_relaxed);
+        ::close(fd);
+        return;
+    }
+    auto* s = new session(*this, now, fd, peer);
     link(*s);
-    net::spawn(s->run(), [this, s](std::exception_ptr failure) {
+    net::spawn(s->run(), [this, s, open = from->open](std::exception_ptr failure) {
         if (failure) stats_.exceptions.add();
-        s->from().open->fetch_sub(1, std::memory_order_relaxed);
+        open->fetch_sub(1, std::memory_order_relaxed);
         unlink(*s);
         delete s;
     });

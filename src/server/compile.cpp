@@ -80,6 +80,7 @@ private:
             with.tls13_only = from.tls->min_version == config::tls_version::tls1_3;
             with.client_ca = from.tls->client_ca;
             with.client_certificate_required = from.tls->client_auth == config::client_auth::required;
+            l->tls_terms = tls_terms(*from.tls);
             const auto made = tls_.for_listener(with);
             if (made) l->tls = *made;
             else error(path + ".tls", made.error());
@@ -329,6 +330,7 @@ private:
             rules.push_back(make_rule(i));
             next_->route_names.push_back(rules.back().name);
             next_->route_passes_token.push_back(tree_.routes[i].passthrough);
+            next_->route_takes_own_data.push_back(tree_.routes[i].on_your_data);
         }
         next_->router = core::router(std::move(rules), next_->clients.size());
     }

@@ -1,15 +1,21 @@
 #include "page_guard.hpp"
 
+#include <algorithm>
+
 #include <spillway/base/text.hpp>
 #include <spillway/net/address.hpp>
 
 namespace spillway::server {
 namespace {
 
-// The host alone: no port, no brackets.
+// The host alone: no port, no brackets. Empty when something else follows than a port.
 std::string_view name_in(std::string_view host) noexcept {
-    if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
-    return host.substr(0, host.find(':'));
+    const auto end = host.starts_with('[') ? host.find(']') : std::min(host.find(':'), host.size());
+    if (end == std::string_view::npos) return {};
+    const auto behind = host.substr(host.starts_with('[') ? end + 1 : end);
+    if (!behind.empty() && (behind.front() != ':' || (behind.size() > 1 && !text::parse_unsigned(behind.substr(1)))))
+        return {};
+    return host.starts_with('[') ? host.substr(1, end - 1) : host.substr(0, end);
 }
 
 }  // namespace

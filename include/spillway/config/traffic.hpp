@@ -152,6 +152,8 @@ struct route {
     named<std::string> headers;           // request header to value, exact or with `*`; all must match
     std::string pool;                     // empty when `split` is set
     std::optional<traffic_split> split;
+    // Requests may name data sources, which the instance reads with its own identity (Azure OpenAI On Your Data).
+    bool on_your_data{false};
     bool passthrough{false};  // the client's own Entra token goes to the instance, once it has been checked
     capture_what capture{capture_what::none};  // into log.capture.file
 };

@@ -7,14 +7,15 @@
 
 namespace spillway::core {
 
-// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment and aoai-deployment do.
+// Whether a name, of a header, a parameter or a member, speaks of deployments.
+bool speaks_of_deployments(std::string_view name) noexcept;
+
+// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment does: of those that Azure
+// reads, all that speak of a deployment, a model or an engine.
 bool names_deployment(std::string_view name) noexcept;
 
-// Query parameters that do.
-inline constexpr std::string_view deployment_params[] = {
-    "deployment",      "deployment-id",  "deployment_id", "deploymentid", "deployment-name",
-    "deployment_name", "deploymentname", "engine",        "model",
-};
+// Whether a query parameter of that name does; percent-encoded, as spelled.
+bool param_names_deployment(std::string_view raw_name) noexcept;
 
 // Whether a field of the backend's answer is the client's. Fields that frame the message are written anew; what
 // leads to the instance (Location, Link, Alt-Svc ...) or gives orders to browsers and proxies stays here.
@@ -25,8 +26,9 @@ bool relayed_to_client(http::field_id id, std::string_view name) noexcept;
 bool tells_rate(http::field_id id) noexcept;
 
 // Which of the client's fields a backend gets to see: an allow-list. Credentials, front door fields, SDK telemetry,
-// cookies and everything that would choose another deployment stay here. Azure refuses more than ten custom fields,
-// so those that come after are dropped; one place is kept for the correlation id.
+// cookies, the coding of a body (which goes out decoded) and everything that would choose another deployment stay
+// here. Azure refuses more than ten custom fields, so those that come after are dropped; one place is kept for the
+// correlation id.
 class outgoing_fields {
 public:
     static constexpr std::size_t most_custom = 10;

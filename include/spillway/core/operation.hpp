@@ -50,14 +50,6 @@ std::string_view name_in_path(std::string_view path) noexcept;
 void append_upstream_target(std::string& out, const classified& what, std::string_view path_prefix,
                             std::string_view deployment, std::string_view query, std::string_view pinned_api_version);
 
-// What in a Responses request ties it to state that lives on one backend.
-struct response_state_flags {
-    bool previous_response_id{false}, conversation{false}, background{false}, file_id{false}, vector_store_ids{false},
-        container{false}, encrypted_content{false}, item_reference{false};
-};
-// Why such a request cannot be served by just any backend, if so.
-std::optional<fault> stateful_reason(const response_state_flags& f);
-
 // Names that routes may use, without repetition.
 std::span<const std::string_view> operation_names() noexcept;
 // Place of the name in operation_names(), which is the family's number.

@@ -96,10 +96,10 @@ private:
         chunk_lf,
         last_start,
         last_lf,
+        trailer_name,
         trailer,
         trailer_lf,
         trailer_start,
-        end_lf,
         done,
         failed,
     };

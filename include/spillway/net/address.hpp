@@ -30,6 +30,8 @@ public:
     int family() const noexcept { return storage_.ss_family; }
     std::uint16_t port() const noexcept;
     void set_port(std::uint16_t port) noexcept;
+    // An IPv4 address as itself where IPv6 sockets spell it ::ffff:a.b.c.d; every other address as it is.
+    address unmapped() const noexcept;
     // The 4 or 16 address bytes.
     std::string_view bytes() const noexcept;
     std::string ip() const;         // without port
@@ -46,7 +48,8 @@ private:
 
 using address_list = std::vector<address>;
 
-// "10.0.0.0/8", "::1", "192.0.2.7".
+// "10.0.0.0/8", "::1", "192.0.2.7". A network of IPv6 holds an IPv4 address when it holds its ::ffff: form, so ::/0
+// is everybody.
 class network {
 public:
     static result<network> parse(std::string_view text);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace spillway::net {
@@ -77,6 +78,13 @@ public:
         commit(s.size());
     }
     void clear() noexcept { begin_ = end_ = 0; }
+    // Of buffers of one pool.
+    void swap(buffer& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(begin_, other.begin_);
+        std::swap(end_, other.end_);
+        std::swap(capacity_, other.capacity_);
+    }
     // Gives the memory back.
     void reset() noexcept {
         if (data_ == nullptr) return;

@@ -9,11 +9,13 @@
 #include <string_view>
 
 #include <spillway/base/fault.hpp>
+#include <spillway/core/body_facts.hpp>
 #include <spillway/core/exchange.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/core/told_time.hpp>
 #include <spillway/http/framing.hpp>
 #include <spillway/http/head.hpp>
+#include <spillway/http/request_content.hpp>
 #include <spillway/http/sse.hpp>
 #include <spillway/http/stream_error.hpp>
 #include <spillway/net/upstream.hpp>
@@ -45,8 +47,8 @@ struct scratch {
 
 // One request and its answer: performs what the exchange machine of the core decides.
 //
-// Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, attempts.cpp (the loop),
-// attempt.cpp (one try), answer_start.cpp (what its answer begins with), relay.cpp (the committed answer), reply.cpp
+// Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, request_content.cpp, attempts.cpp (the
+// loop), attempt.cpp (one try), answer_start.cpp (what its answer begins with), relay.cpp (the committed answer), reply.cpp
 // and local_service.cpp (the gateway's own answers), access_log.cpp; what is counted and limited: admission.cpp,
 // usage.cpp, tracing.cpp, capture.cpp.
 class exchange {
@@ -193,6 +195,12 @@ private:
     void plan_usage_question(const http::json_query& q, std::size_t options);
     fault body_read_fault(const net::io_result& r) const;
 
+    // request_content.cpp
+    maybe_fault check_content();
+    net::task<maybe_fault> decode_body();
+    maybe_fault read_model(const http::json_member& model);
+    maybe_fault check_needs(core::route_query q);
+
     // attempt.cpp
     net::task<core::outcome> attempt(const core::action& a);
     void forget_answer() noexcept;
@@ -288,12 +296,14 @@ private:
     std::string query_kept_;         // the query without its secrets, when it had some
     std::string_view body_, name_in_body_, user_;
     std::string deployment_;  // the name that the client uses, decoded
+    core::body_needs needs_;  // of the route, for what the body names
     core::classified classified_{};
     std::array<char, 64> request_id_{};
     std::uint8_t request_id_size_{0};
     std::uint8_t client_minor_{1};
     bool keep_client_{false}, head_request_{false}, expects_continue_{false}, has_body_{false};
     bool request_read_{false}, streams_{false}, is_probe_{false};
+    http::content_coding coding_{http::content_coding::identity};
     fault refusal_{};  // of a head that could not be read
     http::stream_family stream_family_{http::stream_family::chat};
     std::size_t held_memory_{0};

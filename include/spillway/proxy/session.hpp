@@ -45,10 +45,12 @@ private:
     friend class worker;
     net::task<bool> shake_hands();
     net::task<bool> await_request();
+    void follow_configuration();
     static void on_client_event(net::watch& w) noexcept;
 
     worker& worker_;
-    std::shared_ptr<const listener> listener_;
+    std::shared_ptr<const listener> listener_;  // as of the present request's configuration
+    std::uint64_t generation_{0};               // of that configuration
     net::address peer_;
     net::stream client_;
     net::buffer in_;

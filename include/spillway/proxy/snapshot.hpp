@@ -35,6 +35,7 @@ struct listener {
     std::string name;
     net::address at;
     net::ssl_ctx_ptr tls;             // null: plain HTTP behind a TLS-terminating ingress
+    std::string tls_terms;            // whom a handshake lets in; connections end when it changes
     std::vector<net::network> allow;  // may connect; empty: everybody
     std::vector<net::network> trusted_proxies;
     std::vector<std::string> front_doors;     // X-Azure-FDID has to be one of them; empty: no such lock
@@ -124,6 +125,7 @@ struct snapshot {
     core::router router;
     std::vector<std::string> route_names;
     std::vector<bool> route_passes_token;        // by route: the client's own token goes to the instance
+    std::vector<bool> route_takes_own_data;      // by route: requests may name data that the instance reads itself
     std::vector<config::capture_what> captures;  // by route
     double access_log_sample{1.0};
     std::string gateway;
@@ -140,6 +142,11 @@ struct snapshot {
     std::size_t client_body_memory{std::size_t{1} << 28};  // of it, for one client
     bool throttled_is_ready{true};
 
+    std::shared_ptr<const listener> find_listener(std::string_view listener_name) const {
+        for (const auto& l : listeners)
+            if (l->name == listener_name) return l;
+        return nullptr;
+    }
     bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }
 };
 

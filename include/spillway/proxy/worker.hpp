@@ -102,6 +102,7 @@ public:
 private:
     friend class session;
     void on_accepted(const std::string& listener_name, int fd, const net::address& peer);
+    void end_outdated_sessions();
     void link(session& s) noexcept;
     void unlink(session& s) noexcept;
     void publish_upstream_counters() noexcept;

@@ -3,9 +3,14 @@
 #include <map>
 #include <string>
 
+#include <spillway/config/tree.hpp>
 #include <spillway/net/tls_context.hpp>
 
 namespace spillway::server {
+
+// What decides whether a client comes through the listener's handshake, the authorities of its certificate included.
+// The listener's own certificate is not part of it: that one may be renewed at any time.
+std::string tls_terms(const config::listener_tls& from);
 
 // TLS contexts by the contents of their files: a reload that changed nothing keeps the very same context, and with it
 // session tickets, warm connections and resumption. Main thread only.

@@ -164,6 +164,10 @@ TEST(header_rules, backends_see_an_allow_list) {
                              "traceparent", "aoai-evals", "x-ms-something"})
         EXPECT_TRUE(sent(name)) << name;
     for (const auto* name : {"api-key",
+                             "Content-Encoding",
+                             "aoai-deployment",
+                             "x-ms-oai-model",
+                             "X-MS-Engine",
                              "Authorization",
                              "Ocp-Apim-Subscription-Key",
                              "x-api-key",
@@ -203,6 +207,18 @@ TEST(header_rules, at_most_ten_custom_fields_leave) {
     EXPECT_EQ(admitted, 9);  // the tenth is the correlation id
     EXPECT_EQ(f.dropped_for_number(), 11U);
     EXPECT_TRUE(f.admits(http::field_id::content_type, "content-type"));
+}
+
+TEST(header_rules, names_of_fields_and_parameters_that_choose_a_deployment) {
+    for (const auto* name : {"x-ms-spillover-deployment", "X-Ms-Oai-Model", "aoai-deployment", "AOAI-Engine-Id"})
+        EXPECT_TRUE(names_deployment(name)) << name;
+    for (const auto* name : {"x-deployment", "x-ms-region", "aoai-evals", "azureml-model-deployment"})
+        EXPECT_FALSE(names_deployment(name)) << name;
+    for (const auto* name : {"deployment", "deployment-id", "deployment_id", "deploymentName", "%64eployment",
+                             "DEPLOYMENT", "model", "engine", "Engine%5Fid", "x-ms-oai-model"})
+        EXPECT_TRUE(param_names_deployment(name)) << name;
+    for (const auto* name : {"api-version", "", "mode", "deploy", "%zz"})
+        EXPECT_FALSE(param_names_deployment(name)) << name;
 }
 
 TEST(header_rules, clients_see_all_but_the_connections_own) {
@@ -360,15 +376,6 @@ TEST(upstream_target, a_pinned_version_replaces_the_clients_on_dated_paths) {
               "/openai/deployments/my%20dep%2F1/embeddings?api-version=2024-10-21");
     EXPECT_EQ(target("/openai/v1/embeddings", "api-version=v1", "2024-10-21"),
               "/openai/v1/embeddings?api-version=v1");
-}
-
-TEST(stateful_requests, are_told_by_the_member_that_ties_them) {
-    EXPECT_EQ(stateful_reason({}), std::nullopt);
-    response_state_flags f;
-    f.previous_response_id = true;
-    ASSERT_TRUE(stateful_reason(f));
-    EXPECT_EQ(stateful_reason(f)->status, 400);
-    EXPECT_NE(stateful_reason(f)->message.find("previous_response_id"), std::string::npos);
 }
 
 }  // namespace

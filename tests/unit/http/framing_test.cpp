@@ -81,6 +81,10 @@ TEST(body_scanner, malformed_chunks_are_refused) {
         {"1\r\na\n0\r\n\r\n", framing_error::missing_crlf},
         {"1;a\x01\r\n", framing_error::bad_extension},
         {"0\r\n bad\r\n\r\n", framing_error::bad_trailer},
+        {"0\r\nA\r\n\r\n", framing_error::bad_trailer},
+        {"0\r\nA : b\r\n\r\n", framing_error::bad_trailer},
+        {"0\r\nGET /evil HTTP/1.1\r\n\r\n", framing_error::bad_trailer},
+        {"0\r\na: b\r\n: c\r\n\r\n", framing_error::bad_trailer},
     };
     for (const auto& [bytes, error] : bad) {
         body_scanner s(body_kind::chunked, 0);

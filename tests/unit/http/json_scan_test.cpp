@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/local_reply.hpp>
@@ -32,19 +34,68 @@ TEST(json_scan, names_are_compared_decoded) {
     EXPECT_EQ(scan_json_object(R"({"model":"a","\u006dodel":"b"})", twice), json_error::duplicate);
 }
 
-TEST(json_scan, watched_names_are_counted_at_any_depth) {
+constexpr json_place listed[] = {{0, "a"}, {0, "data", true}, {1, ""}, {3, "x"}, {3, "yy"}};
+constexpr json_places heard_places(listed);
+
+struct listening final : json_sink {
+    std::vector<std::string> heard;
+    void on_value(std::uint8_t place, std::string_view name, json_kind kind, std::string_view raw) noexcept override {
+        const bool container = kind == json_kind::object || kind == json_kind::array;
+        heard.push_back(std::to_string(place) + " " + std::string(name) + "=" + (container ? "[" : std::string(raw)));
+    }
+    void on_close(std::uint8_t place, std::uint32_t members) noexcept override {
+        heard.push_back(std::to_string(place) + "]" + std::to_string(members));
+    }
+};
+
+TEST(json_scan, tells_of_the_places_that_were_asked_for_and_of_no_others) {
+    const std::pair<std::string, std::vector<std::string>> cases[] = {
+        {R"({"x":1,"b":[{"x":1}],"a":"text"})", {"1 a=\"text\""}},
+        {R"({"a":[{"x":1,"z":{"x":2},"\u0079y":null}]})", {"1 a=[", "3 a=[", "4 x=1", "5 yy=null", "3]3", "1]0"}},
+        {R"({"a":{"x":1}})", {"1 a=[", "1]1"}},
+        {R"({"a":[[{"x":1}], "s"]})", {"1 a=[", "3 a=[", "3]0", "3 x=\"s\"", "1]0"}},
+        {R"({"data":{"deep":[[{"name":true}]]}})",
+         {"2 data=[", "2 deep=[", "2 deep=[", "2 deep=[", "2 name=true", "2]1", "2]0", "2]0", "2]1"}},
+        {R"({"A":[{"x":1}],"data ":1})", {}},
+    };
+    for (const auto& [body, heard] : cases) {
+        json_query q;
+        listening l;
+        q.listen(heard_places, l);
+        ASSERT_EQ(scan_json_object(body, q), json_error::none) << body;
+        EXPECT_EQ(l.heard, heard) << body;
+    }
+}
+
+TEST(json_scan, names_that_careless_readers_take_for_another_are_told) {
+    const auto is_lookalike = [](std::string_view name) {
+        json_query q;
+        const auto model = q.want("model");
+        q.want("stream");
+        const std::string body = "{\"model\":\"a\",\"" + std::string(name) + "\":\"b\"}";
+        EXPECT_EQ(scan_json_object(body, q), json_error::none) << name;
+        EXPECT_EQ(q[model].raw, "\"a\"");
+        return q[model].lookalike;
+    };
+    for (const auto* name :
+         {"Model", "MODEL", "mOdEl", "M\\u006fdel", "\\u004dodel", "model ", " model", "mo-del", "model\\u0000",
+          "\xEF\xBD\x8D\xEF\xBD\x8F\xEF\xBD\x84\xEF\xBD\x85\xEF\xBD\x8C", "\\uff2dodel", "mo\\u200bdel",
+          "\xEF\xBB\xBFmodel", "model\xC2\xAD", "m\xCC\x88odel", "\\u00a0model"})
+        EXPECT_TRUE(is_lookalike(name)) << name;
+    for (const auto* name : {"models", "mode",
+                             "m\xC3\xB6"
+                             "del",
+                             "model_id", "modell", "messages", "", "\xD0\xBCodel",
+                             "the_name_of_a_member_that_is_rather_long", "m\xF0\x9F\x98\x80odel"})
+        EXPECT_FALSE(is_lookalike(name)) << name;
+}
+
+TEST(json_scan, a_name_that_cannot_be_decoded_is_refused_where_names_decide) {
     json_query q;
-    const auto file = q.watch("file_id");
-    std::array<json_hit, 4> hits;
-    q.collect(hits);
-    ASSERT_EQ(scan_json_object(R"({"input":[{"file_id":"f1"},{"x":{"file_id":null}}],"file_id":{"a":[1]}})", q),
-              json_error::none);
-    EXPECT_EQ(q.watched(file).count, 3U);
-    EXPECT_EQ(q.watched(file).non_null, 2U);
-    ASSERT_EQ(q.hits().size(), 3U);
-    EXPECT_EQ(q.hits()[0].raw, "\"f1\"");
-    EXPECT_EQ(q.hits()[2].raw, R"({"a":[1]})");
-    EXPECT_EQ(q.hits()[2].depth, 1);
+    q.want("model");
+    EXPECT_EQ(scan_json_object(R"({"mo\ud800del":"a"})", q), json_error::bad_name);
+    json_query deeper;
+    EXPECT_EQ(scan_json_object(R"({"metadata":{"mo\ud800del":"a"}})", deeper), json_error::none);
 }
 
 TEST(json_scan, values_of_every_kind_have_their_text) {

@@ -14,7 +14,8 @@ TEST(page_guard, addresses_and_localhost_are_the_listeners_own_names) {
 TEST(page_guard, names_that_somebody_can_register_are_not) {
     for (const auto* host :
          {"example.com", "example.com:9901", "localhost.example.com", "127.0.0.1.example.com",
-          "127.0.0.1@example.com", "localhost.", "[example.com]", "[", "[]", ":", "0x7f.1", "2130706433"})
+          "127.0.0.1@example.com", "localhost.", "[example.com]", "[", "[]", ":", "[::1]evil.example",
+          "[::1].evil.example:80", "[::1]:80x", "127.0.0.1:80.evil.example", "127.0.0.1:x", "0x7f.1", "2130706433"})
         EXPECT_FALSE(is_own_host(host)) << host;
 }
 

@@ -1,0 +1,17 @@
+#include <fstream>
+#include <iterator>
+
+#include <spillway/server/tls_store.hpp>
+
+namespace spillway::server {
+
+std::string tls_terms(const config::listener_tls& from) {
+    std::string out = from.min_version == config::tls_version::tls1_3 ? "1.3" : "1.2";
+    if (from.client_ca.empty()) return out;
+    out += from.client_auth == config::client_auth::required ? " required\n" : " optional\n";
+    std::ifstream in(from.client_ca, std::ios::binary);
+    out.append(std::istreambuf_iterator<char>(in), {});
+    return out;
+}
+
+}  // namespace spillway::server
