@@ -1,6 +1,7 @@
 #include "budget_book.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <spillway/core/period.hpp>
 
@@ -14,11 +15,17 @@ std::int64_t bounded(std::uint64_t n) noexcept {
     return static_cast<std::int64_t>(std::min<std::uint64_t>(n, std::numeric_limits<std::int64_t>::max() - 1));
 }
 
+// Where there is no limit, a sum that has come to the end of its range refuses nobody.
+bool fits(std::int64_t here, std::int64_t elsewhere, std::int64_t more, std::int64_t limit) noexcept {
+    return limit == std::numeric_limits<std::int64_t>::max() ||
+           core::within_budget(add_sat(here, elsewhere), more, limit);
+}
+
 bool commit(std::atomic<std::int64_t>& committed, const std::atomic<std::int64_t>& elsewhere, std::int64_t estimate,
             std::int64_t limit) noexcept {
     std::int64_t before = committed.load(relaxed);
     do {
-        if (!core::within_budget(add_sat(before, elsewhere.load(relaxed)), estimate, limit)) return false;
+        if (!fits(before, elsewhere.load(relaxed), estimate, limit)) return false;
     } while (!committed.compare_exchange_weak(before, add_sat(before, estimate), relaxed));
     return true;
 }
@@ -132,8 +139,7 @@ quota_limit budget_book::look_ahead(const amounts& estimate, wall_time wall) noe
     const cell* c = running(wall);
     if (c == nullptr) return quota_limit::none;
     const auto within = [](const auto& committed, const auto& elsewhere, std::int64_t more, const auto& limit) {
-        return core::within_budget(add_sat(committed.load(relaxed), elsewhere.load(relaxed)), more,
-                                   limit.load(relaxed));
+        return fits(committed.load(relaxed), elsewhere.load(relaxed), more, limit.load(relaxed));
     };
     if (!within(c->committed_tokens, c->elsewhere_tokens, estimate.tokens, limit_tokens_))
         return quota_limit::budget_tokens;

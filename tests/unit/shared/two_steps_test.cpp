@@ -86,13 +86,23 @@ TEST(two_steps, with_redis_the_same) {
     EXPECT_EQ(a.take({}).limit, quota_limit::concurrent);
     ASSERT_EQ(rest(a, {1'900, 0}).what, kind::granted);
     EXPECT_EQ(a.look().concurrent, 1);
-    EXPECT_EQ(rest(a, {50'000, 0}).limit, quota_limit::budget_tokens);
     EXPECT_EQ(rest(a, {2'000, 0}).limit, quota_limit::tokens) << "more than what flows back in a moment";
     EXPECT_EQ(a.look().concurrent, 1);
     a.settle({1'900, 0}, {1'000, 0});
     EXPECT_EQ(a.look().concurrent, 0);
     EXPECT_EQ(a.look().budget_tokens, 1'000);
     EXPECT_EQ(a.take({}).what, kind::granted);
+}
+
+TEST(two_steps, with_redis_a_budget_is_asked_for_the_rest) {
+    redis_server redis;
+    const auto a = opened(redis.url(), "a", budget(1'000), 1);
+    ASSERT_EQ(a.take({}).what, kind::granted);
+    EXPECT_EQ(rest(a, {1'001, 0}).limit, quota_limit::budget_tokens);
+    ASSERT_EQ(rest(a, {1'000, 0}).what, kind::granted);
+    a.settle({1'000, 0}, {1'000, 0});
+    EXPECT_EQ(a.look().budget_tokens, 1'000);
+    EXPECT_EQ(a.take({}).limit, quota_limit::budget_tokens);
 }
 
 TEST(two_steps, without_redis_its_own_share_decides) {
