@@ -27,7 +27,9 @@ exchange::maybe_fault exchange::read_path(std::string_view path) {
     const auto& base = session_.from().base_path;
     if (!base.empty() && path_.starts_with(base) && path_.size() > base.size() && path_[base.size()] == '/')
         api_path_ = http::trim_slashes(path_.substr(base.size()));
-    const auto e = http::check_path(api_path_, core::name_in_path(api_path_));
+    // Whoever escapes nothing, which is nearly everybody, has no escaped slash in a name.
+    const bool escapes = api_path_.find('%') != std::string_view::npos;
+    const auto e = http::check_path(api_path_, escapes ? core::name_in_path(api_path_) : std::string_view{});
     if (e == http::path_error::none) return std::nullopt;
     return bad_request("The path is ambiguous: " + std::string(http::describe(e)));
 }
