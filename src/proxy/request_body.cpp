@@ -223,7 +223,7 @@ exchange::maybe_fault exchange::scan_body() {
     http::json_query q;
     const auto stream = q.want("stream"), user = q.want("user");
     const bool named_here = op.name_place == core::name_place::body_model;
-    const auto model = named_here ? q.want("model") : stream;
+    const auto model = q.want("model");
     const bool responses = op.family == core::family::responses;
     const bool chats = op.family == core::family::chat || op.family == core::family::completions;
     const auto options = chats ? q.want("stream_options") : stream, most = chats ? q.want("max_tokens") : stream,
@@ -252,6 +252,10 @@ exchange::maybe_fault exchange::scan_body() {
     }
     if (usage_.answer_limit) usage_.answer_limit = std::min<std::uint64_t>(*usage_.answer_limit, 10'000'000);
     if (chats && streams_ && snapshot_->shared->asks_usage) plan_usage_question(q, options);
+    if (q[model].lookalike)
+        return bad_request(
+            "The request body has a member that could be taken for \"model\". Send \"model\" once, in this very "
+            "spelling.");
     if (named_here) {
         if (auto f = read_model(q[model])) return f;
     }

@@ -128,10 +128,6 @@ net::task<exchange::maybe_fault> exchange::decode_body() {
 }
 
 exchange::maybe_fault exchange::read_model(const http::json_member& model) {
-    if (model.lookalike)
-        return bad_request(
-            "The request body has a member that could be taken for \"model\". Send \"model\" once, in this very "
-            "spelling.");
     if (!model.present())
         return bad_request("The member \"model\" with the name of a deployment is missing from the request body.");
     if (model.kind != http::json_kind::string)

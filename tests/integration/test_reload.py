@@ -155,7 +155,7 @@ def test_listeners_come_and_go(one):
         assert wire.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200
         assert one.reload({"listeners": {"inside": None}}).status == 200
         assert wait_for(lambda: not listens(port))
-        assert wire.ask("POST", CHAT, {"api-key": KEY}, QUESTION).status == 200, "who is connected stays"
+        assert wire.closed_by_peer(), "a door that is gone is gone for those who have come by it, too"
     assert one.chat().status == 200
 
 

@@ -42,6 +42,7 @@ TEST(body_facts, state_of_one_instance_is_told_by_its_member) {
          "input[].container_id"},
         {R"({"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]})",
          "input[].content[].file_id"},
+        {R"({"input":[{"type":"input_file","file_id":"file-1"}]})", "input[].file_id"},
         {R"({"input":[{"type":"function_call_output","call_id":"c","output":[{"type":"input_image","file_id":"f"}]}]})",
          "input[].output[].file_id"},
         {R"({"input":[{"type":"computer_call_output","call_id":"c","output":{"file_id":"f"}}]})",
