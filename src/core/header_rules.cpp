@@ -8,6 +8,8 @@ bool relayed_to_client(field_id id, std::string_view name) noexcept {
     using namespace http::field_flag;
     if ((http::flags_of(id) & (hop_by_hop | secret)) != 0) return false;
     if (id == field_id::content_length) return false;
+    // Whose account at OpenAI the gateway uses.
+    if (id == field_id::openai_organization || id == field_id::openai_project) return false;
     if (id != field_id::unknown) return true;
     // Another way to the instance, and words that are ours.
     return !text::iequals(name, "alt-svc") && !text::istarts_with(name, "x-spillway-");
@@ -57,8 +59,8 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::accept_language:
         case field_id::user_agent:
         case field_id::traceparent:
-        case field_id::tracestate:
-        case field_id::x_ms_client_request_id: return true;
+        case field_id::tracestate: return true;
+        case field_id::x_ms_client_request_id: return azure_;
         case field_id::openai_beta:
         case field_id::idempotency_key: return custom();
         // Each of these names a deployment that no route has allowed.
@@ -67,6 +69,7 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::unknown: break;
         default: return false;
     }
+    if (!azure_) return false;
     if (text::istarts_with(name, "x-ms-") && !speaks_of_deployments(name) &&
         !text::istarts_with(name, "x-ms-token-") && !text::istarts_with(name, "x-ms-client-principal"))
         return custom();

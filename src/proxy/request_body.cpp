@@ -166,6 +166,29 @@ void exchange::plan_usage_question(const http::json_query& q, std::size_t option
     if (edit) usage_.ask = *edit;
 }
 
+// Servers of kind openai go by `model` in the body alone. Some read names in any case of letters, so that a second
+// one could choose another model than the route has allowed.
+exchange::maybe_fault exchange::place_model(const http::json_query& q, std::size_t model) {
+    if (!snapshot_->shared->has_openai) return std::nullopt;
+    if (q[model].lookalike)
+        return bad_request("The request body has the member \"model\" in other letters as well. Send it once.");
+    if (q[model].present()) model_place_ = {q[model].offset, q[model].raw.size(), false};
+    else model_place_ = {q.open_offset() + 1, 0, q.members() == 0};
+    return std::nullopt;
+}
+
+// What puts the backend's own name into the body: in the place of the client's, or of a `model` that counts for
+// nothing on dated paths, or as a member of its own. At the front of the body, where the question for usage may be
+// put as well, each of the two brings its comma.
+http::usage_edit exchange::model_edit(const backend& b) const noexcept {
+    if (!name_in_body_.empty())
+        return {static_cast<std::size_t>(name_in_body_.data() - body_.data()), name_in_body_.size(), b.model_json};
+    if (snapshot_->shared->instances[b.instance].kind != config::instance_kind::openai) return {};
+    std::string_view put = model_place_.removed > 0 ? b.model_json : b.model_member;
+    if (model_place_.removed == 0 && model_place_.alone) put.remove_suffix(1);
+    return {model_place_.at, model_place_.removed, put};
+}
+
 // Looks into the JSON for the few members that decide something.
 exchange::maybe_fault exchange::scan_body() {
     const auto& op = *classified_.op;
@@ -173,7 +196,8 @@ exchange::maybe_fault exchange::scan_body() {
     http::json_query q;
     const auto stream = q.want("stream"), user = q.want("user");
     const bool named_here = op.name_place == core::name_place::body_model;
-    const auto model = named_here ? q.want("model") : stream;
+    const bool placed = op.name_place == core::name_place::path && snapshot_->shared->has_openai;
+    const auto model = named_here || placed ? q.want("model") : stream;
     const bool responses = op.family == core::family::responses;
     const bool chats = op.family == core::family::chat || op.family == core::family::completions;
     const auto options = chats ? q.want("stream_options") : stream, most = chats ? q.want("max_tokens") : stream,
@@ -206,6 +230,8 @@ exchange::maybe_fault exchange::scan_body() {
     }
     if (usage_.answer_limit) usage_.answer_limit = std::min<std::uint64_t>(*usage_.answer_limit, 10'000'000);
     if (chats && streams_ && snapshot_->shared->asks_usage) plan_usage_question(q, options);
+    if (named_here || placed)
+        if (auto f = place_model(q, model)) return f;
     if (named_here) {
         if (q[model].kind != http::json_kind::string)
             return fault{

@@ -151,6 +151,7 @@ private:
     net::task<maybe_fault> read_chunked_body();
     maybe_fault hold_memory(std::size_t bytes);
     maybe_fault scan_body();
+    maybe_fault place_model(const http::json_query& q, std::size_t model);
     void plan_usage_question(const http::json_query& q, std::size_t options);
     fault body_read_fault(const net::io_result& r) const;
 
@@ -159,6 +160,7 @@ private:
     void compose_request(const backend& b);
     bool asks_usage(const backend& b) const noexcept;
     std::array<std::string_view, 5> outgoing_body(const backend& b) const noexcept;
+    http::usage_edit model_edit(const backend& b) const noexcept;
     std::size_t outgoing_body_bytes(const backend& b) const noexcept;
     net::task<net::io_result> send_request(const backend& b, time_point deadline);
     net::task<core::outcome> read_answer_head(time_point deadline, bool sent_all);
@@ -231,6 +233,11 @@ private:
     std::string client_address_;  // as a trusted proxy tells it; empty: the peer itself
     std::string query_kept_;      // the query without its secrets, when it had some
     std::string_view body_, name_in_body_, user_;
+    // Where `model` stands in the body of a dated request, or would begin; for instances of kind openai.
+    struct {
+        std::size_t at{0}, removed{0};
+        bool alone{false};  // the body has no member
+    } model_place_;
     std::string deployment_;  // the name that the client uses, decoded
     core::classified classified_{};
     std::array<char, 64> request_id_{};
