@@ -1,4 +1,5 @@
 #include <iostream>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,7 @@
 #include <spillway/core/router.hpp>
 #include <spillway/core/selector.hpp>
 #include <spillway/http/endpoint_url.hpp>
+#include <spillway/server/outbound.hpp>
 
 #include "commands.hpp"
 #include "explain_limits.hpp"
@@ -54,6 +56,21 @@ std::string duration_text(duration d) {
     return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
 }
 
+// The proxy that leads to the instance, by the configuration and the environment of this very command.
+std::string proxy_of(const config::tree& t, const config::instance& on) {
+    const auto unread = [](const config::secret_ref&) { return result<std::string>(); };
+    const auto rules = server::outbound_rules(t.net, config::process_environment(), unread);
+    const auto url = http::parse_endpoint_url(on.endpoint);
+    if (!rules || !url) return rules ? "" : rules.error().message;
+    net::endpoint to;
+    to.host = url->host;
+    to.port = url->port;
+    if (!on.address.empty())
+        if (const auto at = http::parse_host_port(on.address, url->port)) std::tie(to.host, to.port) = *at;
+    const auto by = server::proxy_for(*rules, on, *url, to);
+    return by ? by.to_string() : "";
+}
+
 json explain_pool(const config::tree& t, const std::string& name) {
     const auto& p = t.pools.find(name)->second;
     std::vector<core::plan_member> members;
@@ -78,6 +95,8 @@ json explain_pool(const config::tree& t, const std::string& name) {
                                 {"region", on.region},
                                 {"weight", m.weight},
                                 {"endpoint", on.endpoint},
+                                {"kind", on.kind == config::instance_kind::openai ? "openai" : "azure"},
+                                {"proxy", proxy_of(t, on)},
                                 {"credential", credential}});
         }
         order.push_back({{"priority", tier.priority}, {"backends", backends}});
@@ -107,7 +126,8 @@ void print_pool(const json& p, const std::string& share) {
             std::cout << "    weight " << b["weight"] << "  " << b["instance"].get<std::string>() << '/'
                       << b["deployment"].get<std::string>() << "  " << b["type"].get<std::string>() << ' '
                       << b["region"].get<std::string>() << "  credential " << b["credential"].get<std::string>()
-                      << '\n';
+                      << (b["kind"] == "openai" ? "  kind openai" : "")
+                      << (b["proxy"] == "" ? "" : "  by proxy " + b["proxy"].get<std::string>()) << '\n';
     }
     const auto& t = p["timeouts"];
     std::cout << "  time: connect " << t["connect"].get<std::string>() << ", first byte "

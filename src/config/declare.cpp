@@ -8,6 +8,7 @@ constexpr duration never = duration::zero();
 constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
 constexpr std::array<std::string_view, 2> client_auths{"optional", "required"};
 constexpr std::array<std::string_view, 2> accept_modes{"reuse_port", "least_sessions"};
+constexpr std::array<std::string_view, 1> no_proxy_words{"none"};
 constexpr std::array<std::string_view, 5> log_levels{"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
 
@@ -69,6 +70,31 @@ void declare(visitor& v, admin& x) {
     v.values({"keys", "secrets that open it, or sha256: of them; none: loopback addresses only"}, [&x] {
         x.keys.emplace_back();
         return secret_of(x.keys.back(), true);
+    });
+}
+
+void declare(visitor& v, outbound& x) {
+    const key k{"proxy",
+                "the way out to instances and identity providers; without it the environment's, none: no proxy"};
+    auto none = choice_of("", no_proxy_words, {});
+    // Its own words: what stands there may be a URL with a password in it.
+    none.read = [&x](const scalar_text& t) -> std::optional<problem> {
+        if (t.value != "none") return problem{"a proxy is none or a map", "write proxy: {url: http://host:port}"};
+        x.proxy.emplace().none = true;
+        return std::nullopt;
+    };
+    v.either(k, std::move(none), [&x](visitor& in) {
+        auto& p = x.proxy.emplace();
+        in.value({"url", "http://host[:port]; tunnels are asked of it with CONNECT", true}, text_of(p.url));
+        in.value({"user", "for Proxy-Authorization: Basic; none: the proxy wants no credential"}, text_of(p.user));
+        in.value({"password", "${ENV} or file:/path"}, secret_of(p.password));
+        in.values({"no_proxy",
+                   "reached directly: hosts with all below them, .domains, addresses, networks, each with "
+                   "or without :port"},
+                  [&p] {
+                      p.no_proxy.emplace_back();
+                      return text_of(p.no_proxy.back());
+                  });
     });
 }
 
@@ -137,6 +163,7 @@ void declare(visitor& v, tree& t) {
     v.map({"listeners", "addresses that accept clients", true}, "listener",
           [&t](visitor& in, const std::string& name) { declare(in, t.listeners[name]); });
     v.object({"admin", "the operators' door: status, metrics, reload"}, [&t](visitor& in) { declare(in, t.admin); });
+    v.object({"net", "connections that the gateway opens"}, [&t](visitor& in) { declare(in, t.net); });
     v.map({"token_providers", "whose tokens are believed: Entra tenants, other OpenID providers"}, "provider",
           [&t](visitor& in, const std::string& name) { declare(in, t.token_providers[name]); });
     v.object({"slow_down", "what repeated failures to prove an identity cost an address"},
@@ -144,7 +171,7 @@ void declare(visitor& v, tree& t) {
     v.value({"keys_file", "YAML file with more keys, client to list of keys; watched"}, text_of(t.keys_file));
     v.map({"credentials", "how the gateway proves itself to instances"}, "credential",
           [&t](visitor& in, const std::string& name) { declare(in, t.credentials[name]); });
-    v.map({"instances", "Azure OpenAI resources", true}, "instance",
+    v.map({"instances", "Azure OpenAI resources, and servers of OpenAI's own API", true}, "instance",
           [&t](visitor& in, const std::string& name) { declare(in, t.instances[name]); });
     v.map({"pools", "backends that serve the same model in the same version", true}, "pool",
           [&t](visitor& in, const std::string& name) { declare(in, t.pools[name]); });

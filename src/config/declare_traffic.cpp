@@ -4,6 +4,8 @@
 namespace spillway::config {
 namespace {
 
+constexpr std::array<std::string_view, 2> instance_kinds{"azure", "openai"};
+constexpr std::array<std::string_view, 2> instance_proxies{"default", "none"};
 constexpr std::array<std::string_view, 2> preferences{"none", "region"};
 constexpr std::array<std::string_view, 3> stickinesses{"none", "client", "user"};
 constexpr std::array<std::string_view, 3> priority_classes{"low", "normal", "high"};
@@ -77,7 +79,10 @@ void declare(visitor& v, traffic_split& x) {
 }  // namespace
 
 void declare(visitor& v, instance& x) {
-    v.value({"endpoint", "https://host[:port][/prefix]", true}, text_of(x.endpoint));
+    v.value({"kind", "azure, or openai for OpenAI's own API: OpenAI, vLLM, Ollama, other clouds"},
+            choice_of(x.kind, instance_kinds));
+    v.value({"endpoint", "https://host[:port][/prefix]; of kind openai with the base path, such as /v1", true},
+            text_of(x.endpoint));
     v.value({"insecure", "allow an http:// endpoint: credential and content travel in clear"}, flag_of(x.insecure));
     v.value({"region", "Azure's name, such as westeurope"}, text_of(x.region));
     v.value({"geography", "residency boundary, such as eu or us"}, text_of(x.geography));
@@ -97,6 +102,10 @@ void declare(visitor& v, instance& x) {
                  time_of(x.connections.max_age, seconds(1), hours(24)));
     });
     v.value({"api_version", "sent instead of the client's api-version on dated paths"}, text_of(x.api_version));
+    v.value({"proxy", "none: reached directly, whatever net.proxy or the environment say"},
+            choice_of(x.proxy, instance_proxies));
+    v.value({"organization", "of kind openai: sent as OpenAI-Organization"}, text_of(x.organization));
+    v.value({"project", "of kind openai: sent as OpenAI-Project"}, text_of(x.project));
 }
 
 void declare(visitor& v, pool& x) {

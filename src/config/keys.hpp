@@ -63,6 +63,8 @@ public:
     virtual void values(const key& k, const std::function<scalar()>& item) = 0;
     // A list whose elements are scalars or maps. Each of the two makes room for the element that it reads.
     virtual void mixed(const key& k, const std::function<scalar()>& item, const fields& inside) = 0;
+    // One scalar, or keys of their own.
+    virtual void either(const key& k, scalar s, const fields& inside) = 0;
     // Keys of their own inside one key. Not visited by the loader when the key is absent.
     virtual void object(const key& k, const fields& inside) = 0;
     // Named entries; `word` is what one of them is called.

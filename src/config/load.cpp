@@ -123,6 +123,14 @@ public:
         if (e != nullptr) read_mixed(*e->value, child_path(path_, k.name), item, inside);
     }
 
+    void either(const key& k, scalar s, const fields& inside) override {
+        const auto* e = take(k);
+        if (e == nullptr) return;
+        const auto path = child_path(path_, k.name);
+        if (e->value->what == yaml_node::kind::map) read_map(e->value, path, inside);
+        else read_scalar(*e->value, path, s);
+    }
+
     void object(const key& k, const fields& inside) override {
         const auto* e = take(k);
         if (e == nullptr) return;

@@ -51,6 +51,9 @@ public:
     void mixed(const key& k, const std::function<scalar()>& item, const fields& inside) override {
         below(k, "." + std::string(k.name) + "[]", "list of: " + item().words + ", or map", inside);
     }
+    void either(const key& k, scalar s, const fields& inside) override {
+        below(k, "." + std::string(k.name), s.words + ", or map", inside);
+    }
     void object(const key& k, const fields& inside) override { below(k, "." + std::string(k.name), "map", inside); }
     void map(const key& k, std::string_view,
              const std::function<void(visitor&, const std::string&)>& inside) override {

@@ -71,6 +71,12 @@ public:
         const json either{{"anyOf", json::array({one, map})}};
         put(k, {{"description", k.about}, {"anyOf", json::array({json{{"type", "array"}, {"items", either}}, one})}});
     }
+    void either(const key& k, scalar s, const fields& inside) override {
+        json map = json::object();
+        schema_builder b(map);
+        inside(b);
+        put(k, {{"description", k.about}, {"anyOf", json::array({schema_of(s), map})}});
+    }
     void object(const key& k, const fields& inside) override {
         json out{{"description", k.about}};
         schema_builder b(out);

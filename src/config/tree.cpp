@@ -29,6 +29,7 @@ std::string route_label(const tree& t, std::size_t index) {
 std::string instance_identity(const instance& i) {
     std::string out = i.endpoint;
     for (const auto* part : {&i.address, &i.tls_name, &i.ca_file, &i.credential}) out.append("|").append(*part);
+    if (i.kind == instance_kind::openai) out.append("|openai|").append(i.organization).append("|").append(i.project);
     return out;
 }
 
@@ -72,7 +73,7 @@ std::string credential_identity(const tree& t, const credential& c) {
 }
 
 std::string backend_identity(const instance& i, const backend& b) {
-    return i.endpoint + "|" + i.address + "|" + b.deployment;
+    return i.endpoint + "|" + i.address + "|" + b.deployment + (i.kind == instance_kind::openai ? "|openai" : "");
 }
 
 }  // namespace spillway::config

@@ -8,6 +8,7 @@
 
 #include "identity_check.hpp"
 #include "issue_sink.hpp"
+#include "outbound_check.hpp"
 #include "residency.hpp"
 #include "usage_check.hpp"
 #include "values.hpp"
@@ -29,6 +30,7 @@ public:
     std::vector<issue> run() {
         check_gateway();
         check_listeners();
+        check_outbound(tree_, issues_);
         for (const auto& [name, i] : tree_.instances) check_instance("instances." + name, i);
         for (const auto& [name, p] : tree_.pools) check_pool("pools." + name, p);
         check_identities(tree_, issues_);

@@ -49,6 +49,8 @@ bool relayed_to_client(field_id id, std::string_view name) noexcept {
         case field_id::access_control_allow_origin:
         case field_id::location:
         case field_id::operation_location:
+        case field_id::openai_organization:  // whose account at OpenAI the gateway uses
+        case field_id::openai_project:
         case field_id::server: return false;
         default: return true;
     }
@@ -115,8 +117,8 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::accept_language:
         case field_id::user_agent:
         case field_id::traceparent:
-        case field_id::tracestate:
-        case field_id::x_ms_client_request_id: return true;
+        case field_id::tracestate: return true;
+        case field_id::x_ms_client_request_id: return azure_;
         case field_id::openai_beta:
         case field_id::idempotency_key: return custom();
         // Each of these names a deployment that no route has allowed.
@@ -125,7 +127,7 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::unknown: break;
         default: return false;
     }
-    if (names_deployment(name)) return false;
+    if (!azure_ || names_deployment(name)) return false;
     if (text::istarts_with(name, "x-ms-") && !text::istarts_with(name, "x-ms-token-") &&
         !text::istarts_with(name, "x-ms-client-principal"))
         return custom();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <spillway/core/balancer.hpp>
+#include <spillway/http/json_scan.hpp>
 #include <spillway/http/target.hpp>
 
 namespace spillway::core {
@@ -171,13 +172,13 @@ std::string_view name_in_path(std::string_view path) noexcept { return locate(pa
 
 namespace {
 
-void append_query(std::string& out, std::string_view query, std::string_view pinned) {
+void append_query(std::string& out, std::string_view query, std::string_view pinned, bool without_version = false) {
     bool first = true;
     const auto separate = [&] {
         out += first ? '?' : '&';
         first = false;
     };
-    if (pinned.empty()) {
+    if (pinned.empty() && !without_version) {
         if (!query.empty()) out.append("?").append(query);
         return;
     }
@@ -187,16 +188,26 @@ void append_query(std::string& out, std::string_view query, std::string_view pin
         separate();
         out += p.whole;
     }
+    if (pinned.empty()) return;
     separate();
     out.append("api-version=").append(pinned);
 }
 
+// OpenAI's own API has them under the names of v1, with `model` in a JSON body.
+constexpr std::array of_openai{f::chat, f::completions, f::embeddings, f::responses, f::images, f::speech};
+
 }  // namespace
 
 void append_upstream_target(std::string& out, const classified& what, std::string_view path_prefix,
-                            std::string_view deployment, std::string_view query,
-                            std::string_view pinned_api_version) {
+                            std::string_view deployment, std::string_view query, std::string_view pinned_api_version,
+                            config::instance_kind kind) {
     out += path_prefix;
+    if (kind == config::instance_kind::openai) {
+        out += '/';
+        out += what.op->suffix;
+        append_query(out, query, {}, true);
+        return;
+    }
     if (what.op->generation == generation::dated) {
         out += "/openai/deployments/";
         http::append_segment(out, deployment);
@@ -208,6 +219,39 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
     out += "/openai/v1/";
     out += what.op->suffix;
     append_query(out, query, {});
+}
+
+bool fits_openai(const operation& op) noexcept {
+    return std::find(of_openai.begin(), of_openai.end(), op.family) != of_openai.end();
+}
+
+// OpenAI: code model_not_found. vLLM and Ollama: a message that begins with the model. Web frameworks that know no
+// such path, as below a wrong base path: no `error` at all; OpenAI: "Invalid URL". A message counts by its beginning
+// alone, since what follows may repeat the client's own words, and other members than `model` are the client's, too.
+bool says_model_missing(std::string_view body) noexcept {
+    http::json_query outer;
+    const auto error = outer.want("error"), bare_type = outer.want("type"), bare_message = outer.want("message");
+    if (http::scan_json_object(body, outer) != http::json_error::none) return false;
+    auto message = outer[bare_message].raw;
+    std::string_view code, param;
+    if (outer[error].kind == http::json_kind::object) {
+        http::json_query inner;
+        const auto inner_code = inner.want("code"), inner_param = inner.want("param"),
+                   inner_message = inner.want("message");
+        if (http::scan_json_object(outer[error].raw, inner) != http::json_error::none) return false;
+        code = inner[inner_code].raw;
+        param = inner[inner_param].raw;
+        message = inner[inner_message].raw;
+    } else if (outer[error].kind == http::json_kind::string) {
+        message = outer[error].raw;
+    } else if (!outer[error].present() && !outer[bare_type].present() && !outer[bare_message].present()) {
+        return true;
+    }
+    if (!param.empty() && param != "null" && param != R"("model")") return false;
+    if (code == R"("model_not_found")") return true;
+    constexpr std::string_view beginnings[] = {R"("The model `)", R"("model \")", R"("model ')", R"("Invalid URL)"};
+    return std::any_of(std::begin(beginnings), std::end(beginnings),
+                       [&](std::string_view b) { return message.starts_with(b); });
 }
 
 std::span<const std::string_view> operation_names() noexcept { return names; }

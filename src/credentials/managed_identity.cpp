@@ -13,6 +13,7 @@ public:
 
     net::task<token_answer> get(net::fetcher& by, const token_ask& asked, net::interrupt* stop) override {
         net::fetch_request r;
+        r.direct = true;
         r.url = url_ + "/metadata/identity/oauth2/token?";
         append_form(r.url, "api-version", "2018-02-01");
         append_form(r.url, "resource", resource_of(asked.scope));
@@ -51,6 +52,7 @@ public:
 
     net::task<token_answer> get(net::fetcher& by, const token_ask& asked, net::interrupt* stop) override {
         net::fetch_request r;
+        r.direct = true;
         r.url = url_ + "?";
         append_form(r.url, "api-version", "2019-08-01");
         append_form(r.url, "resource", resource_of(asked.scope));

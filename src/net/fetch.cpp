@@ -1,6 +1,5 @@
 #include <spillway/net/fetch.hpp>
 
-#include <spillway/http/endpoint_url.hpp>
 #include <spillway/http/framing.hpp>
 #include <spillway/http/head.hpp>
 
@@ -40,17 +39,28 @@ fetcher::fetcher(loop& l)
 
 fetcher::~fetcher() = default;
 
-upstream& fetcher::target_of(const std::string& host, std::uint16_t port, const ssl_ctx_ptr& tls) {
-    const std::string key =
-        host + ":" + std::to_string(port) + ":" + std::to_string(reinterpret_cast<std::uintptr_t>(tls.get()));
+void fetcher::use_proxies(proxy_rules rules) {
+    if (rules == proxies_) return;
+    proxies_ = std::move(rules);
+    ++proxies_round_;
+}
+
+upstream& fetcher::target_of(const http::endpoint_url& url, const ssl_ctx_ptr& tls, bool direct) {
+    const auto* through = direct ? nullptr : proxies_.choose(url.tls, url.host, url.port);
+    std::string key =
+        url.host + ":" + std::to_string(url.port) + ":" + std::to_string(reinterpret_cast<std::uintptr_t>(tls.get()));
+    // A fetch may still be on its way by an earlier proxy, so that target stays.
+    if (through != nullptr) key += ":" + std::to_string(proxies_round_);
     auto& t = targets_[key];
     if (!t.to) {
         endpoint to;
-        to.host = t.host = host;
-        to.port = port;
+        to.host = url.host;
+        to.port = url.port;
         to.tls = tls;
-        t.to = std::make_unique<upstream>(loop_, to, upstream_limits{});
-        hosts_[host] = seconds(30);
+        if (through != nullptr) to.proxy = *through;
+        t.host = to.dial_host();
+        hosts_[t.host] = seconds(30);
+        t.to = std::make_unique<upstream>(loop_, std::move(to), upstream_limits{});
         resolver_.watch(hosts_);
     }
     return *t.to;
@@ -75,7 +85,7 @@ task<result<fetched>> fetcher::fetch(const fetch_request& asked, interrupt* by) 
     if (asked.method == "POST") head += "Content-Length: " + std::to_string(asked.body.size()) + "\r\n";
     head += "\r\n";
     const time_point deadline = clock::now() + asked.timeout;
-    auto& to = target_of(url->host, url->port, url->tls ? asked.tls : ssl_ctx_ptr{});
+    auto& to = target_of(*url, url->tls ? asked.tls : ssl_ctx_ptr{}, asked.direct);
     // A fresh connection each time: minutes lie between two requests, and a stale one would cost a failure.
     auto opened = co_await to.acquire(true, asked.timeout, by);
     if (opened.error == connect_error::interrupted) co_return failed("FetchInterrupted", "interrupted");

@@ -10,6 +10,7 @@
 
 #include <spillway/net/peer_name.hpp>
 
+#include "proxy_tunnel.hpp"
 #include "tls_session.hpp"
 
 namespace spillway::net {
@@ -65,7 +66,7 @@ upstream::~upstream() {
 }
 
 void upstream::set_addresses(address_list found) {
-    for (auto& a : found) a.set_port(to_.port);
+    for (auto& a : found) a.set_port(to_.dial_port());
     addresses_ = std::move(found);
     const auto waiting = std::exchange(waiting_for_addresses_, {});
     for (auto* w : waiting) w->complete(wake::ready);
@@ -170,7 +171,7 @@ task<connect_result> upstream::open(duration connect_timeout, interrupt* by) {
     }
     if (out.error == connect_error::none && (!addresses_ || addresses_->empty())) {
         out.error = connect_error::dns;
-        out.detail = to_.host + " does not resolve";
+        out.detail = (to_.proxy ? "proxy " : "") + to_.dial_host() + " does not resolve";
     }
     if (out.error != connect_error::none) {
         ++counters_.failed;
@@ -225,7 +226,7 @@ task<connect_error> upstream::open_one(upstream_connection& c, const address& a,
         c.io.events().writable = false;
         const io_result r = co_await c.io.wait_for(io_status::would_write, deadline, by);
         if (!r.ok()) {
-            detail = a.to_string() + ": no answer in time";
+            detail = (to_.proxy ? "proxy " : "") + a.to_string() + ": no answer in time";
             co_return error_of(r.status, connect_error::connect);
         }
     }
@@ -233,8 +234,12 @@ task<connect_error> upstream::open_one(upstream_connection& c, const address& a,
     socklen_t size = sizeof error;
     if (error == 0) ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-        detail = a.to_string() + ": " + std::strerror(error);
+        detail = (to_.proxy ? "proxy " : "") + a.to_string() + ": " + std::strerror(error);
         co_return error_of(error);
+    }
+    if (to_.proxy) {
+        const auto refused = co_await open_tunnel(c.io, to_, deadline, by, detail);
+        if (refused != connect_error::none) co_return refused;
     }
     if (to_.tls) co_return co_await start_tls(c, deadline, by, detail);
     co_return connect_error::none;

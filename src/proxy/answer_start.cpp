@@ -80,7 +80,9 @@ void exchange::note_refusal(outcome& o) {
     http::body_scanner body(s.response);
     body.feed(s.answer.view().substr(answer_head_bytes_), [&](std::string_view payload) { json.append(payload); });
     const core::error_words words = core::read_error(json);
-    o.deployment_not_found = o.status == 404 && core::says_deployment_not_found(words);
+    const bool openai = snapshot_->shared->instances[serving_->instance].kind == config::instance_kind::openai;
+    o.deployment_not_found =
+        o.status == 404 && (openai ? core::says_model_missing(json) : core::says_deployment_not_found(words));
     o.about_credential = o.status == 403 && (core::says_credential_refused(words) ||
                                              s.response.fields.has(http::field_id::www_authenticate));
 }

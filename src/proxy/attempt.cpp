@@ -47,6 +47,10 @@ net::task<outcome> exchange::attempt(const core::action& a) {
     // A repeat on the same backend is the same attempt to those who count.
     if (!counted_) b.state->outstanding.fetch_add(1, std::memory_order_relaxed);
     counted_ = true;
+    // A form that this instance does not have: another backend may.
+    if (snapshot_->shared->instances[b.instance].kind == config::instance_kind::openai &&
+        !core::fits_openai(*classified_.op))
+        co_return failed(outcome_kind::not_composed);
     if (!a.fresh_connection) connection_ = up.take_idle();
     if (!connection_) {
         const duration left = a.first_byte_deadline - attempt_began_;
@@ -97,17 +101,21 @@ bool exchange::compose_request(const backend& b) {
     s.target.clear();
     usage_.asked = asks_usage(b);
     if (usage_.capture) usage_.capture->answer.clear();
-    core::append_upstream_target(s.target, classified_, i.path_prefix, b.deployment, query_, i.pinned_api_version);
+    core::append_upstream_target(s.target, classified_, i.path_prefix, b.deployment, query_, i.pinned_api_version,
+                                 i.kind);
+    std::size_t extra = 0;
+    for (const auto& [name, value] : i.extra_fields) extra += name.size() + value.size() + 4;
     // Only what is known to be allowed goes out, so this is an upper bound: the client's head and our own fields.
     const auto auth = auth_name(i);
     http::head_writer w(s.out.prepare(head_bytes_ + s.target.size() + i.host_field.size() + auth.size() +
-                                      auth_value(b, i).size() + 512));
+                                      auth_value(b, i).size() + extra + 512));
     w.request_line(s.request.method, s.target);
     w.field(http::field_id::host, i.host_field);
     const std::size_t secret_begin = w.written().size();
     if (!auth.empty()) w.field(auth, auth_value(b, i));
     const std::size_t secret_end = w.written().size();
-    core::outgoing_fields allowed;
+    for (const auto& [name, value] : i.extra_fields) w.field(name, value);
+    core::outgoing_fields allowed(i.kind);
     for (const auto& f : s.request.fields)
         if (allowed.admits(f.id, f.name) && !s.request.connection_names(f) &&
             !(usage_.trace && f.id == http::field_id::traceparent))
@@ -117,7 +125,8 @@ bool exchange::compose_request(const backend& b) {
         const auto parent = trace::format_traceparent(t.of.trace_id, t.attempt, true, t.of.random);
         w.field(http::field_id::traceparent, std::string_view(parent.data(), parent.size()));
     }
-    if (!s.request.fields.has(http::field_id::x_ms_client_request_id))
+    if (i.kind == config::instance_kind::openai) w.field("x-client-request-id", request_id());
+    else if (!s.request.fields.has(http::field_id::x_ms_client_request_id))
         w.field(http::field_id::x_ms_client_request_id, request_id());
     // A body was read as JSON, so the backend shall read it as nothing else.
     if (has_body_ && !s.request.fields.has(http::field_id::content_type))
@@ -139,8 +148,9 @@ bool exchange::compose_request(const backend& b) {
 // it.
 bool exchange::asks_usage(const backend& b) const noexcept {
     if (!usage_.may_ask) return false;
-    const auto& pinned = snapshot_->shared->instances[b.instance].pinned_api_version;
-    if (classified_.op->generation == core::generation::v1) return true;
+    const instance& on = snapshot_->shared->instances[b.instance];
+    const auto& pinned = on.pinned_api_version;
+    if (classified_.op->generation == core::generation::v1 || on.kind == config::instance_kind::openai) return true;
     const auto version = http::find_param(query_, "api-version");
     return http::usage_can_be_asked(!pinned.empty() ? std::string_view(pinned) : version.value_or(""));
 }
@@ -154,9 +164,8 @@ std::array<std::string_view, 5> exchange::outgoing_body(const backend& b) const 
     };
     std::array<edit, 2> edits;
     std::size_t n = 0;
-    if (!name_in_body_.empty())
-        edits[n++] = {static_cast<std::size_t>(name_in_body_.data() - body_.data()), name_in_body_.size(),
-                      b.model_json};
+    if (const auto name = model_edit(b); !name.inserted.empty())
+        edits[n++] = {name.offset, name.removed, name.inserted};
     if (usage_.asked) edits[n++] = {usage_.ask.offset, usage_.ask.removed, usage_.ask.inserted};
     if (n == 2 && edits[1].at < edits[0].at) std::swap(edits[0], edits[1]);
     std::array<std::string_view, 5> out{};

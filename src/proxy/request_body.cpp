@@ -216,6 +216,25 @@ void exchange::plan_usage_question(const http::json_query& q, std::size_t option
     if (edit) usage_.ask = *edit;
 }
 
+// Where the backend's own name goes: servers of kind openai know no deployment in the path.
+void exchange::place_model(const http::json_member& model, const http::json_query& q) noexcept {
+    if (!snapshot_->shared->has_openai) return;
+    if (model.present()) model_place_ = {model.offset, model.raw.size(), false};
+    else model_place_ = {q.open_offset() + 1, 0, q.members() == 0};
+}
+
+// What puts the backend's own name into the body: in the place of the client's, or of a `model` that counts for
+// nothing on dated paths, or as a member of its own. At the front of the body, where the question for usage may be
+// put as well, each of the two brings its comma.
+http::usage_edit exchange::model_edit(const backend& b) const noexcept {
+    if (!name_in_body_.empty())
+        return {static_cast<std::size_t>(name_in_body_.data() - body_.data()), name_in_body_.size(), b.model_json};
+    if (snapshot_->shared->instances[b.instance].kind != config::instance_kind::openai) return {};
+    std::string_view put = model_place_.removed > 0 ? b.model_json : b.model_member;
+    if (model_place_.removed == 0 && model_place_.alone) put.remove_suffix(1);
+    return {model_place_.at, model_place_.removed, put};
+}
+
 // Looks into the JSON for the few members that decide something.
 exchange::maybe_fault exchange::scan_body() {
     const auto& op = *classified_.op;
@@ -223,6 +242,7 @@ exchange::maybe_fault exchange::scan_body() {
     http::json_query q;
     const auto stream = q.want("stream"), user = q.want("user");
     const bool named_here = op.name_place == core::name_place::body_model;
+    const bool placed = op.name_place == core::name_place::path && snapshot_->shared->has_openai;
     const auto model = q.want("model");
     const bool responses = op.family == core::family::responses;
     const bool chats = op.family == core::family::chat || op.family == core::family::completions;
@@ -256,6 +276,7 @@ exchange::maybe_fault exchange::scan_body() {
         return bad_request(
             "The request body has a member that could be taken for \"model\". Send \"model\" once, in this very "
             "spelling.");
+    if (named_here || placed) place_model(q[model], q);
     if (named_here) {
         if (auto f = read_model(q[model])) return f;
     }

@@ -102,7 +102,7 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
             found->set_limits(i.connections);
         } else {
             found = std::make_shared<net::upstream>(loop_, i.to, i.connections);
-            if (const auto known = addresses_.find(i.to.host); known != addresses_.end())
+            if (const auto known = addresses_.find(i.to.dial_host()); known != addresses_.end())
                 found->set_addresses(known->second);
         }
         mine->upstreams.push_back(std::move(found));
@@ -140,7 +140,7 @@ void worker::set_addresses(const std::string& host, const net::address_list& fou
     addresses_[host] = found;
     if (!current_) return;
     for (const auto& u : current_->upstreams)
-        if (u->target().host == host) u->set_addresses(found);
+        if (u->target().dial_host() == host) u->set_addresses(found);
 }
 
 void worker::accept_on(const std::string& listener_name, const std::string& key, int listening_fd) {

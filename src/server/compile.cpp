@@ -1,7 +1,5 @@
 #include <spillway/server/compile.hpp>
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -10,6 +8,7 @@
 #include <spillway/core/operation.hpp>
 #include <spillway/http/endpoint_url.hpp>
 #include <spillway/http/json_scan.hpp>
+#include <spillway/server/outbound.hpp>
 
 #include "client_names.hpp"
 #include "kept_counts.hpp"
@@ -33,6 +32,7 @@ public:
 
     std::shared_ptr<proxy::snapshot> run() {
         general();
+        use_proxies();
         for (const auto& [name, l] : tree_.listeners) add_listener(name, l);
         for (const auto& [name, p] : tree_.token_providers) add_provider(name, p);
         for (const auto& [name, i] : tree_.instances) add_instance(name, i);
@@ -63,6 +63,15 @@ private:
         next_->throttled_is_ready = tree_.health.throttled_is_ready;
         next_->slow_down = tree_.slow_down;
         read_file(tree_.keys_file);
+    }
+
+    // First of all, so that nobody asks for a token by another way.
+    void use_proxies() {
+        auto rules = outbound_rules(tree_.net, config::process_environment(),
+                                    [this](const config::secret_ref& ref) { return resolve(ref); });
+        if (!rules) return error("net.proxy", rules.error());
+        proxies_ = std::move(*rules);
+        identities_.use_proxies(proxies_);
     }
 
     void add_listener(const std::string& name, const config::listener& from) {
@@ -127,6 +136,7 @@ private:
         const std::string path = "instances." + name;
         proxy::instance i;
         i.name = name;
+        i.kind = from.kind;
         i.region = from.region;
         i.geography = from.geography;
         i.identity = config::instance_identity(from);
@@ -154,6 +164,10 @@ private:
             if (const auto made = tls_.for_instances(from.ca_file)) i.to.tls = *made;
             else error(path + ".ca_file", made.error());
         }
+        i.to.proxy = proxy_for(proxies_, from, *url, i.to);
+        next_->has_openai = next_->has_openai || i.kind == config::instance_kind::openai;
+        if (!from.organization.empty()) i.extra_fields.emplace_back("OpenAI-Organization", from.organization);
+        if (!from.project.empty()) i.extra_fields.emplace_back("OpenAI-Project", from.project);
         i.connections.idle_timeout = from.connections.idle_timeout;
         i.connections.max_age = from.connections.max_age;
         i.connections.max_idle = from.connections.max_idle;
@@ -174,8 +188,9 @@ private:
         if (!secret) return fail(".api_key", secret.error());
         if (secret->find_first_of("\r\n") != std::string::npos)
             return fail(".api_key", {.message = "the key has line ends inside"});
-        i.auth_name = "api-key";
-        i.auth_value = secret_text(*secret);
+        const bool bearer = i.kind == config::instance_kind::openai;
+        i.auth_name = bearer ? "Authorization" : "api-key";
+        i.auth_value = secret_text(bearer ? "Bearer " + *secret : *secret);
         cleanse(*secret);
     }
 
@@ -199,32 +214,16 @@ private:
         const auto& from = tree_.credentials.find(name)->second;
         auto source = credentials::make_source(from, with);
         if (!source) return fail("", source.error());
-        i.token = identities_.token({name, config::credential_identity(tree_, from), scope, proof_of(from)},
+        i.token = identities_.token({name, config::credential_identity(tree_, from), scope,
+                                     proof_of(tree_, from, [this](const auto& ref) { return resolve(ref); })},
                                     std::move(*source));
-    }
-
-    // Another digest, another secret. Sources that read files at each use need none.
-    std::string proof_of(const config::credential& from) {
-        std::string out;
-        if (from.client_secret) {
-            if (auto secret = resolve(from.client_secret->secret)) {
-                std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-                SHA256(reinterpret_cast<const unsigned char*>(secret->data()), secret->size(), digest.data());
-                out.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
-                cleanse(*secret);
-            }
-        }
-        for (const auto& link : from.chain)
-            if (const auto at = tree_.credentials.find(link); at != tree_.credentials.end())
-                out += proof_of(at->second);
-        return out;
     }
 
     // Another key or identity is another chance: what was refused before says nothing about it.
     std::shared_ptr<proxy::breaker_state> find_instance_state(const proxy::instance& i) {
         if (before_ != nullptr)
             for (const auto& old : before_->instances) {
-                if (old.identity != i.identity) continue;
+                if (old.identity != i.identity || old.to.proxy != i.to.proxy) continue;
                 const bool refused = old.state->view(clock::now()).mode == core::breaker_mode::misconfigured;
                 if (!refused || (old.auth_value == i.auth_value && old.token == i.token)) return old.state;
             }
@@ -274,6 +273,7 @@ private:
             made.instance = place_of(tree_.instances, b.instance);
             made.deployment = b.deployment;
             http::append_json_string(made.model_json, b.deployment);
+            made.model_member = "\"model\":" + made.model_json + ",";
             made.type = config::to_string(b.type);
             made.max_outstanding = b.limits.max_outstanding.value_or(0);
             made.identity = config::backend_identity(on, b);
@@ -378,6 +378,7 @@ private:
     tls_store& tls_;
     identity_service& identities_;
     compiled& out_;
+    net::proxy_rules proxies_;
     std::shared_ptr<proxy::snapshot> next_ = std::make_shared<proxy::snapshot>();
     std::map<std::string, std::shared_ptr<proxy::shared_backend>> backend_states_;
     std::vector<std::pair<std::shared_ptr<proxy::shared_backend>, core::breaker_policy>> policies_;

@@ -26,6 +26,7 @@ identity_service::~identity_service() {
 void identity_service::start() {
     if (dry_ || thread_.joinable()) return;
     fetcher_ = std::make_unique<net::fetcher>(loop_);
+    fetcher_->use_proxies(proxies_);
     thread_ = std::thread([this] {
         sigset_t all;
         sigfillset(&all);
@@ -95,7 +96,13 @@ std::shared_ptr<credentials::token_cell> identity_service::token(const wanted_to
     return entry.cell;
 }
 
+void identity_service::use_proxies(net::proxy_rules rules) {
+    proxies_ = std::move(rules);
+    if (thread_.joinable()) loop_.post([this, rules = proxies_] { fetcher_->use_proxies(rules); });
+}
+
 void identity_service::keep_round() {
+    kept_proxies_ = proxies_;
     const auto drop = [this](auto& all) {
         for (auto at = all.begin(); at != all.end();) {
             if (at->second.round == round_) {

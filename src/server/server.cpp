@@ -140,8 +140,7 @@ bool server::load(std::vector<config::issue>& issues) {
     const bool counts = made.snapshot && accounting_.prepare(checked->tree, workers_wanted(*checked), issues);
     made.files.insert(made.files.end(), accounting_.files().begin(), accounting_.files().end());
     watch_files(made.files);
-    if (!counts) return false;
-    if (!workers_.empty() && !open_listeners(*made.snapshot, checked->tree, issues)) return false;
+    if (!counts || (!workers_.empty() && !open_listeners(*made.snapshot, checked->tree, issues))) return false;
     accounting_.attach(*made.snapshot, checked->tree, labels_);
     configuration_ = std::move(*checked);
     snapshot_ = std::move(made.snapshot);
@@ -246,7 +245,7 @@ void server::publish() {
     }
     std::map<std::string, duration> hosts;
     for (const auto& i : snapshot_->instances) {
-        auto [at, fresh] = hosts.emplace(i.to.host, i.dns_refresh);
+        auto [at, fresh] = hosts.emplace(i.to.dial_host(), i.dns_refresh);
         if (!fresh) at->second = std::min(at->second, i.dns_refresh);
     }
     resolver_.watch(hosts);
@@ -276,6 +275,7 @@ bool server::reload(std::string_view reason) {
         spdlog::info("reload ({}): configuration {} runs", reason, snapshot_->hash);
     } else {
         ++reloads_.bad;
+        identities_.drop_round();
         reloads_.last_bad = wall_clock::now();
         spdlog::error("reload ({}): refused; configuration {} keeps running", reason, snapshot_->hash);
     }

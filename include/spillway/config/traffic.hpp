@@ -21,8 +21,18 @@ struct upstream_connections {
     duration max_age{minutes(10)};       // a connection is not reused past this age, so that DNS changes take hold
 };
 
-// One Azure OpenAI resource, or any server that speaks its API.
+// Which form of the API an instance speaks.
+enum class instance_kind : std::uint8_t {
+    azure,   // Azure's: deployments in the path, `api-key`
+    openai,  // OpenAI's own, as vLLM, Ollama and other clouds have it: `model` in the body, `Authorization: Bearer`
+};
+
+// What `net.proxy` and the environment's proxy mean for one instance.
+enum class instance_proxy : std::uint8_t { by_default, none };
+
+// One Azure OpenAI resource, or any server that speaks its API or OpenAI's.
 struct instance {
+    instance_kind kind{instance_kind::azure};
     std::string endpoint;                    // https://host[:port][/prefix]; http:// only with `insecure`
     bool insecure{false};                    // allow an endpoint without TLS: credential and content travel in clear
     std::string region;                      // Azure's name, such as westeurope; empty: unknown
@@ -36,6 +46,8 @@ struct instance {
     duration dns_refresh{seconds(30)};
     upstream_connections connections;
     std::optional<std::string> api_version;  // sent instead of the client's api-version on dated paths
+    instance_proxy proxy{instance_proxy::by_default};
+    std::string organization, project;  // of kind openai: whose account pays; empty: the key's own
 };
 
 // Deployment types by where they process data: in the region, in the data zone of the geography, or anywhere.

@@ -115,6 +115,20 @@ struct shutdown {
     duration drain{seconds(20)};     // then running requests may finish; with pre_drain below the usual 30 s
 };
 
+// The way out, where the network has but one. Unset: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment.
+struct outbound_proxy {
+    bool none{false};  // `proxy: none`, whatever the environment says
+    std::string url;   // http://host[:port]
+    std::string user;  // empty: the proxy wants none
+    secret_ref password;
+    std::vector<std::string> no_proxy;  // hosts, .domains, networks that are reached directly
+};
+
+// Connections that the gateway opens.
+struct outbound {
+    std::optional<outbound_proxy> proxy;
+};
+
 enum class log_level : std::uint8_t { trace, debug, info, warn, error };
 enum class log_format : std::uint8_t { text, json };
 
@@ -135,6 +149,7 @@ struct tree {
     config::gateway gateway;
     named<listener> listeners;
     config::admin admin;
+    outbound net;
     named<token_provider> token_providers;
     config::slow_down slow_down;
     std::string keys_file;  // YAML: client to list of keys, beside those of `clients`; watched

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include <spillway/config/traffic.hpp>
 #include <spillway/http/fields.hpp>
 
 namespace spillway::core {
@@ -28,16 +29,19 @@ bool tells_rate(http::field_id id) noexcept;
 // Which of the client's fields a backend gets to see: an allow-list. Credentials, front door fields, SDK telemetry,
 // cookies, the coding of a body (which goes out decoded) and everything that would choose another deployment stay
 // here. Azure refuses more than ten custom fields, so those that come after are dropped; one place is kept for the
-// correlation id.
+// correlation id. An instance of kind openai gets none of Azure's own fields.
 class outgoing_fields {
 public:
     static constexpr std::size_t most_custom = 10;
 
+    explicit outgoing_fields(config::instance_kind to = config::instance_kind::azure) noexcept
+        : azure_(to == config::instance_kind::azure) {}
     bool admits(http::field_id id, std::string_view name) noexcept;
     std::size_t dropped_for_number() const noexcept { return dropped_; }
 
 private:
     bool custom() noexcept;
+    bool azure_;
     std::size_t custom_{1};
     std::size_t dropped_{0};
 };

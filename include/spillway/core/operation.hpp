@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <spillway/base/fault.hpp>
+#include <spillway/config/traffic.hpp>
 
 namespace spillway::core {
 
@@ -46,9 +47,19 @@ std::string_view allowed_methods(std::string_view path) noexcept;
 std::string_view name_in_path(std::string_view path) noexcept;
 
 // Appends path and query as the backend is to see them: its own deployment name where the client's was, the client's
-// query as it came except that a pinned api-version replaces the client's on dated paths.
+// query as it came except that a pinned api-version replaces the client's on dated paths. An instance of kind openai
+// gets the v1 form below its base path, without api-version.
 void append_upstream_target(std::string& out, const classified& what, std::string_view path_prefix,
-                            std::string_view deployment, std::string_view query, std::string_view pinned_api_version);
+                            std::string_view deployment, std::string_view query, std::string_view pinned_api_version,
+                            config::instance_kind kind = config::instance_kind::azure);
+
+// Whether an instance of kind openai can get the operation in either generation: the member `model` of a JSON body
+// names what serves.
+bool fits_openai(const operation& op) noexcept;
+
+// Whether a 404 to one of these operations says that an instance of kind openai lacks the model, or that its base
+// path is wrong: either way it is the backend that is at fault. `body` is the answer's, as far as it was read.
+bool says_model_missing(std::string_view body) noexcept;
 
 // Names that routes may use, without repetition.
 std::span<const std::string_view> operation_names() noexcept;

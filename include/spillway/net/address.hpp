@@ -54,6 +54,7 @@ class network {
 public:
     static result<network> parse(std::string_view text);
     bool contains(const address& a) const noexcept;
+    friend bool operator==(const network&, const network&) = default;
 
 private:
     address base_;

@@ -9,6 +9,7 @@
 
 #include <spillway/base/fault.hpp>
 #include <spillway/base/secret_text.hpp>
+#include <spillway/http/endpoint_url.hpp>
 #include <spillway/net/resolver.hpp>
 #include <spillway/net/upstream.hpp>
 
@@ -23,6 +24,7 @@ struct fetch_request {
     ssl_ctx_ptr tls;   // for https://
     duration timeout{seconds(10)};
     std::size_t most_bytes{1024 * 1024};  // of the answer's body
+    bool direct{false};                   // never through a proxy: what only this machine or network can reach
 };
 
 struct fetched {
@@ -45,15 +47,19 @@ public:
     // Redirections are not followed: nobody who answers with one is whom we asked.
     task<result<fetched>> fetch(const fetch_request& asked, interrupt* by);
     loop& owner() noexcept { return loop_; }
+    // For connections from now on. Without a call there is no proxy.
+    void use_proxies(proxy_rules rules);
 
 private:
-    upstream& target_of(const std::string& host, std::uint16_t port, const ssl_ctx_ptr& tls);
+    upstream& target_of(const http::endpoint_url& url, const ssl_ctx_ptr& tls, bool direct);
     task<result<fetched>> exchange(upstream_connection& c, const fetch_request& asked, const std::string& head,
                                    time_point deadline, interrupt* by);
 
     loop& loop_;
+    proxy_rules proxies_;
+    unsigned proxies_round_{0};  // grows when they change
     struct target {
-        std::string host;
+        std::string host;  // to resolve
         std::unique_ptr<upstream> to;
     };
     std::map<std::string, target> targets_;

@@ -10,6 +10,7 @@
 
 #include <spillway/base/time.hpp>
 #include <spillway/net/address.hpp>
+#include <spillway/net/proxy.hpp>
 #include <spillway/net/slab.hpp>
 #include <spillway/net/stream.hpp>
 #include <spillway/net/tls_context.hpp>
@@ -23,6 +24,11 @@ struct endpoint {
     std::uint16_t port{443};
     ssl_ctx_ptr tls;       // null: plain HTTP
     std::string tls_name;  // SNI and certificate name when it differs from host
+    proxy_server proxy;    // that the connection goes through; it resolves the host then
+
+    // Where the socket goes.
+    const std::string& dial_host() const noexcept { return proxy ? proxy.host : host; }
+    std::uint16_t dial_port() const noexcept { return proxy ? proxy.port : port; }
     friend bool operator==(const endpoint&, const endpoint&) = default;
 };
 

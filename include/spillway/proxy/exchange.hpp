@@ -192,6 +192,7 @@ private:
     net::task<net::io_result> read_some_body(std::span<char> room, time_point begun, std::size_t received);
     maybe_fault hold_memory(std::size_t bytes);
     maybe_fault scan_body();
+    void place_model(const http::json_member& model, const http::json_query& q) noexcept;
     void plan_usage_question(const http::json_query& q, std::size_t options);
     fault body_read_fault(const net::io_result& r) const;
 
@@ -207,6 +208,7 @@ private:
     bool compose_request(const backend& b);
     bool asks_usage(const backend& b) const noexcept;
     std::array<std::string_view, 5> outgoing_body(const backend& b) const noexcept;
+    http::usage_edit model_edit(const backend& b) const noexcept;
     std::size_t outgoing_body_bytes(const backend& b) const noexcept;
     net::task<net::io_result> send_request(const backend& b, time_point deadline);
     net::task<net::io_result> send_piece(std::string_view bytes, time_point deadline);
@@ -295,6 +297,11 @@ private:
     std::string client_address_;     // as a trusted proxy tells it; empty: the peer itself
     std::string query_kept_;         // the query without its secrets, when it had some
     std::string_view body_, name_in_body_, user_;
+    // Where `model` stands in the body of a dated request, or would begin; for instances of kind openai.
+    struct {
+        std::size_t at{0}, removed{0};
+        bool alone{false};  // the body has no member
+    } model_place_;
     std::string deployment_;  // the name that the client uses, decoded
     core::body_needs needs_;  // of the route, for what the body names
     core::classified classified_{};

@@ -52,6 +52,7 @@ struct listener {
 
 struct instance {
     std::string name, region, geography;
+    config::instance_kind kind{config::instance_kind::azure};
     net::endpoint to;
     net::upstream_limits connections;
     std::string path_prefix;  // of the endpoint URL, without a slash at its end
@@ -60,6 +61,7 @@ struct instance {
     secret_text auth_value;                          // an API key; empty with a token
     std::shared_ptr<credentials::token_cell> token;  // null: an API key, or nothing
     std::string pinned_api_version;
+    std::vector<std::pair<std::string, std::string>> extra_fields;  // sent along with every request
     duration dns_refresh{seconds(30)};
     std::string identity;  // stable over reloads as long as the instance is the same
     std::shared_ptr<breaker_state> state;
@@ -69,6 +71,7 @@ struct backend {
     std::string name;  // instance/deployment
     std::size_t instance{0};
     std::string deployment, model_json;  // the name, and as a JSON string with its quotes
+    std::string model_member;            // `"model":` with it and a comma, for bodies that have none
     std::string type;
     std::uint32_t max_outstanding{0};          // over all workers; 0: no cap
     std::optional<std::int64_t> tokens_limit;  // that the deployment was assigned, for a minute
@@ -129,6 +132,7 @@ struct snapshot {
     std::vector<config::capture_what> captures;  // by route
     double access_log_sample{1.0};
     std::string gateway;
+    bool has_openai{false};     // some instance wants the model's name in bodies that need none for Azure
     bool counts_tokens{false};  // answers are looked at for their usage: there is a ledger, a quota, or traces
     bool keeps_records{false};
     bool asks_usage{false};  // of streams whose client did not

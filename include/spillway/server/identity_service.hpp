@@ -40,6 +40,10 @@ public:
     // Ends what no configuration uses any more: everything that was asked for before begin() and not after it.
     void begin() { ++round_; }
     void keep_round();
+    // The way out from now on, for the round that has begun. When its configuration is refused, drop_round() takes
+    // the way of the running one again.
+    void use_proxies(net::proxy_rules rules);
+    void drop_round() { use_proxies(kept_proxies_); }
 
     std::vector<identity::provider_report> providers() const;
     std::vector<credentials::token_report> tokens() const;
@@ -66,6 +70,7 @@ private:
     std::function<void()> tokens_changed_;
     bool dry_;
     net::loop loop_;
+    net::proxy_rules proxies_, kept_proxies_;
     std::unique_ptr<net::fetcher> fetcher_;  // made when something is to be fetched
     std::uint64_t seed_, round_{1};
     std::map<std::string, provider_entry> providers_;

@@ -200,6 +200,17 @@ TEST(header_rules, backends_see_an_allow_list) {
         EXPECT_FALSE(sent(name)) << name;
 }
 
+TEST(header_rules, kind_openai_gets_none_of_azures_own_fields) {
+    const auto sent_there = [](std::string_view name) {
+        return outgoing_fields(config::instance_kind::openai).admits(http::identify(name), name);
+    };
+    for (const auto* name : {"Content-Type", "accept", "User-Agent", "OpenAI-Beta", "traceparent", "Idempotency-Key"})
+        EXPECT_TRUE(sent_there(name)) << name;
+    for (const auto* name : {"x-ms-client-request-id", "x-ms-something", "aoai-evals", "api-key", "Authorization",
+                             "OpenAI-Organization", "x-ms-spillover-deployment"})
+        EXPECT_FALSE(sent_there(name)) << name;
+}
+
 TEST(header_rules, at_most_ten_custom_fields_leave) {
     outgoing_fields f;
     int admitted = 0;
@@ -235,6 +246,8 @@ TEST(header_rules, clients_see_all_but_the_connections_own) {
                              "x-spillway-backend",
                              "Alt-Svc",
                              "trailer",
+                             "openai-organization",
+                             "OpenAI-Project",
                               "Access-Control-Allow-Origin",
                               "access-control-allow-credentials",
                              "Location",
@@ -376,6 +389,61 @@ TEST(upstream_target, a_pinned_version_replaces_the_clients_on_dated_paths) {
               "/openai/deployments/my%20dep%2F1/embeddings?api-version=2024-10-21");
     EXPECT_EQ(target("/openai/v1/embeddings", "api-version=v1", "2024-10-21"),
               "/openai/v1/embeddings?api-version=v1");
+}
+
+std::string openai_target(std::string_view path, std::string_view query) {
+    std::string out;
+    append_upstream_target(out, *classify("POST", path), "/v1", "my dep/1", query, {}, config::instance_kind::openai);
+    return out;
+}
+
+TEST(upstream_target, of_kind_openai_is_the_v1_form_below_the_base_path) {
+    EXPECT_EQ(openai_target("/openai/deployments/gpt/chat/completions", "api-version=2024-10-21"),
+              "/v1/chat/completions");
+    EXPECT_EQ(openai_target("/openai/deployments/gpt/images/generations", "a=1&Api-Version=2024-10-21&b"),
+              "/v1/images/generations?a=1&b");
+    EXPECT_EQ(openai_target("/openai/v1/responses", "api-version=preview"), "/v1/responses");
+    EXPECT_EQ(openai_target("/v1/audio/speech", ""), "/v1/audio/speech");
+}
+
+TEST(kind_openai, has_every_operation_whose_model_a_body_names) {
+    for (const auto* path : {"/openai/deployments/x/chat/completions", "/openai/deployments/x/completions",
+                             "/openai/deployments/x/embeddings", "/openai/deployments/x/images/generations",
+                             "/openai/deployments/x/audio/speech", "/v1/responses", "/v1/embeddings"})
+        EXPECT_TRUE(fits_openai(*classify("POST", path)->op)) << path;
+    EXPECT_FALSE(fits_openai(*classify("GET", "/v1/models")->op));
+}
+
+TEST(kind_openai, a_missing_model_is_known_in_the_words_of_each_server) {
+    const std::string_view missing[] = {
+        R"_({"error":{"message":"The model `x` does not exist.","param":null,"code":"model_not_found"}})_",
+        R"_({"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","code":404})_",
+        R"_({"error":{"message":"The model `x` does not exist.","type":"NotFoundError","code":404}})_",
+        R"_({"error":{"message":"model \"x\" not found, try pulling it first","type":"api_error","code":null}})_",
+        R"_({"error":"model 'x' not found"})_",
+        R"_({"error":{"message":"Invalid URL (POST /chat/completions)","type":"invalid_request_error"}})_",
+        R"_({"detail":"Not Found"})_",
+    };
+    for (const auto yes : missing) EXPECT_TRUE(says_model_missing(yes)) << yes;
+    // What a client wrote may be repeated in a message, and must not take a backend away from others.
+    const std::string_view of_clients[] = {
+        R"_({"error":{"message":"No prompt with id 'The model `x` does not exist.'","code":null}})_",
+        R"_({"error":{"code":"not_found","message":"Prompt 'model_not_found' not found."}})_",
+        R"_({"error":{"code":"model_not_found","param":"tools[0].model","message":"The model `x` does not exist"}})_",
+        R"_({"error":{"code":"DeploymentNotFound","message":"x"}})_",
+        "404 page not found",
+        "",
+    };
+    for (const auto no : of_clients) EXPECT_FALSE(says_model_missing(no)) << no;
+}
+
+TEST(stateful_requests, are_told_by_the_member_that_ties_them) {
+    EXPECT_EQ(stateful_reason({}), std::nullopt);
+    response_state_flags f;
+    f.previous_response_id = true;
+    ASSERT_TRUE(stateful_reason(f));
+    EXPECT_EQ(stateful_reason(f)->status, 400);
+    EXPECT_NE(stateful_reason(f)->message.find("previous_response_id"), std::string::npos);
 }
 
 }  // namespace
