@@ -64,6 +64,7 @@ constexpr std::array meanings{
     meaning{"limit",
             "which limit: `requests`, `tokens`, `concurrent`, `budget_tokens`, `budget_money`; of "
             "`spillway_limits_hit_total`: `body`, `body_memory`, `head`, `head_timeout` and others"},
+    meaning{"log", "`access`, `daemon`: which of the two logs"},
     meaning{"method", "`key`, `token`, `certificate`, `none`"},
     meaning{"operation",
             "as routes call it: `chat`, `completions`, `embeddings`, `responses`, `images`, `speech`, `models`"},
