@@ -81,14 +81,16 @@ apt_get() {
 BUILD_PACKAGES=(
     g++ cmake ninja=ninja-build ccache
     libboost1.81-dev libssl-dev nlohmann-json3-dev libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev libcli11-dev libcjose-dev
-    libsqlite3-dev libpq-dev libhiredis-dev libpcre2-dev
+    libsqlite3-dev libpq-dev libhiredis-dev libpcre2-dev zlib1g-dev
 )
 
-# configure PRESET [CMAKE-OPTION...]: only when there is nothing yet, or when the options differ from the last time.
+# configure PRESET [CMAKE-OPTION...]: when there is nothing yet, when the options differ from the last time, and when
+# packages came or went since: what CMake did not find then, such as Python for the lints, may be there now.
 configure() {
     local preset=$1 stamp=build/$1/.options log=$LOGS/configure-$1.log
     shift
-    [ -e "build/$preset/build.ninja" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$*" ] && return 0
+    [ -e "build/$preset/build.ninja" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$*" ] &&
+        [ "$stamp" -nt /var/lib/dpkg/status ] && return 0
     cmake --preset "$preset" "$@" >"$log" 2>&1 </dev/null ||
         { tail -n 30 "$log" >&2; die "cmake could not configure build/$preset; the whole output is in $log."; }
     printf '%s\n' "$*" >"$stamp"

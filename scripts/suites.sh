@@ -3,6 +3,7 @@
 
 SUITES=(unit lint integration sdk services asan tsan fuzz)
 QUICK_SUITES=(unit integration)
+LONG_SUITES=(trials)  # by name only
 LINES=() FAILED=() PASSED_SUM=0 FAILED_SUM=0 SKIPPED_SUM=0
 VENV=build/venv
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
@@ -17,13 +18,14 @@ suite_title() {
         asan) echo "unit and integration tests with AddressSanitizer and UBSan" ;;
         tsan) echo "multi-core tests with ThreadSanitizer" ;;
         fuzz) echo "each fuzz target for $FUZZ_SECONDS s on its kept corpus" ;;
+        trials) echo "attacks that have failed, with their full counts (minutes; not part of a run without options)" ;;
     esac
 }
 
 suite_packages() {
     case $1 in
         unit | asan | tsan) echo "${BUILD_PACKAGES[@]}" libgtest-dev ;;&
-        asan | tsan | integration | sdk | services) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 python3-venv ca-certificates openssl ;;
+        asan | tsan | integration | sdk | services | trials) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 python3-venv ca-certificates openssl ;;
         lint) echo "${BUILD_PACKAGES[@]}" libgtest-dev python3 clang-format-14 clang-tidy-14 ;;
         fuzz) echo "${BUILD_PACKAGES[@]}" clang-14 libclang-rt-14-dev ;;
     esac
@@ -196,6 +198,12 @@ suite_services() {
     build_release services || return 0
     prepare_python
     run_pytest_all services release services
+}
+
+suite_trials() {
+    build_release trials || return 0
+    prepare_python
+    run_pytest trials release release trials -n "$SIDE_BY_SIDE"
 }
 
 suite_asan() {

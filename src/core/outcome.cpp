@@ -61,8 +61,7 @@ judgement judge(const outcome& o, const judge_facts& facts, const retry_policy& 
                     "stream_began_with_error"};
         case outcome_kind::empty_answer: return {if_repeatable, bs::failure, is::reachable, true, "empty_answer"};
         case outcome_kind::suspected: return {verdict::elsewhere, bs::none, is::failure, false, "suspected"};
-        case outcome_kind::local_shortage:
-            return {verdict::refuse, bs::none, is::none, false, "local_shortage"};
+        case outcome_kind::local_shortage: return {verdict::refuse, bs::none, is::none, false, "local_shortage"};
         case outcome_kind::not_composed: return {verdict::elsewhere, bs::none, is::none, false, "not_composed"};
         case outcome_kind::no_credential: return {verdict::elsewhere, bs::none, is::none, false, "no_credential"};
         case outcome_kind::client_left: break;

@@ -31,13 +31,25 @@ std::string event_text(const json& data, std::string_view name) {
     return out.append("data: ").append(to_text(data)).append("\n\n");
 }
 
-std::string failure_event(const call& c, std::uint64_t events_before, std::string_view code,
-                          std::string_view message) {
-    if (c.op != operation::responses) return event_text(error_body(code, message, "server_error"));
-    if (events_before > 0) return failed_response_event(c, events_before, code, message);
-    const json data{
-        {"type", "error"}, {"sequence_number", 0}, {"code", code}, {"message", message}, {"param", nullptr}};
-    return event_text(data, "error");
+std::string failure_event(const call& c, std::uint64_t events_before, std::string_view code, std::string_view message,
+                          failure_form form, int status) {
+    if (c.op != operation::responses) {
+        json body =
+            error_body(code, message, status >= 400 && status < 500 ? "invalid_request_error" : "server_error");
+        if (status != 0) body["error"]["status"] = status;
+        return event_text(body);
+    }
+    if (form == failure_form::usual) form = events_before > 0 ? failure_form::failed : failure_form::error;
+    std::string out;
+    if (form != failure_form::failed)
+        out = event_text({{"type", "error"},
+                          {"sequence_number", events_before},
+                          {"code", code},
+                          {"message", message},
+                          {"param", nullptr}},
+                         "error");
+    if (form == failure_form::error) return out;
+    return out + failed_response_event(c, events_before + (out.empty() ? 0 : 1), code, message);
 }
 
 json error_body(std::string_view code, std::string_view message, std::string_view type) {

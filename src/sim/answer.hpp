@@ -69,6 +69,12 @@ struct call {
     std::string_view api_version;  // empty on v1
     std::string id;                // what makes the answer's ids unique
     std::int64_t created{0};       // seconds since 1970
+    std::string_view instance;     // whose name encrypted reasoning is tied to
+    std::string_view other_model;  // told instead of the deployment's own; empty: the deployment's
+
+    std::string told_model() const {
+        return other_model.empty() ? deployment->full_model() : std::string(other_model);
+    }
 };
 
 answer chat_answer(const call& c);
@@ -86,9 +92,12 @@ std::string failed_response_event(const call& c, std::uint64_t sequence_number, 
 // "data: {...}\n\n", with the line "event: name" before it when there is a name.
 std::string event_text(const json& data, std::string_view name = {});
 
+// How a stream of Responses tells of a failure: `error` as a first event, `response.failed` later, or one of them, or
+// both, whatever came before.
+enum class failure_form : std::uint8_t { usual, error, failed, both };
 // What a stream of this operation says when the model fails after `events_before` events, with its framing.
-std::string failure_event(const call& c, std::uint64_t events_before, std::string_view code,
-                          std::string_view message);
+std::string failure_event(const call& c, std::uint64_t events_before, std::string_view code, std::string_view message,
+                          failure_form form = failure_form::usual, int status = 0);
 
 // Azure's error body.
 json error_body(std::string_view code, std::string_view message, std::string_view type = {});

@@ -6,6 +6,9 @@
 #include <spillway/base/random.hpp>
 #include <spillway/base/text.hpp>
 
+#include "schema_value.hpp"
+#include "tool_calls.hpp"
+
 namespace spillway::sim {
 namespace {
 
@@ -73,6 +76,13 @@ made_text make_text(const call& c, std::uint64_t variant) {
         1, d.answer_tokens - static_cast<std::uint64_t>(shorter * static_cast<double>(d.answer_tokens)));
     const auto thought = static_cast<std::uint64_t>(lengths.unit() * static_cast<double>(d.reasoning_tokens + 1));
     out.reasoning = std::min(thought, most - 1);
+    // Structured outputs: the text is a JSON document, as long as it has to be.
+    if (const json* schema = answer_schema(c); schema != nullptr) {
+        out.tokens = in_pieces(to_text(value_for(*schema, seed)));
+        out.cut = most < out.reasoning + out.tokens.size();
+        if (out.cut) out.tokens.resize(most - out.reasoning);
+        return out;
+    }
     random_source random(seed);
     for (std::uint64_t i = 0; i < std::min(most - out.reasoning, wanted); ++i) {
         const auto word = words[random.below(words.size())];

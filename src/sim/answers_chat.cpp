@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "answer_text.hpp"
+#include "tool_calls.hpp"
 
 // Chat completions and the older completions: two shapes of one thing.
 namespace spillway::sim {
@@ -12,6 +13,16 @@ json prompt_filter() {
 
 std::string finish_reason(const made_text& t) { return t.cut ? "length" : "stop"; }
 
+json call_json(const tool_call& t, const std::string& arguments) {
+    return {{"id", t.id}, {"type", "function"}, {"function", {{"name", t.name}, {"arguments", arguments}}}};
+}
+
+// As it stands between the quotes of a JSON text.
+std::string escaped(const std::string& text) {
+    const std::string quoted = to_text(json(text));
+    return quoted.substr(1, quoted.size() - 2);
+}
+
 class maker {
 public:
     explicit maker(const call& c) : call_(c), chat_(c.op == operation::chat) {
@@ -19,6 +30,13 @@ public:
         for (std::uint64_t i = 0; i < n; ++i) texts_.push_back(make_text(c, i));
         usage_.prompt = prompt_tokens(*c.body);
         usage_.cached = cached_tokens(c, usage_.prompt);
+        calls_ = tool_calls_for(c);
+        if (!calls_.empty()) {
+            texts_.resize(1);
+            texts_[0].tokens.clear();
+            texts_[0].cut = false;
+        }
+        for (const auto& t : calls_) usage_.completion += t.tokens();
         for (const auto& t : texts_) {
             usage_.completion += t.made();
             usage_.reasoning += t.reasoning;
@@ -39,23 +57,50 @@ public:
     }
 
 private:
+    std::string ending(const made_text& t) const { return calls_.empty() ? finish_reason(t) : "tool_calls"; }
+
+    json calling_message() const {
+        json calls = json::array();
+        for (const auto& t : calls_) calls.push_back(call_json(t, t.arguments));
+        return {{"content", nullptr}, {"refusal", nullptr}, {"role", "assistant"}, {"tool_calls", std::move(calls)}};
+    }
+
+    // The first chunk of a call names it, the others bring its arguments.
+    void stream_calls(answer& out, std::uint64_t& made) const {
+        const auto emit = [&](json one) {
+            json delta{{"tool_calls", json::array({std::move(one)})}};
+            out.pieces.push_back({event_text(chunk(choice(0, std::move(delta), nullptr, false))), made});
+        };
+        for (std::size_t i = 0; i < calls_.size(); ++i) {
+            json first = call_json(calls_[i], "");
+            first["index"] = i;
+            emit(std::move(first));
+            const std::uint64_t end = made + calls_[i].tokens();
+            for (const auto& part : in_pieces(calls_[i].arguments)) {
+                made = std::min(made + 1, end);
+                emit({{"index", i}, {"function", {{"arguments", part}}}});
+            }
+            made = end;
+        }
+    }
+
     std::string id() const { return (chat_ ? "chatcmpl-" : "cmpl-") + call_.id; }
 
     json whole() const {
         json choices = json::array();
         for (std::size_t i = 0; i < texts_.size(); ++i) {
             const auto& t = texts_[i];
-            json choice{
-                {"content_filter_results", filter_results()}, {"finish_reason", finish_reason(t)}, {"index", i}};
+            json choice{{"content_filter_results", filter_results()}, {"finish_reason", ending(t)}, {"index", i}};
             choice["logprobs"] = nullptr;
-            if (chat_) choice["message"] = {{"content", t.whole()}, {"refusal", nullptr}, {"role", "assistant"}};
+            if (!calls_.empty()) choice["message"] = calling_message();
+            else if (chat_) choice["message"] = {{"content", t.whole()}, {"refusal", nullptr}, {"role", "assistant"}};
             else choice["text"] = t.whole();
             choices.push_back(std::move(choice));
         }
         return {{"choices", std::move(choices)},
                 {"created", call_.created},
                 {"id", id()},
-                {"model", call_.deployment->full_model()},
+                {"model", call_.told_model()},
                 {"object", chat_ ? "chat.completion" : "text_completion"},
                 {"prompt_filter_results", prompt_filter()},
                 {"system_fingerprint", "fp_simulator"},
@@ -66,7 +111,7 @@ private:
         json out{{"choices", std::move(choices)},
                  {"created", call_.created},
                  {"id", id()},
-                 {"model", call_.deployment->full_model()},
+                 {"model", call_.told_model()},
                  {"object", chat_ ? "chat.completion.chunk" : "text_completion"},
                  {"system_fingerprint", "fp_simulator"}};
         if (wants_usage()) out["usage"] = nullptr;
@@ -103,18 +148,21 @@ private:
             const auto& t = texts_[i];
             made += t.reasoning;
             if (chat_) {
-                const json role{{"content", ""}, {"refusal", nullptr}, {"role", "assistant"}};
+                const json role{{"content", calls_.empty() ? json("") : json(nullptr)},
+                                {"refusal", nullptr},
+                                {"role", "assistant"}};
                 out.pieces.push_back({event_text(chunk(choice(i, role, nullptr, false))), made});
             }
-            // All chunks of the words are one but for the word, which has nothing to escape.
+            if (i == 0) stream_calls(out, made);
+            // All chunks of the words are one but for the word.
             constexpr std::string_view mark = "@word@";
             json content = chat_ ? json{{"content", mark}} : json(mark);
             const std::string form = event_text(chunk(choice(i, std::move(content), nullptr, true)));
             const auto at = form.find(mark);
             for (const auto& token : t.tokens)
-                out.pieces.push_back({form.substr(0, at) + token + form.substr(at + mark.size()), ++made});
+                out.pieces.push_back({form.substr(0, at) + escaped(token) + form.substr(at + mark.size()), ++made});
             json nothing = chat_ ? json::object() : json("");
-            out.pieces.push_back({event_text(chunk(choice(i, std::move(nothing), finish_reason(t), false))), made});
+            out.pieces.push_back({event_text(chunk(choice(i, std::move(nothing), ending(t), false))), made});
         }
         if (wants_usage()) {
             json last = chunk(json::array());
@@ -127,6 +175,7 @@ private:
     const call& call_;
     bool chat_;
     std::vector<made_text> texts_;
+    std::vector<tool_call> calls_;
     token_counts usage_;
 };
 

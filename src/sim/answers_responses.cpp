@@ -1,4 +1,8 @@
+#include <algorithm>
+
 #include "answer_text.hpp"
+#include "encrypted_reasoning.hpp"
+#include "tool_calls.hpp"
 
 namespace spillway::sim {
 namespace {
@@ -10,6 +14,16 @@ public:
         usage_.completion = text_.made();
         usage_.cached = cached_tokens(c, usage_.prompt);
         usage_.reasoning = text_.reasoning;
+        calls_ = tool_calls_for(c);
+        if (!calls_.empty()) {
+            text_.tokens.clear();
+            text_.cut = false;
+            usage_.completion = text_.reasoning;
+        }
+        for (const auto& t : calls_) usage_.completion += t.tokens();
+        if (text_.reasoning > 0) output_.push_back(reasoning_item());
+        for (std::size_t i = 0; i < calls_.size(); ++i) output_.push_back(call_item(i));
+        if (calls_.empty()) output_.push_back(item(ending(), true));
     }
 
     answer make() {
@@ -52,6 +66,26 @@ private:
                 {"role", "assistant"}};
     }
 
+    // What was thought, in the form that the client may give back: by id, or sealed when it asked for that.
+    json reasoning_item() const {
+        json out{{"id", "rs_" + call_.id}, {"type", "reasoning"}, {"summary", json::array()}};
+        const json* include = find(*call_.body, "include");
+        const bool sealed =
+            include != nullptr && include->is_array() &&
+            std::find(include->begin(), include->end(), json("reasoning.encrypted_content")) != include->end();
+        if (sealed) out["encrypted_content"] = sealed_reasoning(call_.instance, call_.id);
+        return out;
+    }
+
+    json call_item(std::size_t i) const {
+        return {{"id", "fc_" + call_.id + (i == 0 ? "" : "_" + std::to_string(i))},
+                {"type", "function_call"},
+                {"status", "completed"},
+                {"arguments", calls_[i].arguments},
+                {"call_id", calls_[i].id},
+                {"name", calls_[i].name}};
+    }
+
     json given(const char* key, json otherwise) const {
         const json* j = find(*call_.body, key);
         if (j != nullptr) return *j;
@@ -65,9 +99,9 @@ private:
         for (const char* key : {"instructions", "max_output_tokens", "previous_response_id", "user"})
             out[key] = given(key, nullptr);
         out["metadata"] = given("metadata", json::object());
-        out["model"] = call_.deployment->name;
+        out["model"] = call_.other_model.empty() ? call_.deployment->name : std::string(call_.other_model);
         out["output"] = json::array();
-        if (whole) out["output"].push_back(item(status, true));
+        if (whole) out["output"] = output_;
         out["parallel_tool_calls"] = given("parallel_tool_calls", true);
         out["reasoning"] = {{"effort", nullptr}, {"summary", nullptr}};
         out["store"] = given("store", true);
@@ -94,23 +128,57 @@ private:
     }
 
     // Members of an event that speaks about the one piece of text.
-    json about_text(const char* key, json value) const {
-        return {{"item_id", "msg_" + call_.id}, {"output_index", 0}, {"content_index", 0}, {key, std::move(value)}};
+    json about_text(std::size_t index, const char* key, json value) const {
+        return {
+            {"item_id", "msg_" + call_.id}, {"output_index", index}, {"content_index", 0}, {key, std::move(value)}};
+    }
+
+    void stream_text(answer& out, std::size_t index, std::uint64_t& made) {
+        emit(out, "response.content_part.added", about_text(index, "part", part("")), made);
+        for (const auto& token : text_.tokens) {
+            ++made;
+            emit(out, "response.output_text.delta", about_text(index, "delta", token), made);
+        }
+        emit(out, "response.output_text.done", about_text(index, "text", text_.whole()), made);
+        emit(out, "response.content_part.done", about_text(index, "part", part(text_.whole())), made);
+    }
+
+    void stream_call(answer& out, std::size_t index, const json& item, std::uint64_t& made) {
+        const auto about = [&](const char* key, json value) -> json {
+            return {{"item_id", item["id"]}, {"output_index", index}, {key, std::move(value)}};
+        };
+        const auto arguments = item["arguments"].get<std::string>();
+        const std::uint64_t end = made + (string_or(item, "name", "").size() + arguments.size() + 3) / 4;
+        for (const auto& part : in_pieces(arguments)) {
+            made = std::min(made + 1, end);
+            emit(out, "response.function_call_arguments.delta", about("delta", part), made);
+        }
+        made = end;
+        emit(out, "response.function_call_arguments.done", about("arguments", arguments), made);
+    }
+
+    // The item as it is when it begins.
+    json begun(const json& item) const {
+        json out = item;
+        const std::string type = string_or(item, "type", "");
+        if (type == "message") return this->item("in_progress", false);
+        if (type == "function_call") out["status"] = "in_progress", out["arguments"] = "";
+        return out;
     }
 
     void stream(answer& out) {
         emit(out, "response.created", {{"response", response("in_progress", false)}}, 0);
         emit(out, "response.in_progress", {{"response", response("in_progress", false)}}, 0);
-        emit(out, "response.output_item.added", {{"output_index", 0}, {"item", item("in_progress", false)}}, 0);
-        emit(out, "response.content_part.added", about_text("part", part("")), 0);
-        std::uint64_t made = text_.reasoning;
-        for (const auto& token : text_.tokens) {
-            ++made;
-            emit(out, "response.output_text.delta", about_text("delta", token), made);
+        std::uint64_t made = 0;
+        for (std::size_t i = 0; i < output_.size(); ++i) {
+            const json& one = output_[i];
+            const std::string type = string_or(one, "type", "");
+            emit(out, "response.output_item.added", {{"output_index", i}, {"item", begun(one)}}, made);
+            if (type == "reasoning") made += text_.reasoning;
+            else if (type == "function_call") stream_call(out, i, one, made);
+            else stream_text(out, i, made);
+            emit(out, "response.output_item.done", {{"output_index", i}, {"item", one}}, made);
         }
-        emit(out, "response.output_text.done", about_text("text", text_.whole()), made);
-        emit(out, "response.content_part.done", about_text("part", part(text_.whole())), made);
-        emit(out, "response.output_item.done", {{"output_index", 0}, {"item", item(ending(), true)}}, made);
         emit(out, text_.cut ? "response.incomplete" : "response.completed", {{"response", response(ending(), true)}},
              made);
         out.pieces.back().tells_usage = true;
@@ -118,6 +186,8 @@ private:
 
     const call& call_;
     made_text text_;
+    std::vector<tool_call> calls_;
+    json output_ = json::array();
     token_counts usage_;
 };
 

@@ -50,6 +50,7 @@ answer answer_of(const fault_rule& r) {
     const std::string code = r.code.empty() ? std::to_string(r.status) : r.code;
     const std::string message = r.message.empty() ? std::string(usual_message(r.status)) : r.message;
     if (r.body) out.pieces.push_back({*r.body, 0});
+    else if (r.status == 304 || r.status == 204) out.pieces.clear();
     else if (r.code == "content_filter") out.pieces.push_back({to_text(refusal_by_filter(r)), 0});
     else out.pieces.push_back({to_text(error_body(code, message, r.status >= 500 ? "server_error" : "")), 0});
 
@@ -68,8 +69,30 @@ std::string error_event_of(const exchange& x, const fault_rule& r, std::uint64_t
     if (r.body) return "data: " + *r.body + "\n\n";
     const std::string code = r.code.empty() ? "server_error" : r.code;
     const std::string message = r.message.empty() ? std::string(usual_message(r.status)) : r.message;
-    call c = x.as_call();
-    return failure_event(c, events_before, code, message);
+    const auto form = r.what == "error"    ? failure_form::error
+                      : r.what == "failed" ? failure_form::failed
+                      : r.what == "both"   ? failure_form::both
+                                           : failure_form::usual;
+    return failure_event(x.as_call(), events_before, code, message, form, r.status == 500 ? 0 : r.status);
+}
+
+// What a stream may begin with before the model has said anything.
+std::string preamble_event_of(const exchange& x, const fault_rule& r, std::uint64_t number) {
+    if (r.what == "comment") return ": queued\n\n";
+    if (r.what == "retry") return "retry: 3000\n\n";
+    if (r.what == "filter")
+        return event_text({{"choices", json::array()},
+                           {"created", 0},
+                           {"id", ""},
+                           {"model", ""},
+                           {"object", ""},
+                           {"prompt_filter_results",
+                            json::array({json{{"prompt_index", 0}, {"content_filter_results", filter_results()}}})}});
+    if (r.what == "keepalive") return event_text({{"type", "keepalive"}, {"sequence_number", number}}, "keepalive");
+    const std::string type = "response." + r.what;
+    const json response{
+        {"id", "resp_" + x.id}, {"object", "response"}, {"status", r.what}, {"output", json::array()}};
+    return event_text({{"type", type}, {"sequence_number", number}, {"response", response}}, type);
 }
 
 std::string long_event(const exchange& x, std::uint64_t bytes) {

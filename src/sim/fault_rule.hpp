@@ -21,20 +21,43 @@ enum class fault_kind : std::uint8_t {
     refuse_connection,  // nobody listens
     refuse_tls,         // the handshake ends with an alert
     drop_idle,          // a kept connection is closed after `length` without a request
+    early_refusal,      // an error is answered before the body has been read, and the body never is
     delay,              // `length` passes before anything else
     hang,               // the request is read and never answered
     reset,              // before the head, or after so many bytes or events
-    status,             // an error is answered
+    interim,            // `count` answers of the kind 1xx come before the real one
+    status,             // another answer instead of the usual one
+    drift,              // the answer names another model or region
+    empty,              // an answer with status 200 and nothing in it
+    gzip,               // the answer is compressed, whatever was asked for
     connection_close,   // the answer is the connection's last
     silence,            // `length` passes between head and body
+    preamble,           // a stream begins with `count` events that say nothing
     long_line,          // an event of `bytes` bytes in one line comes first
     error_event,        // an error inside a stream that began well, then the end
     stall,              // `length` passes amid the stream
     close,              // the connection ends cleanly amid the body
 };
-inline constexpr std::array<std::string_view, 13> fault_names{
-    "refuse_connection", "refuse_tls", "drop_idle", "delay",       "hang",  "reset", "status",
-    "connection_close",  "silence",    "long_line", "error_event", "stall", "close"};
+inline constexpr std::array<std::string_view, 19> fault_names{"refuse_connection",
+                                                              "refuse_tls",
+                                                              "drop_idle",
+                                                              "early_refusal",
+                                                              "delay",
+                                                              "hang",
+                                                              "reset",
+                                                              "interim",
+                                                              "status",
+                                                              "drift",
+                                                              "empty",
+                                                              "gzip",
+                                                              "connection_close",
+                                                              "silence",
+                                                              "preamble",
+                                                              "long_line",
+                                                              "error_event",
+                                                              "stall",
+                                                              "close"};
+static_assert(fault_names.size() == static_cast<std::size_t>(fault_kind::close) + 1);
 
 struct fault_rule {
     std::uint64_t id{0};
@@ -52,7 +75,11 @@ struct fault_rule {
 
     std::optional<std::uint64_t> after_bytes, after_events;  // of the body
     duration length{};
-    std::uint64_t bytes{0};
+    std::uint64_t bytes{0};     // of early_refusal: only requests that announce more than that
+    std::uint64_t count{1};     // of interim and preamble; 0: without end
+    duration every{};           // between two of them
+    std::string what;           // of preamble and error_event: which form
+    std::string model, region;  // of drift
 
     std::optional<std::uint64_t> times;  // how often it still happens; without it until cleared
     double share{1};

@@ -8,6 +8,7 @@
 
 #include "answer_text.hpp"
 #include "identity_provider.hpp"
+#include "input_items.hpp"
 
 namespace spillway::sim {
 namespace {
@@ -101,6 +102,7 @@ call exchange::as_call() const {
     c.api_version = api_version;
     c.id = id;
     c.created = wall_seconds;
+    c.other_model = other_model;
     return c;
 }
 
@@ -209,12 +211,16 @@ answer instance::reply(exchange& x, time_point now) {
             "The API deployment for this resource does not exist. If it was made within the last five "
             "minutes, wait a moment and try again.");
     if (const quota_decision d = admit(x, now); !d.admitted()) return over_quota(x, d);
-    if (const std::string before = string_or(x.body, "previous_response_id", "");
-        !before.empty() && !objects_.has(before))
-        return error_answer(400, "previous_response_not_found",
-                            "Previous response with id '" + before + "' not found.", "invalid_request_error");
-    answer out = answer_to(x.as_call());
-    if (!out.kept.is_null()) objects_.keep(out.kept);
+    if (x.op == operation::responses)
+        if (auto refused = refuse_unknown_state(x.body, options_.name, objects_)) return *refused;
+    call c = x.as_call();
+    c.instance = options_.name;
+    answer out = answer_to(c);
+    if (out.kept.is_null()) return out;
+    // Items can be referred to by their own ids, too.
+    if (const json* items = find(out.kept, "output"); items != nullptr)
+        for (const auto& item : *items) objects_.keep(item);
+    objects_.keep(out.kept);
     return out;
 }
 
@@ -236,7 +242,8 @@ void instance::add_headers(const exchange& x, answer& a, time_point now) const {
     add("x-content-type-options", "nosniff");
     add("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
     add("x-sim-instance", options_.name);
-    if (!options_.region.empty()) add("x-ms-region", options_.region);
+    if (const auto& region = x.other_region.empty() ? options_.region : x.other_region; !region.empty())
+        add("x-ms-region", region);
     if (a.streamed) add("cache-control", "no-cache, must-revalidate");
     if (x.on == nullptr) return;
     add("x-ms-deployment-name", x.on->options.name);

@@ -60,6 +60,7 @@ struct exchange {
     std::string id;          // of the answer
     std::string request_id;  // unique in any case
     std::int64_t wall_seconds{0};
+    std::string other_model, other_region;  // told instead of the true ones, by a fault; empty: the true ones
 
     bool wants_stream() const { return true_in(body, "stream") || op == operation::speech; }
     call as_call() const;

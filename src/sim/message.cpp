@@ -98,6 +98,7 @@ net::task<request_end> request_reader::read(request& out, time_point until, net:
     out.keep_alive = head.keep_alive;
     const body_plan plan{http::body_scanner(head), head.expect_continue};
     in_.consume(end);
+    if (leave_body && leave_body(out)) co_return request_end::unread;
     co_return co_await read_body(out, plan);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,7 @@ enum class request_end : std::uint8_t {
     timed_out,    // nothing came in time
     interrupted,  // see request_reader::read
     refused,      // what came is no request: see refusal()
+    unread,       // the body stays unread: see request_reader::leave_body
 };
 
 // Reads requests from one connection.
@@ -46,6 +48,8 @@ public:
 
     // `until` and `by` end the wait for the first byte alone.
     net::task<request_end> read(request& out, time_point until, net::interrupt* by);
+    // Asked when a head has come, before its body is read: true leaves the body where it is.
+    std::function<bool(const request&)> leave_body;
     int refusal_status() const noexcept { return refusal_status_; }
     const std::string& refusal() const noexcept { return refusal_; }
 

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 
+#include <spillway/base/text.hpp>
 #include <spillway/http/framing.hpp>
 
 #include "fault_answer.hpp"
+#include "gzip.hpp"
 
 namespace spillway::sim {
 namespace {
@@ -20,6 +22,11 @@ session::session(simulation& all, instance& at, net::interrupt& faults_changed) 
     : all_(all), at_(at), faults_changed_(faults_changed), io_(all.loop), reader_(io_, all.slabs) {
     ++at_.connections.opened;
     ++at_.connections.open;
+    reader_.leave_body = [this](const request& r) {
+        early_ = all_.faults.choose_for_connection(fault_kind::early_refusal, at_.options().name);
+        if (early_ && text::parse_unsigned(r.header("content-length")).value_or(0) <= early_->bytes) early_.reset();
+        return early_.has_value();
+    };
     io_.events().idle_context = this;
     io_.events().on_idle = [](net::watch& w) noexcept {
         if (w.hung_up) static_cast<session*>(w.idle_context)->gone_.fire();
@@ -88,6 +95,7 @@ net::task<bool> session::next_request(request& out) {
             const std::string whole = head_text(reader_.refusal_status(), headers) + body;
             co_await write(whole);
         }
+        if (end == request_end::unread) co_await refuse_early(out);
         co_return end == request_end::complete;
     }
 }
@@ -112,7 +120,13 @@ net::task<bool> session::serve_one() {
     }
     const fault_rule* error = faults.find(fault_kind::status);
     fault_answered_ = error != nullptr;
+    if (const auto* drift = faults.find(fault_kind::drift); drift != nullptr) {
+        x.other_model = drift->model;
+        x.other_region = drift->region;
+    }
     answer a = error != nullptr ? answer_of(*error) : at_.reply(x, clock::now());
+    if (faults.find(fault_kind::empty) != nullptr) make_empty(a);
+    if (faults.find(fault_kind::gzip) != nullptr && !a.pieces.empty()) compress(a);
     at_.add_headers(x, a, clock::now());
     if (a.streamed) ++x.counters->open_streams;
     how = co_await play(x, a, faults);
@@ -145,6 +159,10 @@ net::task<session::sent> session::play(const exchange& x, const answer& a, const
     chunked_ = a.streamed && x.asked.minor_version == 1;
     if (faults.find(fault_kind::connection_close) != nullptr || (a.streamed && !chunked_)) keep_ = false;
     if (a.streamed && faults.find(fault_kind::error_event) != nullptr) keep_ = false;
+    if (const auto* interim = faults.find(fault_kind::interim); interim != nullptr) {
+        const sent how = co_await play_interim(*interim);
+        if (how != sent::whole) co_return how;
+    }
     const std::string head = head_of(x, a);
     ++x.counters->by_status[a.status];
     head_sent_ = true;
@@ -177,6 +195,10 @@ net::task<session::sent> session::play_body(const exchange& x, const answer& a, 
 
 net::task<session::sent> session::play_events(const exchange& x, const answer& a, const chosen_faults& faults,
                                               time_point began) {
+    if (const auto* preamble = faults.find(fault_kind::preamble); preamble != nullptr) {
+        const sent how = co_await play_preamble(x, *preamble);
+        if (how != sent::whole) co_return how;
+    }
     if (const auto* line = faults.find(fault_kind::long_line); line != nullptr) {
         const std::string event = long_event(x, line->bytes);
         const sent how = co_await write_body(event, faults);

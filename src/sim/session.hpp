@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,12 @@ private:
     // Pieces that are due are sent in one write, each in a chunk of its own.
     net::task<sent> play_undisturbed(const exchange& x, const answer& a, time_point began);
 
+    // Faults that send something of their own; in session_oddities.cpp.
+    net::task<> refuse_early(const request& r);
+    net::task<sent> play_interim(const fault_rule& r);
+    net::task<sent> play_preamble(const exchange& x, const fault_rule& r);
+    void make_empty(answer& a) noexcept;
+
     net::task<sent> pause_until(time_point until);
     net::task<sent> write(std::string_view bytes);
     // One event or the whole body, framed as the head announced, ended early by a fault that says so.
@@ -56,7 +63,8 @@ private:
     net::interrupt& faults_changed_;
     net::stream io_;
     request_reader reader_;
-    net::interrupt gone_;  // fired when the client leaves while it is being answered
+    std::optional<fault_rule> early_;  // why the body of the request that came last stays unread
+    net::interrupt gone_;              // fired when the client leaves while it is being answered
 
     // Of the exchange that runs.
     std::uint64_t body_bytes_{0}, events_{0}, tokens_sent_{0};

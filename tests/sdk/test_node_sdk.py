@@ -1,21 +1,11 @@
 """The OpenAI SDK for Node: each of its test files is one run of node."""
 
-import os
-import re
-import subprocess
-from pathlib import Path
-
 from support.config import KEY
-
-FOLDER = Path(__file__).parent / "node"
+from support.node import run_node_tests
 
 
 def run_node(g, file):
-    environment = {**os.environ, "GATEWAY_URL": g.url, "GATEWAY_KEY": KEY, "NODE_EXTRA_CA_CERTS": str(g.certs.ca)}
-    done = subprocess.run(["node", "--test", "--test-reporter=tap", file], cwd=FOLDER, env=environment, text=True,
-                          capture_output=True, timeout=90, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return int(re.search(r"^# pass (\d+)", done.stdout, re.M)[1])
+    return run_node_tests(file, GATEWAY_URL=g.url, GATEWAY_KEY=KEY, NODE_EXTRA_CA_CERTS=str(g.certs.ca))
 
 
 def test_node_sdk(house):

@@ -1,16 +1,13 @@
 """SDKs that bring Entra tokens, got by Azure's own identity libraries where those let themselves be pointed elsewhere."""
 
-import os
-import re
-import subprocess
 import time
-from pathlib import Path
 
 import openai
 import pytest
 from azure.identity import ClientSecretCredential, get_bearer_token_provider
 from support import gateway as gateways
 from support.identity import APP, AUDIENCE, identity_settings, trusting_config
+from support.node import run_node_tests
 from support.simulator import MODELS, TENANT, Simulator
 
 CHAT = MODELS["chat"]
@@ -84,9 +81,6 @@ def test_the_sdk_understands_a_refused_token(tenant, certs):
 
 def test_node_with_azure_identity(tenant):
     g, sim = tenant
-    environment = {**os.environ, "GATEWAY_URL": g.url, "NODE_EXTRA_CA_CERTS": str(g.certs.ca), "TENANT": TENANT,
-                   "CLIENT_ID": APP, "CLIENT_SECRET": "of-the-app", "AUTHORITY": sim.identity_url, "SCOPE": SCOPE}
-    done = subprocess.run(["node", "--test", "--test-reporter=tap", "tokens.test.mjs"], env=environment, text=True,
-                          cwd=Path(__file__).parent / "node", capture_output=True, timeout=90, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"^# pass (\d+)", done.stdout, re.M)[1]) == 3
+    passed = run_node_tests("tokens.test.mjs", GATEWAY_URL=g.url, NODE_EXTRA_CA_CERTS=str(g.certs.ca), TENANT=TENANT,
+                            CLIENT_ID=APP, CLIENT_SECRET="of-the-app", AUTHORITY=sim.identity_url, SCOPE=SCOPE)
+    assert passed == 3

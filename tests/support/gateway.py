@@ -62,7 +62,7 @@ class Gateway:
                     return self
             except OSError:
                 pass
-            assert self.process.poll() is None, f"the gateway ended at once:\n{self.log()}"
+            assert self.process.poll() is None, f"the gateway ended at once ({self.process.returncode}):\n{self.log()}"
             assert time.monotonic() < until, f"the gateway does not answer:\n{self.log()}"
             time.sleep(0.02)
 

@@ -74,8 +74,9 @@ class Connection:
     def close(self):
         self.open = False
         try:
-            self.sock.unwrap()
-        except (OSError, ssl.SSLError, ValueError):
+            if isinstance(self.sock, ssl.SSLSocket):
+                self.sock.unwrap()
+        except (OSError, ValueError):
             pass
         self.sock.close()
 

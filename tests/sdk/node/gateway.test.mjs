@@ -1,4 +1,5 @@
 // The OpenAI SDK for Node, as it comes from the registry. Run by test_node_sdk.py with the gateway's address and key.
+import './platform.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI, { AzureOpenAI } from 'openai';

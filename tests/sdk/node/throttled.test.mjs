@@ -1,4 +1,5 @@
 // Every backend is throttled, for as long as test_node_sdk.py has told the simulator.
+import './platform.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI, { AzureOpenAI } from 'openai';

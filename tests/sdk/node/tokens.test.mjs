@@ -1,4 +1,5 @@
 // The OpenAI SDK for Node with Entra tokens, got by @azure/identity from the simulator. Run by test_tokens.py.
+import './platform.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientSecretCredential, getBearerTokenProvider } from '@azure/identity';

@@ -33,7 +33,13 @@ std::string header(const answer& a, std::string_view name) {
 TEST(fault_rule, unknown_words_and_missing_details_are_refused) {
     EXPECT_NE(refusal(R"({"fault":"explode"})"), "");
     EXPECT_NE(refusal(R"({"fault":"hang","status":429})").find("status"), std::string::npos);
-    EXPECT_NE(refusal(R"({"fault":"status","status":200})"), "");
+    EXPECT_NE(refusal(R"({"fault":"status","status":199})"), "");
+    EXPECT_NE(refusal(R"({"fault":"error_event","status":200})"), "");
+    EXPECT_NE(refusal(R"({"fault":"interim","status":101})"), "");
+    EXPECT_NE(refusal(R"({"fault":"preamble","count":0})"), "");
+    EXPECT_NE(refusal(R"({"fault":"preamble","what":"song"})"), "");
+    EXPECT_NE(refusal(R"({"fault":"drift"})"), "");
+    EXPECT_NE(refusal(R"({"fault":"early_refusal","status":429,"deployment":"d"})"), "");
     EXPECT_NE(refusal(R"({"fault":"delay"})"), "");
     EXPECT_NE(refusal(R"({"fault":"close"})"), "");
     EXPECT_NE(refusal(R"({"fault":"reset","after_bytes":1,"after_events":1})"), "");

@@ -215,3 +215,66 @@ TEST_F(sim_session, the_journal_calls_a_stream_that_fails_by_its_name) {
     EXPECT_EQ(e["status"], 200);
     EXPECT_EQ(e["sent_completion_tokens"], 3);
 }
+
+TEST_F(sim_session, a_small_body_is_not_refused_early) {
+    add(R"({"fault":"early_refusal","status":429,"bytes":1000,"for":"1h"})");
+    EXPECT_EQ(talk(post(plain)).find("HTTP/1.1 200"), 0U);
+}
+
+TEST_F(sim_session, a_large_body_is_refused_before_it_was_read) {
+    add(R"({"fault":"early_refusal","status":429,"bytes":1000,"for":"1h"})");
+    const std::string head = "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n{";
+    const std::string got = talk(head, "}");
+    EXPECT_EQ(got.find("HTTP/1.1 429"), 0U) << got;
+}
+
+TEST_F(sim_session, interim_answers_come_before_the_real_one) {
+    add(R"({"fault":"interim","count":300})");
+    const std::string got = talk(post(plain));
+    std::size_t interim = 0;
+    for (auto p = got.find("HTTP/1.1 102"); p != std::string::npos; p = got.find("HTTP/1.1 102", p + 1)) ++interim;
+    EXPECT_EQ(interim, 300U);
+    EXPECT_NE(got.find("HTTP/1.1 200"), std::string::npos);
+}
+
+TEST_F(sim_session, a_preamble_stands_before_the_error_that_follows_it) {
+    add(R"({"fault":"preamble","what":"keepalive","count":3})");
+    add(R"({"fault":"error_event","code":"busy"})");
+    const std::string got = talk(post(streamed));
+    const auto last = got.rfind("event: keepalive"), error = got.find("busy");
+    ASSERT_NE(last, std::string::npos);
+    ASSERT_NE(error, std::string::npos);
+    EXPECT_LT(last, error);
+}
+
+TEST_F(sim_session, an_empty_answer_has_a_head_and_an_end) {
+    add(R"({"fault":"empty"})");
+    EXPECT_NE(talk(post(plain)).find("Content-Length: 0\r\n"), std::string::npos);
+}
+
+TEST_F(sim_session, an_empty_stream_has_a_head_and_an_end) {
+    add(R"({"fault":"empty"})");
+    EXPECT_TRUE(talk(post(streamed)).ends_with("\r\n\r\n0\r\n\r\n"));
+}
+
+TEST_F(sim_session, a_compressed_stream_says_so_and_keeps_its_pieces) {
+    add(R"({"fault":"gzip"})");
+    const std::string got = talk(post(streamed));
+    EXPECT_NE(got.find("Content-Encoding: gzip\r\n"), std::string::npos);
+    EXPECT_NE(got.find("\x1f\x8b"), std::string::npos);
+    EXPECT_EQ(got.find("data: "), std::string::npos);
+}
+
+TEST_F(sim_session, a_drifting_backend_names_another_model_and_region) {
+    add(R"({"fault":"drift","model":"gpt-5-2026-01-01","region":"eastus"})");
+    const std::string got = talk(post(plain));
+    EXPECT_NE(got.find("x-ms-region: eastus\r\n"), std::string::npos);
+    EXPECT_NE(got.find(R"("model":"gpt-5-2026-01-01")"), std::string::npos);
+}
+
+TEST_F(sim_session, a_redirect_carries_its_location) {
+    add(R"({"fault":"status","status":307,"headers":{"Location":"http://localhost:1/x"}})");
+    const std::string got = talk(post(plain));
+    EXPECT_EQ(got.find("HTTP/1.1 307"), 0U);
+    EXPECT_NE(got.find("Location: http://localhost:1/x\r\n"), std::string::npos);
+}
