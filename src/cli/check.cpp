@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <spillway/server/accounting.hpp>
+#include <spillway/server/admin.hpp>
 #include <spillway/server/compile.hpp>
-#include <spillway/server/redact.hpp>
+#include <spillway/server/preflight.hpp>
 
 #include "commands.hpp"
 
@@ -28,19 +30,22 @@ nlohmann::json to_json(const std::vector<config::issue>& issues) {
     return out;
 }
 
+// All that a start would stumble over, but for what only the start can know: addresses in use, stores that are away.
+void look_further(const config::checked& from, server::file_rule files, std::vector<config::issue>& issues) {
+    stats::label_table labels;
+    server::identity_service nobody([](const std::string&) {}, {}, true);
+    const auto made = server::compiler(labels, nobody).compile(from, nullptr, files);
+    issues.insert(issues.end(), made.issues.begin(), made.issues.end());
+    server::preflight(from.tree, files, issues);
+    server::accounting([](const std::string&) {}).stage(from.tree, issues, {.open = false, .files = files});
+    if (const auto f = server::admin::trouble_with_keys(from.tree.admin, files))
+        issues.push_back(from.tree.source.make(config::severity::error, "admin.keys", f->message, ""));
+}
+
 int check(const check_options& o) {
     auto checked = load(o.path);
     std::vector<config::issue> issues = checked ? checked->warnings : checked.error();
-    if (checked)
-        if (const auto r = server::redactor::make(checked->tree.log.capture); !r)
-            issues.push_back(checked->tree.source.make(config::severity::error, "log.capture.redact",
-                                                       r.error().message, "mend the pattern"));
-    if (checked && o.files) {
-        stats::label_table labels;
-        server::identity_service nobody([](const std::string&) {}, {}, true);
-        const auto made = server::compiler(labels, nobody).compile(*checked, nullptr);
-        issues.insert(issues.end(), made.issues.begin(), made.issues.end());
-    }
+    if (checked) look_further(*checked, o.files ? server::file_rule::needed : server::file_rule::if_there, issues);
     const bool good = !config::has_errors(issues);
     if (o.json) {
         std::cout << nlohmann::json{{"ok", good}, {"issues", to_json(issues)}}.dump(1) << '\n';
@@ -66,7 +71,9 @@ void add_check(command_line& c) {
     add_config_option(*check_command, o.path);
     check_command->add_option("file", o.path, "the file, instead of --config");
     check_command->add_flag("--json", o.json, "issues as JSON on standard output");
-    check_command->add_flag("--files", o.files, "also read certificates and secrets, as a start would");
+    check_command->add_flag(
+        "--files", o.files,
+        "certificates, secrets and log files have to be there, as for a start; without, those are checked that are");
     check_command->footer(
         "Errors forbid the configuration, warnings are advice. Each line: file:line:column, key path, what, remedy.\n"
         "Example: spillway check config/spillway.yaml && kubectl apply -f ...");

@@ -10,9 +10,8 @@
 namespace spillway::config {
 namespace {
 
-// Takes the keys of the keys file over into their clients.
-void add_keys_file(loaded& to, const environment& env, std::vector<issue>& issues) {
-    auto from = load_keys_file(to.tree.keys_file, env);
+// Takes the keys of a keys file over into their clients.
+void add_keys(loaded& to, loaded_keys from, std::vector<issue>& issues) {
     issues.insert(issues.end(), from.issues.begin(), from.issues.end());
     to.hash = content_hash(to.hash + from.hash);
     const auto error = [&](const std::string& path, std::string what, std::string remedy) {
@@ -39,8 +38,10 @@ void add_keys_file(loaded& to, const environment& env, std::vector<issue>& issue
     }
 }
 
-check_result check(loaded from, const known_names& names, const environment& env) {
+// Without the keys of the keys file.
+std::vector<issue> validate_loaded(loaded& from, const known_names& names) {
     auto issues = std::move(from.issues);
+    if (!from.read) return issues;  // all that is missing in the tree stands in the part that was not read
     const auto unread = issues.size();
     for (auto& found : validate(from.tree, names)) {
         // What could not be read has a hole in the tree; that is told once.
@@ -50,9 +51,20 @@ check_result check(loaded from, const known_names& names, const environment& env
         if (!told) issues.push_back(std::move(found));
     }
     sort_by_place(issues);
-    if (!from.tree.keys_file.empty()) add_keys_file(from, env, issues);
+    return issues;
+}
+
+check_result check(loaded from, const known_names& names, const environment& env) {
+    auto issues = validate_loaded(from, names);
+    std::string keys_text;
+    if (!from.tree.keys_file.empty()) {
+        auto keys = load_keys_file(from.tree.keys_file, env);
+        keys_text = keys.text;
+        add_keys(from, std::move(keys), issues);
+    }
     if (has_errors(issues)) return issues;
-    return checked{std::move(from.tree), std::move(issues), std::move(from.hash)};
+    return checked{std::move(from.tree), std::move(issues), std::move(from.hash), std::move(from.text),
+                   std::move(keys_text)};
 }
 
 }  // namespace
@@ -64,6 +76,22 @@ check_result check_file(const std::string& path, const known_names& names, const
 check_result check_text(std::string_view text, std::string_view file_name, const known_names& names,
                         const environment& env) {
     return check(load_text(text, file_name, env), names, env);
+}
+
+check_result check_again(const checked& last, const known_names& names, const environment& env) {
+    auto now = check(load_text(last.text, last.tree.source.file(), env), names, env);
+    if (now || last.tree.keys_file.empty()) return now;
+    auto from = load_text(last.text, last.tree.source.file(), env);
+    auto issues = validate_loaded(from, names);
+    add_keys(from, load_keys_text(last.keys_text, last.tree.keys_file, env), issues);
+    if (has_errors(issues)) return now;
+    // What is wrong with the keys file on the disk, as advice.
+    for (auto& i : now.error()) {
+        i.level = severity::warning;
+        issues.push_back(std::move(i));
+    }
+    return checked{std::move(from.tree), std::move(issues), std::move(from.hash), std::move(from.text),
+                   last.keys_text};
 }
 
 void throw_exception_from_error(const std::vector<issue>& issues, const boost::source_location&) {

@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, 4> captures{"none", "prompts", "answers",
 
 void declare(visitor& v, backend& x) {
     v.value({"instance", "name under instances", true}, text_of(x.instance));
-    v.value({"deployment", "the deployment's own name there", true}, text_of(x.deployment));
+    v.value({"deployment", "the deployment's own name there", true}, word_of(x.deployment, 256));
     v.value({"type", "how it is paid and where it processes"}, choice_of(x.type, deployment_type_names));
     v.value({"priority", "the lowest number that has a usable backend serves"}, count_of(x.priority, 1, 1000));
     v.value({"weight", "share inside its priority; 0: gets nothing"}, count_of(x.weight, 0, 100'000));
@@ -84,15 +84,16 @@ void declare(visitor& v, instance& x) {
     v.value({"endpoint", "https://host[:port][/prefix]; of kind openai with the base path, such as /v1", true},
             text_of(x.endpoint));
     v.value({"insecure", "allow an http:// endpoint: credential and content travel in clear"}, flag_of(x.insecure));
-    v.value({"region", "Azure's name, such as westeurope"}, text_of(x.region));
-    v.value({"geography", "residency boundary, such as eu or us"}, text_of(x.geography));
-    v.value({"subscription", "standard quota is shared inside one"}, text_of(x.subscription));
+    v.value({"region", "Azure's name, such as westeurope"}, word_of(x.region));
+    v.value({"geography", "residency boundary, such as eu or us"}, word_of(x.geography));
+    v.value({"subscription", "standard quota is shared inside one"}, word_of(x.subscription));
     v.value({"credential", "name under credentials; none: requests go out without"}, text_of(x.credential));
     v.value({"scope", "of the gateway's token, when the credential is no API key"}, text_of(x.scope));
     v.value({"ca_file", "PEM bundle to trust instead of the system's; watched"}, text_of(x.ca_file));
-    v.value({"tls_name", "name to verify and to send as SNI instead of the endpoint's host"}, text_of(x.tls_name));
+    v.value({"tls_name", "name to verify and to send as SNI instead of the endpoint's host"},
+            word_of(x.tls_name, 253));
     v.value({"address", "host:port to connect to instead of the endpoint's, such as a private endpoint"},
-            text_of(x.address));
+            word_of(x.address, 300));
     v.value({"dns_refresh", "how often the name is resolved again"}, time_of(x.dns_refresh, seconds(1), hours(1)));
     v.object({"connections", "to this instance, of each worker"}, [&x](visitor& in) {
         in.value({"max_idle", "kept open while nothing needs them"}, count_of(x.connections.max_idle, 0, 100'000));
@@ -109,9 +110,9 @@ void declare(visitor& v, instance& x) {
 }
 
 void declare(visitor& v, pool& x) {
-    v.value({"model", "that all backends serve", true}, text_of(x.model));
-    v.value({"version", "of the model, in quotes", true}, text_of(x.version));
-    v.value({"geography", "nothing of this pool may be processed outside"}, text_of(x.geography));
+    v.value({"model", "that all backends serve", true}, word_of(x.model, 128));
+    v.value({"version", "of the model, in quotes", true}, word_of(x.version));
+    v.value({"geography", "nothing of this pool may be processed outside"}, word_of(x.geography));
     v.value({"balance", "weighted_random, round_robin, least_outstanding or peak_ewma"}, text_of(x.balance));
     v.value({"prefer", "inside one priority: the gateway's own region first"}, choice_of(x.prefer, preferences));
     v.object({"retry", "when a backend refuses"}, [&x](visitor& in) { declare(in, x.retry); });
@@ -138,7 +139,7 @@ void declare(visitor& v, client& x) {
     v.object({"labels", "carried into usage records"}, [&x](visitor& in) {
         in.others("label", "free text", [&x](const std::string& name) { return text_of(x.labels[name]); });
     });
-    v.value({"geography", "its requests may not be processed outside"}, text_of(x.geography));
+    v.value({"geography", "its requests may not be processed outside"}, word_of(x.geography));
     v.value({"expose_headers", "overrides gateway.expose_headers"}, flag_of(x.expose_headers));
     v.object({"quota", "what it may use"}, [&x](visitor& in) { declare(in, x.quota); });
     v.map({"pool_quotas", "what it may use of single pools"}, "pool",

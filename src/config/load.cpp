@@ -190,7 +190,7 @@ public:
     }
 
     void later(std::string_view name, std::string_view remedy) override {
-        known_.insert(std::string(name));
+        later_.insert(std::string(name));
         if (node_ == nullptr) return;
         if (const auto* e = node_->find(name))
             context_.issues.error(e->at, child_path(path_, name), "this version does not know the key yet",
@@ -201,7 +201,7 @@ public:
     void finish() {
         if (node_ == nullptr) return;
         for (const auto& e : node_->entries)
-            if (!known_.contains(e.key))
+            if (!known_.contains(e.key) && !later_.contains(e.key))
                 context_.issues.error(e.at, child_path(path_, e.key), "unknown key '" + e.key.substr(0, 60) + "'",
                                       did_you_mean(e.key, known_, "known here: " + all_known()));
     }
@@ -284,7 +284,7 @@ private:
     const yaml_node* node_;
     std::string path_;
     mark at_;
-    std::set<std::string, std::less<>> known_;
+    std::set<std::string, std::less<>> known_, later_;
 };
 
 }  // namespace
@@ -330,9 +330,15 @@ boost::system::result<std::string, issue> read_whole(const std::string& path) {
 
 loaded load_text(std::string_view text, std::string_view file_name, const environment& env) {
     loaded out;
+    out.text = text;
     out.hash = content_hash(text);
     out.tree.source = source_map(std::string(file_name));
-    out.issues = parse_map(text, out.tree.source, env, [&](reader& r, const yaml_node&) { declare(r, out.tree); });
+    bool read = false;
+    out.issues = parse_map(text, out.tree.source, env, [&](reader& r, const yaml_node&) {
+        read = true;
+        declare(r, out.tree);
+    });
+    out.read = read || out.issues.empty();
     return out;
 }
 
@@ -340,6 +346,7 @@ loaded load_file(const std::string& path, const environment& env) {
     const auto text = read_whole(path);
     if (text) return load_text(*text, path, env);
     loaded out;
+    out.read = false;
     out.tree.source = source_map(path);
     out.issues.push_back(text.error());
     return out;
@@ -347,6 +354,7 @@ loaded load_file(const std::string& path, const environment& env) {
 
 loaded_keys load_keys_text(std::string_view text, std::string_view file_name, const environment& env) {
     loaded_keys out;
+    out.text = text;
     out.hash = content_hash(text);
     out.source = source_map(std::string(file_name));
     out.issues = parse_map(text, out.source, env, [&](reader& r, const yaml_node& root) {

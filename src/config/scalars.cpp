@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <regex>
 
 #include <spillway/base/text.hpp>
 
@@ -81,7 +82,27 @@ scalar text_of(std::string& out, std::string pattern, std::string words) {
     s.words = std::move(words);
     s.pattern = std::move(pattern);
     s.shown_default = out;
-    s.read = [&out](const scalar_text& t) -> outcome {
+    s.read = [&out, form = s.pattern](const scalar_text& t) -> outcome {
+        constexpr std::size_t longest = 1024;  // the expression is matched by recursion
+        if (!form.empty() &&
+            (t.value.size() > longest || !std::regex_match(t.value.begin(), t.value.end(), std::regex(form))))
+            return problem{quoted(t.value) + " does not have the form of this value", "write what fits " + form};
+        out = t.value;
+        return std::nullopt;
+    };
+    return s;
+}
+
+scalar word_of(std::string& out, std::size_t longest) {
+    auto s = text_of(out);
+    s.read = [&out, longest](const scalar_text& t) -> outcome {
+        if (!t.value.empty() && (t.value.front() == ' ' || t.value.back() == ' '))
+            return problem{quoted(t.value) + " begins or ends with a blank", "take it away"};
+        if (std::any_of(t.value.begin(), t.value.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x7F; }))
+            return problem{quoted(t.value) + " has a character that no header field can carry", "write plain ASCII"};
+        if (t.value.size() > longest)
+            return problem{quoted(t.value) + " is too long",
+                           "write at most " + std::to_string(longest) + " characters"};
         out = t.value;
         return std::nullopt;
     };

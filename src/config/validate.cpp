@@ -5,6 +5,7 @@
 #include <set>
 
 #include <spillway/base/text.hpp>
+#include <spillway/http/endpoint_url.hpp>
 
 #include "identity_check.hpp"
 #include "issue_sink.hpp"
@@ -15,6 +16,16 @@
 
 namespace spillway::config {
 namespace {
+
+// 2024-10-21, 2025-04-01-preview, and the words of the v1 API. It goes into a query as it stands.
+bool is_api_version(std::string_view s) noexcept {
+    if (s == "v1" || s == "preview" || s == "latest") return true;
+    constexpr std::string_view form = "0000-00-00", preview = "-preview";
+    if (s.size() < form.size() || (s.size() > form.size() && s.substr(form.size()) != preview)) return false;
+    for (std::size_t i = 0; i < form.size(); ++i)
+        if (form[i] == '0' ? s[i] < '0' || s[i] > '9' : s[i] != form[i]) return false;
+    return parse_moment(s.substr(0, form.size())).has_value();
+}
 
 template <class T>
 std::vector<std::string_view> names_of(const named<T>& all) {
@@ -83,13 +94,22 @@ private:
 
     void check_instance(const std::string& path, const instance& i) {
         const bool secure = text::istarts_with(i.endpoint, "https://");
-        if (!secure && !text::istarts_with(i.endpoint, "http://"))
-            error(path + ".endpoint", "the endpoint is no URL", "write https://host[:port][/prefix]");
+        const auto trouble = http::api_endpoint_trouble(i.endpoint);
+        if (!trouble.what.empty()) error(path + ".endpoint", std::string(trouble.what), std::string(trouble.remedy));
         else if (!secure && !i.insecure)
             error(path + ".endpoint", "the endpoint is not protected by TLS",
                   "write https://, or set insecure: true if credential and content may travel in clear");
         if (!i.credential.empty()) refer(path + ".credential", "credential", i.credential, tree_.credentials);
         else warn(path, "requests go to this instance without a credential", "set credential if it wants one");
+        if (!i.address.empty() && !http::parse_host_port(i.address, 443))
+            error(path + ".address", "the address is not of the form host:port", "write host:port, or leave it out");
+        for (const auto* key : {&i.ca_file, &i.tls_name})
+            if (!secure && trouble.what.empty() && !key->empty())
+                warn(path + (key == &i.ca_file ? ".ca_file" : ".tls_name"), "the endpoint does not speak TLS",
+                     "take it out, or write https://");
+        if (i.api_version && !is_api_version(*i.api_version))
+            error(path + ".api_version", "this is no version of the API",
+                  "write a date such as 2024-10-21, one with -preview, or v1, preview or latest");
     }
 
     void check_pool(const std::string& path, const pool& p) {
@@ -104,6 +124,7 @@ private:
             const auto at = child_path(path + ".backends", i);
             weights += b.weight;
             refer(at + ".instance", "instance", b.instance, tree_.instances);
+            if (b.deployment.empty()) error(at + ".deployment", "the deployment has no name", "write its name");
             if (!seen.insert({b.instance, b.deployment}).second)
                 error(at, "the deployment " + b.deployment + " on " + b.instance + " is in this pool twice",
                       "keep one and give it the sum of the weights");

@@ -24,7 +24,7 @@ private:
 
 made_source make_client_secret(const config::credential& from, const source_context& with) {
     if (!from.client_secret) return std::unique_ptr<token_source>();
-    auto secret = config::resolve(from.client_secret->secret, with.env);
+    auto secret = config::resolve_line(from.client_secret->secret, with.env);
     if (!secret) return secret.error();
     secret_text kept(*secret);
     cleanse(*secret);

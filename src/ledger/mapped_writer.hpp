@@ -29,6 +29,7 @@ public:
         fetch_early(to + size, std::min<std::size_t>(room_ - size, size));
         offset_ += static_cast<std::uint32_t>(size);
         room_ -= static_cast<std::uint32_t>(size);
+        ++frames_;
         current_->committed.store(offset_, std::memory_order_release);
         appended_.store(appended_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         return true;
@@ -59,17 +60,20 @@ private:
         spare_.store(nullptr, std::memory_order_release);
         full_.store(false, std::memory_order_relaxed);
         segment* const before = std::exchange(current_, next);
+        const auto frames = std::exchange(frames_, 0);
         offset_ = segment::head_bytes;
         room_ = next->size() - segment::head_bytes;
         // From here on the one before belongs to the reader, which may let it go.
-        if (before != nullptr) before->next.store(next, std::memory_order_release);
-        else first_.store(next, std::memory_order_release);
+        if (before != nullptr) {
+            before->frames = frames;
+            before->next.store(next, std::memory_order_release);
+        } else first_.store(next, std::memory_order_release);
         return true;
     }
 
     // Of the writing thread.
     segment* current_{nullptr};
-    std::uint32_t offset_{0}, room_{0};
+    std::uint32_t offset_{0}, room_{0}, frames_{0};
     // Shared; each but the spare is written by the writing thread alone.
     std::atomic<segment*> spare_{nullptr};
     std::atomic<segment*> first_{nullptr};

@@ -32,8 +32,10 @@ void make_writable(std::byte* memory, std::size_t bytes) noexcept {
 
 }  // namespace
 
-segment::segment(std::string name, int fd, std::byte* memory, std::uint32_t size) noexcept
-    : name_(std::move(name)), fd_(fd), memory_(memory), size_(size), number_(crc32c(name_.data(), name_.size())) {}
+segment::segment(std::string name, int fd, std::byte* memory, std::uint32_t size, bool writable)
+    : name_(std::move(name)), fd_(fd), memory_(memory), size_(size), number_(crc32c(name_.data(), name_.size())) {
+    guard_.emplace(memory, size, writable, broken_);
+}
 
 result<std::shared_ptr<segment>> segment::create(int folder, const std::string& name, std::size_t bytes) {
     const int fd = ::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -46,10 +48,11 @@ result<std::shared_ptr<segment>> segment::create(int folder, const std::string& 
     if (const int error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes)); error != 0) return give_up(error);
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (memory == MAP_FAILED) return give_up(errno);
-    make_writable(static_cast<std::byte*>(memory), bytes);
+    std::shared_ptr<segment> made(
+        new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(bytes), true));
+    make_writable(made->memory_, bytes);
     std::memcpy(memory, magic.data(), magic.size());
-    return std::shared_ptr<segment>(
-        new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(bytes)));
+    return made;
 }
 
 result<std::shared_ptr<segment>> segment::open(int folder, const std::string& name) {
@@ -67,7 +70,7 @@ result<std::shared_ptr<segment>> segment::open(int folder, const std::string& na
         return failed("cannot read", name, error);
     }
     std::shared_ptr<segment> made(
-        new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(about.st_size)));
+        new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(about.st_size), false));
     if (std::memcmp(memory, magic.data(), magic.size()) != 0) return failed("no spool file:", name, EINVAL);
     return made;
 }
@@ -89,6 +92,7 @@ void segment::reuse() noexcept {
 }
 
 segment::~segment() {
+    guard_.reset();
     ::munmap(memory_, size_);
     ::close(fd_);
 }

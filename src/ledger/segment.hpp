@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include <spillway/base/fault.hpp>
+
+#include "map_guard.hpp"
 
 namespace spillway::ledger {
 
@@ -41,19 +44,24 @@ public:
     }
     // What was written lies on the disk from here on.
     bool sync() const noexcept;
+    // The file was cut short or its disk failed: what is written here lies in memory alone, until the store has it.
+    bool broken() const noexcept { return broken_.load(std::memory_order_relaxed); }
 
     std::atomic<std::uint32_t> committed{head_bytes};  // end of the frames; by the writer
+    std::uint32_t frames{0};                           // how many; by the writer, before it sets `next`
     std::atomic<segment*> next{nullptr};               // set by the writer after its last frame here
     std::atomic<std::uint32_t> carried{head_bytes};    // end of what the store has; by the reader
     std::uint32_t seen{head_bytes};                    // `committed` at the last look of the thread that syncs
 
 private:
-    segment(std::string name, int fd, std::byte* memory, std::uint32_t size) noexcept;
+    segment(std::string name, int fd, std::byte* memory, std::uint32_t size, bool writable);
 
     std::string name_;
     int fd_;
     std::byte* memory_;
     std::uint32_t size_, number_;
+    std::atomic<bool> broken_{false};
+    std::optional<map_guard> guard_;
 };
 
 }  // namespace spillway::ledger

@@ -127,12 +127,19 @@ void spool::sync_waiting() {
         const std::lock_guard lock(live_mutex_);
         segments = live_;
     }
+    bool any_broken = false;
     for (const auto& s : segments) {
+        any_broken = any_broken || s->broken();
         const auto seen = std::exchange(s->seen, s->committed.load(std::memory_order_acquire));
         if (s->carried.load(std::memory_order_relaxed) >= seen) continue;
         if (std::exchange(named_, false)) folder_->sync();  // records under a name that is lost are lost too
         s->sync();
     }
+    if (any_broken && !broken_told_)
+        settings_.alarm(
+            "a file of the usage spool was cut short or its disk fails: records that the store does not "
+            "have yet lie in memory alone, and some may be lost");
+    broken_told_ = any_broken;
 }
 
 std::uint32_t spool::take_frames(segment& s, std::uint32_t from, std::uint32_t to, bool trusted, std::size_t room,
@@ -177,14 +184,22 @@ void spool::gather_writer(std::size_t index, std::vector<core::usage_record>& ou
         const auto end = c.at->committed.load(std::memory_order_acquire);
         if (c.offset < end) {
             mark m{index, 0, 0};
-            m.to = take_frames(*c.at, c.offset, end, true, most, out, m.frames);
+            m.to = take_frames(*c.at, c.offset, end, !c.at->broken(), most, out, m.frames);
             marks_.push_back(m);
             return;
         }
         if (next == nullptr) return;
+        count_damaged(*c.at, c.frames);
         finished(c.at->name(), c.at->size());
-        c = {next, segment::head_bytes};
+        c = {next, segment::head_bytes, 0};
     }
+}
+
+// What was appended and could not be read back waits no longer.
+void spool::count_damaged(const segment& s, std::uint64_t taken) noexcept {
+    if (s.frames <= taken) return;
+    unreadable_.fetch_add(s.frames - taken, std::memory_order_relaxed);
+    carried_.fetch_add(s.frames - taken, std::memory_order_relaxed);
 }
 
 std::size_t spool::gather(std::vector<core::usage_record>& out, std::size_t most) {
@@ -214,6 +229,7 @@ void spool::advance(const std::vector<core::usage_record>& gathered) {
         }
         auto& c = cursors_[m.source];
         c.offset = m.to;
+        c.frames += m.frames;
         c.at->carried.store(m.to, std::memory_order_relaxed);
         book_.positions[c.at->name()] = m.to;
     }

@@ -77,6 +77,7 @@ private:
     struct cursor {
         segment* at{nullptr};
         std::uint32_t offset{segment::head_bytes};
+        std::uint64_t frames{0};  // taken from it
     };
     struct mark {
         std::size_t source;  // a writer's index, or `of_leftover`
@@ -94,6 +95,7 @@ private:
     void gather_writer(std::size_t index, std::vector<core::usage_record>& out, std::size_t most);
     std::uint32_t take_frames(segment& s, std::uint32_t from, std::uint32_t to, bool trusted, std::size_t room,
                               std::vector<core::usage_record>& out, std::uint64_t& frames);
+    void count_damaged(const segment& s, std::uint64_t taken) noexcept;
     void finished(std::string name, std::uint32_t size);
     void let_go(const std::string& name, std::uint32_t size);
     void release_owners();
@@ -108,7 +110,7 @@ private:
     // Of the keeper.
     std::uint64_t next_number_{0};
     time_point reserve_again_{};
-    bool reserve_trouble_{false}, named_{false};
+    bool reserve_trouble_{false}, named_{false}, broken_told_{false};
 
     std::mutex live_mutex_;  // the keeper adds and syncs, the carrier removes
     std::vector<std::shared_ptr<segment>> live_;

@@ -81,7 +81,8 @@ void spool::let_go(const std::string& name, std::uint32_t size) {
         auto s = std::move(*it);
         live_.erase(it);
         const auto spare = name.substr(0, name.size() - frames_suffix.size()) + std::string(spare_suffix);
-        if (spares_.size() < spares_each * writers_.size() && bytes() <= limit() && folder_->rename(name, spare)) {
+        if (!s->broken() && spares_.size() < spares_each * writers_.size() && bytes() <= limit() &&
+            folder_->rename(name, spare)) {
             s->rename(spare);
             spares_.push_back(std::move(s));
             return;

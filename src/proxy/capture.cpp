@@ -39,7 +39,7 @@ void exchange::end_capture() {
     c.answer_cut = usage_.capture->answer_cut;
     usage_.capture.reset();
     const auto& sink = worker_.process().capture;
-    if (!sink || !sink(std::move(c))) worker_.stats().capture_dropped.add();
+    if (sink) sink(std::move(c));
 }
 
 }  // namespace spillway::proxy

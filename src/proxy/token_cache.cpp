@@ -1,6 +1,7 @@
 #include <spillway/proxy/token_cache.hpp>
 
 #include <cstring>
+#include <iterator>
 
 #include <spillway/base/text.hpp>
 
@@ -14,12 +15,17 @@ bool known_token::is(std::string_view token) const noexcept {
 }
 
 void token_cache::add(const digest& d, std::shared_ptr<const known_token> t) {
-    if (order_.size() >= capacity) {
-        known_.erase(order_.front());
-        order_.pop_front();
-    }
+    forget(d);  // what comes again is new
+    if (known_.size() >= capacity) forget(digest(order_.front()));
     order_.push_back(d);
-    known_[d] = std::move(t);
+    known_[d] = {std::move(t), std::prev(order_.end())};
+}
+
+void token_cache::forget(const digest& d) noexcept {
+    const auto at = known_.find(d);
+    if (at == known_.end()) return;
+    order_.erase(at->second.place);
+    known_.erase(at);
 }
 
 }  // namespace spillway::proxy

@@ -8,6 +8,11 @@
 #include <spillway/proxy/session.hpp>
 
 namespace spillway::proxy {
+namespace {
+
+constexpr std::size_t most_known_labels = 1024;
+
+}  // namespace
 
 worker::worker(unsigned index, std::uint64_t seed, process_state& process, stats::worker_stats& stats,
                stats::label_table& labels, log_buffer::sink log)
@@ -15,7 +20,7 @@ worker::worker(unsigned index, std::uint64_t seed, process_state& process, stats
       process_(process),
       stats_(stats),
       random_(seed),
-      log_(loop_, stats, std::move(log)),
+      log_(loop_, std::move(log)),
       labels_(labels),
       digest_context_(EVP_MD_CTX_new()),
       digest_(EVP_MD_fetch(nullptr, "SHA256", nullptr)),
@@ -45,9 +50,13 @@ std::array<std::uint8_t, 32> worker::sha256(std::string_view of) noexcept {
 }
 
 stats::label worker::label(std::string_view name) {
-    const auto [at, is_new] = known_labels_.emplace(name.data(), stats::label{0});
-    if (is_new) at->second = labels_.intern(name);
-    return at->second;
+    const auto at = known_labels_.find(name.data());
+    if (at != known_labels_.end() && at->second.name == name) return at->second.number;
+    // Another text lies where one lay before, or it is new.
+    const auto number = labels_.intern(name);
+    if (at != known_labels_.end() || known_labels_.size() < most_known_labels)
+        known_labels_.insert_or_assign(name.data(), known_label{std::string(name), number});
+    return number;
 }
 
 stats::label worker::status_label(int status) {
@@ -161,7 +170,10 @@ void worker::on_accepted(const std::string& listener_name, int fd, const net::ad
         return;
     }
     stats_.connections_accepted.add();
-    if (at->open->load(std::memory_order_relaxed) >= at->limits.connections) {
+    std::size_t everywhere = 0;
+    for (const auto& p : peers_) everywhere += p->sessions();
+    if (at->open->load(std::memory_order_relaxed) >= at->limits.connections ||
+        everywhere >= process_.most_sessions) {
         // Closed at once: a handshake for a connection that cannot be served would only cost more.
         stats_.connections_refused.add();
         ::close(fd);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include <spillway/base/text.hpp>
@@ -45,14 +46,6 @@ bool any_quota(const config::tree& t) {
                        [](const auto& c) { return c.second.quota.any() || !c.second.pool_quotas.empty(); });
 }
 
-// Without making the file: that is for the writer, who gives it a mode that keeps others out.
-bool can_write(const std::string& file) {
-    if (::access(file.c_str(), F_OK) == 0) return ::access(file.c_str(), W_OK) == 0;
-    const auto slash = file.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
-    return ::access(folder.c_str(), W_OK) == 0;
-}
-
 // Each once, however often it is named.
 std::set<std::string> groups_of(const config::client& c) { return {c.groups.begin(), c.groups.end()}; }
 
@@ -63,48 +56,86 @@ bool has_rate(const config::quota& q) { return q.requests_per_minute || q.tokens
 std::optional<std::string> accounting::secret(const config::secret_ref& ref, const std::string& key,
                                               const config::tree& t, issues_list& issues) {
     if (ref.empty()) return std::string();
-    if (ref.where() == config::secret_ref::kind::file) files_.emplace_back(ref.place());
-    auto value = config::resolve(ref);
+    if (ref.where() == config::secret_ref::kind::file) {
+        files_.emplace_back(ref.place());
+        if (how_.files == file_rule::if_there && ::access(files_.back().c_str(), R_OK) != 0) return std::string();
+    }
+    auto value = key.starts_with("tracing.") ? config::resolve_field(ref) : config::resolve_line(ref);
     if (value) return *value;
-    error(t, key, value.error().message, issues);
+    if (renewing())
+        issues.push_back(
+            t.source.make(config::severity::warning, key, value.error().message, "the old one serves on"));
+    else error(t, key, value.error().message, issues);
     return std::nullopt;
 }
 
-bool accounting::prepare(const config::tree& t, std::size_t workers, issues_list& issues) {
+bool accounting::stage(const config::tree& t, issues_list& issues, staging how) {
+    how_ = how;
     files_.clear();
     next_ = {};
+    // Replaced exporters end here, not on a worker that happens to be the last to know them: ending takes a while.
+    std::erase_if(retired_, [](const auto& e) { return e.use_count() == 1; });
+    // All of them, so that everything is told that is wrong.
+    bool good = stage_capture(t, issues);
+    good = stage_ledger(t, issues) && good;
+    good = stage_quotas(t, issues) && good;
+    return stage_tracer(t, issues) && good;
+}
+
+bool accounting::stage_capture(const config::tree& t, issues_list& issues) {
     auto redact = redactor::make(t.log.capture);
     if (!redact) {
         error(t, "log.capture.redact", redact.error().message, issues);
         return false;
     }
-    next_.redact = std::move(*redact);
-    if (const auto& file = t.log.capture.file; !file.empty() && !can_write(file)) {
-        error(t, "log.capture.file", "cannot write to " + file, issues);
+    const auto& file = t.log.capture.file;
+    if (file.empty()) return true;
+    if (renewing()) {
+        next_.capture = captures_.present();
+        return true;
+    }
+    if (!how_.open) {
+        const bool there = ::access(file.c_str(), F_OK) == 0;
+        const auto f = there || how_.files == file_rule::needed ? capture_writer::trouble_with(file) : std::nullopt;
+        if (f) error(t, "log.capture.file", f->message, issues);
+        return !f;
+    }
+    auto opened = capture_writer::open(file, std::move(*redact));
+    if (!opened) {
+        error(t, "log.capture.file", opened.error().message, issues);
         return false;
     }
-    // Replaced exporters end here, not on a worker that happens to be the last to know them: ending takes a while.
-    std::erase_if(retired_, [](const auto& e) { return e.use_count() == 1; });
-    return prepare_ledger(t, workers, issues) && prepare_quotas(t, issues) && prepare_tracer(t, issues);
+    next_.capture = std::move(*opened);
+    return true;
 }
 
 // What runs follows only when nothing can refuse the configuration any more.
 void accounting::commit(const config::tree& t) {
-    if (const auto f = captures_.direct_to(t.log.capture.file, std::move(next_.redact)); f && tell_)
-        tell_("capture: " + f->message);
+    captures_.direct_to(std::move(next_.capture));
+    reopen_due_ = false;
+    if (next_.ledger) {
+        ledger_ = std::move(next_.ledger);
+        ledger_spool_ = t.usage->spool;
+    }
     if (t.usage && ledger_ && next_.follow_ledger)
         if (const auto f = ledger_->configure(*t.usage, next_.ledger_password); f && tell_)
             tell_("usage: " + f->message);
-    if (quotas_ && next_.quota_password) quotas_->renew(std::move(*next_.quota_password));
-    next_.quota_password.reset();
+    if (next_.quotas) {
+        quotas_ = std::move(next_.quotas);
+        quotas_from_ = std::move(next_.quotas_from);
+        quotas_store_ = t.quotas.store;
+    } else if (quotas_ && next_.quota_password) {
+        quotas_->renew(std::move(*next_.quota_password));
+    }
     if (tracer_ && tracer_ != next_.tracer) retired_.push_back(std::move(tracer_));
     tracer_ = std::move(next_.tracer);
     tracer_from_ = std::move(next_.tracer_from);
+    next_ = {};
     // A budget that comes with this configuration knows what was spent before it.
     if (quotas_) seed_budgets(t);
 }
 
-bool accounting::prepare_ledger(const config::tree& t, std::size_t workers, issues_list& issues) {
+bool accounting::stage_ledger(const config::tree& t, issues_list& issues) {
     if (!t.usage) {
         if (ledger_)
             issues.push_back(t.source.make(config::severity::warning, "usage",
@@ -112,20 +143,28 @@ bool accounting::prepare_ledger(const config::tree& t, std::size_t workers, issu
                                            "put it back if that is not meant"));
         return true;
     }
-    const auto password = secret(t.usage->password, "usage.password", t, issues);
-    if (!password) return false;
-    if (ledger_) {
-        if (t.usage->spool != ledger_spool_) {
-            error(t, "usage.spool", "the folder cannot change while the gateway runs; restart it", issues);
-            return false;
-        }
-        next_.ledger_password = *password;
-        next_.follow_ledger = true;
-        return true;
+    auto password = secret(t.usage->password, "usage.password", t, issues);
+    if (!password) return renewing();
+    if (ledger_ && t.usage->spool != ledger_spool_) {
+        error(t, "usage.spool", "the folder cannot change while the gateway runs; restart it", issues);
+        return false;
     }
+    std::error_code ignored;
+    if (const std::filesystem::path spool(t.usage->spool);
+        std::filesystem::exists(spool, ignored) && !std::filesystem::is_directory(spool, ignored)) {
+        error(t, "usage.spool", "the spool has to be a folder, and " + t.usage->spool + " is none", issues);
+        return false;
+    }
+    next_.ledger_password = std::move(*password);
+    next_.follow_ledger = ledger_ != nullptr;
+    return true;
+}
+
+bool accounting::open_ledger(const config::tree& t, std::size_t workers, issues_list& issues) {
+    if (!t.usage || ledger_) return true;
     ledger::opening with;
     with.settings = *t.usage;
-    with.password = *password;
+    with.password = next_.ledger_password;
     with.gateway = t.gateway.name;
     with.writers = workers + 1;  // the last one is the estimator's
     with.alarm = tell_;
@@ -134,17 +173,21 @@ bool accounting::prepare_ledger(const config::tree& t, std::size_t workers, issu
         error(t, "usage.spool", opened.error().message, issues);
         return false;
     }
-    ledger_ = std::move(*opened);
-    ledger_spool_ = t.usage->spool;
-    estimator_.write_to(&ledger_->writer(workers));
+    next_.ledger = std::move(*opened);
+    estimator_.write_to(&next_.ledger->writer(workers));
     return true;
 }
 
-bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
+bool accounting::stage_quotas(const config::tree& t, issues_list& issues) {
     if (!any_quota(t) && !quotas_) return true;
     auto password = secret(t.quotas.password, "quotas.password", t, issues);
-    if (!password) return false;
-    if (!t.quotas.ca_file.empty()) {
+    if (!password) return renewing();
+    if (const auto wrong = shared::trouble_with(t.quotas)) {
+        error(t, "quotas.store", wrong->message, issues);
+        return false;
+    }
+    const bool there = how_.files == file_rule::needed || ::access(t.quotas.ca_file.c_str(), R_OK) == 0;
+    if (!t.quotas.ca_file.empty() && there && !renewing()) {
         if (const auto made = net::make_client_context(t.quotas.ca_file); !made) {
             error(t, "quotas.ca_file", made.error().message, issues);
             return false;
@@ -160,6 +203,7 @@ bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
         if (t.quotas.store == quotas_store_) next_.quota_password = secret_text(std::move(*password));
         return true;
     }
+    if (!how_.open) return true;
     shared::opening with;
     with.settings = t.quotas;
     with.password = *password;
@@ -170,9 +214,8 @@ bool accounting::prepare_quotas(const config::tree& t, issues_list& issues) {
         error(t, "quotas.store", opened.error().message, issues);
         return false;
     }
-    quotas_ = std::move(*opened);
-    quotas_from_ = from;
-    quotas_store_ = t.quotas.store;
+    next_.quotas = std::move(*opened);
+    next_.quotas_from = from;
     return true;
 }
 
@@ -198,7 +241,7 @@ void accounting::seed_budgets(const config::tree& t) {
         quotas_->seed(who.first, who.second, static_cast<std::int64_t>(sum.tokens), sum.money_nanos);
 }
 
-bool accounting::prepare_tracer(const config::tree& t, issues_list& issues) {
+bool accounting::stage_tracer(const config::tree& t, issues_list& issues) {
     const auto settings = trace::with_environment(t.tracing, config::process_environment());
     if (settings.endpoint.empty()) return true;
     trace::opening with;
@@ -210,6 +253,11 @@ bool accounting::prepare_tracer(const config::tree& t, issues_list& issues) {
     std::string from = settings.endpoint + "|" + settings.service + "|" + settings.ca_file;
     for (const auto& [name, ref] : settings.headers) {
         auto value = secret(ref, "tracing.headers." + name, t, issues);
+        if (!value && renewing()) {
+            next_.tracer = tracer_;
+            next_.tracer_from = tracer_from_;
+            return true;
+        }
         if (!value) return false;
         from += "|" + name + ":" + std::to_string(std::hash<std::string>{}(*value));
         with.headers.push_back({name, std::move(*value)});
@@ -220,8 +268,15 @@ bool accounting::prepare_tracer(const config::tree& t, issues_list& issues) {
         next_.tracer = tracer_;
         return true;
     }
+    if (how_.files == file_rule::if_there && ::access(settings.ca_file.c_str(), R_OK) != 0)
+        with.settings.ca_file = {};
     auto opened = trace::open(std::move(with));
     if (!opened) {
+        if (renewing()) {
+            next_.tracer = tracer_;
+            next_.tracer_from = tracer_from_;
+            return true;
+        }
         error(t, "tracing", opened.error().message, issues);
         return false;
     }
@@ -279,7 +334,9 @@ void accounting::attach_client(proxy::client& c, const std::string& name, const 
 }
 
 void accounting::reopen_files() {
-    if (const auto f = captures_.reopen(); f && tell_) tell_("capture: " + f->message);
+    const auto f = captures_.reopen();
+    const bool told = std::exchange(reopen_due_, f.has_value());
+    if (f && !told && tell_) tell_("capture: " + f->message + "; it is tried again");
 }
 
 void accounting::stop() {

@@ -2,10 +2,10 @@
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
@@ -14,6 +14,7 @@
 #include <spillway/net/address.hpp>
 #include <spillway/server/status.hpp>
 
+#include "admin_door.hpp"
 #include "page_assets.hpp"
 #include "page_events.hpp"
 #include "page_guard.hpp"
@@ -26,13 +27,8 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using tcp = asio::ip::tcp;
 using digest = std::array<std::uint8_t, SHA256_DIGEST_LENGTH>;
-using request = bhttp::request<bhttp::string_body>;
-using response = bhttp::response<bhttp::string_body>;
-
-constexpr std::size_t most_sessions = 64;
-constexpr auto session_timeout = seconds(30);
-constexpr auto longest_follow =
-    seconds(5);  // a worker that is busy for longer is told of by spillway_loop_longest_round_seconds
+using request = admin_door::request;
+using response = admin_door::response;
 
 digest digest_of(std::string_view s) {
     digest out{};
@@ -49,19 +45,18 @@ std::string_view path_of(const request& r) {
 
 }  // namespace
 
-// Shared with its sessions, so that a session that outlives a reconfiguration still has what it needs.
+// Shared with its guests, so that one that outlives a reconfiguration still has what it needs.
 struct admin::listening {
-    listening(asio::io_context& io, state& what)
-        : acceptor(io),
+    listening(asio::io_context& io, state& what, descriptor_reserve& reserve)
+        : door(std::make_shared<admin_door>(io, reserve)),
           of(what),
           streams(std::make_shared<event_streams>(io, [&what] { return page_text(what, clock::now()); })) {}
 
-    tcp::acceptor acceptor;
+    std::shared_ptr<admin_door> door;
     state& of;
     std::shared_ptr<event_streams> streams;
     std::string address;
     std::vector<digest> keys;
-    std::size_t sessions{0};
 
     bool admits(const request& r) const {
         if (keys.empty()) return true;
@@ -81,20 +76,19 @@ struct admin::listening {
     // Takes the connection over when the request is for the events and may have them.
     bool begin_events(const request& r, beast::tcp_stream& connection) {
         if (r.method() != bhttp::verb::get || path_of(r) != "/events" || !trusts_host(r) || !admits(r) ||
-            !acceptor.is_open() || streams->full())
+            !door->is_open() || streams->full())
             return false;
         streams->add(std::move(connection));
         return true;
     }
     void close() noexcept {
-        beast::error_code ignored;
-        acceptor.close(ignored);
+        door->close();
         streams->close_all();
     }
 
     response answer(const request& r);
     response dispatch(const request& r, std::string_view path);
-    response health() const;
+    response health(const request& r) const;
 };
 
 namespace {
@@ -131,94 +125,21 @@ constexpr std::string_view overview =
     "POST /config/reload  read the configuration again\n"
     "GET  /health/live, /health/ready\n";
 
-class session : public std::enable_shared_from_this<session> {
-public:
-    template <class Owner>
-    session(tcp::socket s, Owner owner)
-        : stream_(std::move(s)),
-          timer_(stream_.get_executor()),
-          followed_([owner] { return owner->of.followed(); }),
-          answer_([owner](const request& r) { return owner->answer(r); }),
-          begin_events_([owner](const request& r, beast::tcp_stream& c) { return owner->begin_events(r, c); }),
-          count_(&owner->sessions, [owner](std::size_t* n) { --*n; }) {
-        ++*count_;
-    }
-
-    void read() {
-        parser_.emplace();
-        parser_->header_limit(16 * 1024);
-        parser_->body_limit(64 * 1024);
-        stream_.expires_after(session_timeout);
-        bhttp::async_read(stream_, buffer_, *parser_,
-                          [self = shared_from_this()](beast::error_code ec, std::size_t) { self->on_read(ec); });
-    }
-
-private:
-    void on_read(beast::error_code ec) {
-        if (ec) return close();
-        const request r = parser_->release();
-        if (begin_events_(r, stream_)) return;
-        response_ = answer_(r);
-        response_.version(r.version());
-        response_.keep_alive(r.keep_alive());
-        const bool head = r.method() == bhttp::verb::head;
-        response_.prepare_payload();
-        if (head) response_.body().clear();
-        // Who has changed the configuration is answered when it serves.
-        write_when_followed(r.method() == bhttp::verb::post ? clock::now() + longest_follow : time_point{});
-    }
-    void write_when_followed(time_point late) {
-        if (clock::now() >= late || followed_()) return write();
-        timer_.expires_after(milliseconds(1));
-        timer_.async_wait([self = shared_from_this(), late](beast::error_code ec) {
-            if (!ec) self->write_when_followed(late);
-        });
-    }
-    void write() {
-        bhttp::async_write(stream_, response_, [self = shared_from_this()](beast::error_code e, std::size_t) {
-            if (e || !self->response_.keep_alive()) return self->close();
-            self->read();
-        });
-    }
-    void close() {
-        beast::error_code ignored;
-        stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    }
-
-    beast::tcp_stream stream_;
-    asio::steady_timer timer_;
-    std::function<bool()> followed_;
-    beast::flat_buffer buffer_;
-    std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
-    response response_;
-    std::function<response(const request&)> answer_;
-    std::function<bool(const request&, beast::tcp_stream&)> begin_events_;
-    std::shared_ptr<std::size_t> count_;
-};
-
-template <class Owner>
-void accept(const Owner& owner) {
-    owner->acceptor.async_accept([owner](beast::error_code ec, tcp::socket s) {
-        if (ec == asio::error::operation_aborted || !owner->acceptor.is_open()) return;
-        if (!ec && owner->sessions < most_sessions) std::make_shared<session>(std::move(s), owner)->read();
-        accept(owner);
-    });
-}
-
 }  // namespace
 
-response admin::listening::health() const {
+// Probes carry no key and are told no more than they ask for.
+response admin::listening::health(const request& r) const {
     std::string body = of.ready() ? "ok\n" : "unavailable\n";
-    for (const auto& line : attention(of)) body += line + "\n";
+    if (trusts_host(r) && admits(r))
+        for (const auto& line : attention(of)) body += line + "\n";
     return make(of.ready() ? 200 : 503, "text/plain", std::move(body));
 }
 
 response admin::listening::answer(const request& r) {
     const auto path = path_of(r);
     const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
-    // Probes carry no key.
     if (path == "/health/live") return make(200, "text/plain", "ok\n");
-    if (path == "/health/ready") return health();
+    if (path == "/health/ready") return health(r);
     // The page holds no data: it asks for the key itself.
     const bool wants_page = path != "/" || view(r[bhttp::field::accept]).find("text/html") != std::string_view::npos;
     if (const auto* asset = find_page_asset(path); asset != nullptr && reads && wants_page)
@@ -260,7 +181,13 @@ response admin::listening::dispatch(const request& r, std::string_view path) {
     return refuse(404, "NotFound", "There is no such path; GET / lists what there is.");
 }
 
-admin::admin(asio::io_context& io, state& of) : io_(io), state_(of) {}
+// What a configuration wants, ready to serve and not yet serving.
+struct admin::prepared {
+    std::vector<digest> keys;
+    std::shared_ptr<listening> anew;  // null: the address stays
+};
+
+admin::admin(asio::io_context& io, state& of, descriptor_reserve& reserve) : io_(io), state_(of), reserve_(reserve) {}
 admin::~admin() { stop(); }
 
 void admin::stop() noexcept {
@@ -269,47 +196,67 @@ void admin::stop() noexcept {
     listening_.reset();
 }
 
-std::optional<fault> admin::configure(const config::admin& from) {
-    std::vector<digest> keys;
+std::optional<fault> admin::trouble_with_keys(const config::admin& from, file_rule files) {
     for (const auto& k : from.keys) {
-        auto secret = config::resolve(k);
+        const bool absent =
+            k.where() == config::secret_ref::kind::file && ::access(std::string(k.place()).c_str(), R_OK) != 0;
+        if (files == file_rule::if_there && absent) continue;
+        if (const auto secret = config::resolve_line(k); !secret) return secret.error();
+    }
+    return std::nullopt;
+}
+
+result<std::shared_ptr<admin::prepared>> admin::prepare(const config::admin& from) {
+    auto out = std::make_shared<prepared>();
+    for (const auto& k : from.keys) {
+        auto secret = config::resolve_line(k);
         if (!secret) return secret.error();
         digest d{};
         constexpr std::string_view prefix = "sha256:";
         if (!secret->starts_with(prefix) || !text::from_hex(std::string_view(*secret).substr(prefix.size()), d))
             d = digest_of(*secret);
         OPENSSL_cleanse(secret->data(), secret->size());
-        keys.push_back(d);
+        out->keys.push_back(d);
     }
-    if (listening_ && listening_->address == from.address) {
-        // Whoever came with a key that is gone has to come again.
-        if (listening_->keys != keys) listening_->streams->close_all();
-        listening_->keys = std::move(keys);
-        return std::nullopt;
-    }
+    if (listening_ && listening_->address == from.address) return out;
     const auto at = net::address::parse(from.address);
     if (!at) return at.error();
     beast::error_code ec;
     const auto ip = asio::ip::make_address(at->ip(), ec);
-    auto next = std::make_shared<listening>(io_, state_);
+    out->anew = std::make_shared<listening>(io_, state_, reserve_);
+    auto& acceptor = out->anew->door->acceptor();
     const tcp::endpoint endpoint(ip, at->port());
     const auto step = [&](auto&& f) {
         if (!ec) f();
     };
-    step([&] { next->acceptor.open(endpoint.protocol(), ec); });
-    step([&] { next->acceptor.set_option(asio::socket_base::reuse_address(true), ec); });
-    step([&] { next->acceptor.bind(endpoint, ec); });
-    step([&] { next->acceptor.listen(64, ec); });
+    step([&] { acceptor.open(endpoint.protocol(), ec); });
+    step([&] { acceptor.set_option(asio::socket_base::reuse_address(true), ec); });
+    step([&] { acceptor.bind(endpoint, ec); });
+    step([&] { acceptor.listen(256, ec); });
     if (ec)
         return fault{
             .code = "admin_address",
             .message = "cannot listen on " + from.address + ": " + ec.message() + ". Choose another admin.address"};
-    next->address = from.address;
-    next->keys = std::move(keys);
+    out->anew->address = from.address;
+    return out;
+}
+
+void admin::adopt(std::shared_ptr<prepared> next) {
+    if (!next->anew) {
+        // Whoever came with a key that is gone has to come again.
+        if (listening_->keys != next->keys) listening_->streams->close_all();
+        listening_->keys = std::move(next->keys);
+        return;
+    }
     stop();
-    listening_ = next;
-    accept(next);
-    return std::nullopt;
+    listening_ = std::move(next->anew);
+    listening_->keys = std::move(next->keys);
+    admin_door::callbacks to;
+    to.answer = [l = listening_](const request& r) { return l->answer(r); };
+    to.knows = [l = listening_](const request& r) { return l->trusts_host(r) && l->admits(r); };
+    to.take_over = [l = listening_](const request& r, beast::tcp_stream& c) { return l->begin_events(r, c); };
+    to.followed = [&of = state_] { return of.followed(); };
+    listening_->door->open(std::move(to));
 }
 
 }  // namespace spillway::server

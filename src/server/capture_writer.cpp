@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,9 +8,12 @@
 
 #include <spillway/http/json_scan.hpp>
 #include <spillway/server/capture_writer.hpp>
+#include <spillway/server/output_file.hpp>
 
 namespace spillway::server {
 namespace {
+
+constexpr output_file::how how_to_open{.mode = 0600};
 
 std::size_t weight_of(const captured& c) noexcept {
     return sizeof c + c.request_id.size() + c.client.size() + c.route.size() + c.prompt.size() + c.answer.size();
@@ -42,30 +44,16 @@ void append_member(std::string& out, std::string_view key, std::string_view text
 }  // namespace
 
 struct capture_writer::target {
-    std::string file;
+    std::shared_ptr<output_file> file;
     redactor by;
-    int fd{-1};
     bool torn{false};  // the last line lacks its end
 
-    target(std::string f, redactor r) : file(std::move(f)), by(std::move(r)) {}
-    target(const target&) = delete;
-    target& operator=(const target&) = delete;
-    ~target() {
-        if (fd >= 0) ::close(fd);
-    }
-
-    std::optional<fault> open() {
-        fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-        if (fd >= 0) return std::nullopt;
-        return fault{.code = "capture_file",
-                     .message = "the capture file '" + file +
-                                "' cannot be opened: " + std::error_code(errno, std::generic_category()).message()};
-    }
+    target(std::shared_ptr<output_file> f, redactor r) : file(std::move(f)), by(std::move(r)) {}
 
     // 0, or why not all of it could be written.
     int append(std::string_view line) {
         while (!line.empty()) {
-            const ssize_t n = ::write(fd, line.data(), line.size());
+            const ssize_t n = ::write(file->fd(), line.data(), line.size());
             if (n < 0 && errno == EINTR) continue;
             if (n <= 0) return n < 0 ? errno : EIO;
             line.remove_prefix(static_cast<std::size_t>(n));
@@ -120,26 +108,35 @@ bool capture_writer::take(captured&& what) noexcept {
     return false;
 }
 
-std::optional<fault> capture_writer::direct_to(const std::string& file, redactor by) {
-    std::shared_ptr<target> next;
-    if (!file.empty()) {
-        next = std::make_shared<target>(file, std::move(by));
-        if (auto wrong = next->open()) return wrong;
-    }
+result<std::shared_ptr<capture_writer::target>> capture_writer::open(const std::string& file, redactor by) {
+    auto opened = output_file::open(file, how_to_open);
+    if (!opened) return fault{.code = "capture_file", .message = opened.error().message};
+    return std::make_shared<target>(std::move(*opened), std::move(by));
+}
+
+std::optional<fault> capture_writer::trouble_with(const std::string& file) {
+    return output_file::trouble_with(file, how_to_open);
+}
+
+void capture_writer::direct_to(std::shared_ptr<target> next) {
+    if (next) next->file->keep();
     const std::lock_guard lock(mutex_);
     on_ = next != nullptr;
     to_ = std::move(next);
-    return std::nullopt;
+}
+
+std::shared_ptr<capture_writer::target> capture_writer::present() const {
+    const std::lock_guard lock(mutex_);
+    return to_;
 }
 
 std::optional<fault> capture_writer::reopen() {
-    std::shared_ptr<target> present;
-    {
-        const std::lock_guard lock(mutex_);
-        present = to_;
-    }
-    if (!present) return std::nullopt;
-    return direct_to(present->file, present->by);
+    const auto now = present();
+    if (!now) return std::nullopt;
+    auto next = open(now->file->path(), now->by);
+    if (!next) return next.error();
+    direct_to(std::move(*next));
+    return std::nullopt;
 }
 
 void capture_writer::work() {
@@ -183,7 +180,7 @@ void capture_writer::write(const captured& what, target& to) {
         why = e.what();
     }
     dropped_.fetch_add(1, std::memory_order_relaxed);
-    if (!std::exchange(told_, true) && alarm_) alarm_("capture: '" + to.file + "' cannot be written: " + why);
+    if (!std::exchange(told_, true) && alarm_) alarm_("capture: '" + to.file->path() + "' cannot be written: " + why);
 }
 
 }  // namespace spillway::server

@@ -13,6 +13,8 @@
 #include "client_names.hpp"
 #include "kept_counts.hpp"
 
+#include "configured_files.hpp"
+
 namespace spillway::server {
 namespace {
 
@@ -25,8 +27,8 @@ std::size_t place_of(const Map& all, const std::string& name) {
 class compilation {
 public:
     compilation(const config::checked& from, const proxy::snapshot* before, stats::label_table& labels,
-                tls_store& tls, identity_service& identities, compiled& out)
-        : tree_(from.tree), before_(before), labels_(labels), tls_(tls), identities_(identities), out_(out) {
+                configured_files& files, identity_service& identities, compiled& out)
+        : tree_(from.tree), before_(before), labels_(labels), files_(files), identities_(identities), out_(out) {
         next_->hash = from.hash;
     }
 
@@ -50,10 +52,6 @@ private:
     void error(const std::string& key_path, const fault& f) {
         out_.issues.push_back(tree_.source.make(config::severity::error, key_path, f.message, ""));
     }
-    void read_file(const std::string& path) {
-        if (!path.empty()) out_.files.push_back(path);
-    }
-
     void general() {
         next_->loaded_at = wall_clock::now();
         next_->access_log_sample = tree_.log.access.sample;
@@ -62,13 +60,17 @@ private:
         next_->client_body_memory = static_cast<std::size_t>(tree_.gateway.client_body_share * next_->body_memory);
         next_->throttled_is_ready = tree_.health.throttled_is_ready;
         next_->slow_down = tree_.slow_down;
-        read_file(tree_.keys_file);
+        files_.read(tree_.keys_file);
     }
 
     // First of all, so that nobody asks for a token by another way.
     void use_proxies() {
         auto rules = outbound_rules(tree_.net, config::process_environment(),
-                                    [this](const config::secret_ref& ref) { return resolve(ref); });
+                                    [this](const config::secret_ref& ref) {
+                                        if (ref.where() == config::secret_ref::kind::file)
+                                            files_.read(std::string(ref.place()));
+                                        return config::resolve(ref);
+                                    });
         if (!rules) return error("net.proxy", rules.error());
         proxies_ = std::move(*rules);
         identities_.use_proxies(proxies_);
@@ -81,28 +83,22 @@ private:
         if (const auto at = net::address::parse(from.address)) l->at = *at;
         else error(path + ".address", at.error());
         if (from.tls) {
-            read_file(from.tls->certificate);
-            read_file(from.tls->key);
-            read_file(from.tls->client_ca);
             l->asks_certificates = !from.tls->client_ca.empty();
             net::server_tls with{from.tls->certificate, from.tls->key};
             with.tls13_only = from.tls->min_version == config::tls_version::tls1_3;
             with.client_ca = from.tls->client_ca;
             with.client_certificate_required = from.tls->client_auth == config::client_auth::required;
             l->tls_terms = tls_terms(*from.tls);
-            const auto made = tls_.for_listener(with);
-            if (made) l->tls = *made;
-            else error(path + ".tls", made.error());
+            l->tls = files_.listener_tls(path + ".tls", with);
         }
         add_networks(path + ".trusted_proxies", from.trusted_proxies, l->trusted_proxies);
         add_networks(path + ".allow", from.allow, l->allow);
         l->front_doors = from.front_door.ids;
         l->certificate_header = from.forwarded_certificate.header;
-        if (const auto& ca = from.forwarded_certificate.client_ca; !ca.empty()) {
-            read_file(ca);
-            if (auto trust = identity::load_trust(ca)) l->certificate_trust = std::move(*trust);
-            else error(path + ".forwarded_certificate.client_ca", trust.error());
-        }
+        const auto old = std::find_if(before_begin(), before_end(), [&](const auto& o) { return o->name == name; });
+        if (const auto& ca = from.forwarded_certificate.client_ca; !ca.empty())
+            l->certificate_trust = files_.trust(path + ".forwarded_certificate.client_ca", ca,
+                                                old != before_end() ? (*old)->certificate_trust : nullptr);
         const auto& m = from.limits;
         l->limits = {m.head,         m.headers,      m.body,          m.connections, m.head_timeout,
                      m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
@@ -125,10 +121,8 @@ private:
     }
 
     void add_provider(const std::string& name, const config::token_provider& from) {
-        read_file(from.ca_file);
-        const auto tls = tls_.for_instances(from.ca_file);
-        if (!tls) return error("token_providers." + name + ".ca_file", tls.error());
-        next_->providers.push_back({identities_.provider(name, from, *tls), from.tenant, from.audiences,
+        const auto tls = files_.instance_tls("token_providers." + name + ".ca_file", from.ca_file);
+        next_->providers.push_back({identities_.provider(name, from, tls), from.tenant, from.audiences,
                                     from.passthrough_audiences, from.skew});
     }
 
@@ -144,8 +138,7 @@ private:
         i.pinned_api_version = from.api_version.value_or("");
         const auto url = http::parse_endpoint_url(from.endpoint);
         if (!url) {
-            error(path + ".endpoint", {.message = "is no URL of the form https://host[:port][/prefix]"});
-            return;
+            return error(path + ".endpoint", {.message = "is no URL of the form https://host[:port][/prefix]"});
         }
         i.path_prefix = url->prefix;
         i.host_field = url->host_field;
@@ -159,11 +152,7 @@ private:
             i.to.tls_name = url->host;
         }
         if (!from.tls_name.empty()) i.to.tls_name = from.tls_name;
-        if (url->tls) {
-            read_file(from.ca_file);
-            if (const auto made = tls_.for_instances(from.ca_file)) i.to.tls = *made;
-            else error(path + ".ca_file", made.error());
-        }
+        if (url->tls) i.to.tls = files_.instance_tls(path + ".ca_file", from.ca_file);
         i.to.proxy = proxy_for(proxies_, from, *url, i.to);
         next_->has_openai = next_->has_openai || i.kind == config::instance_kind::openai;
         if (!from.organization.empty()) i.extra_fields.emplace_back("OpenAI-Organization", from.organization);
@@ -178,45 +167,29 @@ private:
 
     void add_credential(proxy::instance& i, const std::string& name, const std::string& scope) {
         const auto& from = tree_.credentials.find(name)->second;
-        const std::string path = "credentials." + name;
-        // One bad credential is one mistake, however many instances use it.
-        const auto fail = [&](const std::string& key, const fault& f) {
-            if (told_.insert(name).second) error(path + key, f);
-        };
-        if (from.api_key.empty()) return add_token(i, name, scope, fail);
-        auto secret = resolve(from.api_key);
-        if (!secret) return fail(".api_key", secret.error());
-        if (secret->find_first_of("\r\n") != std::string::npos)
-            return fail(".api_key", {.message = "the key has line ends inside"});
+        const proxy::instance* old = nullptr;
+        if (before_ != nullptr)
+            for (const auto& o : before_->instances)
+                if (o.name == i.name) old = &o;
+        if (from.api_key.empty()) return add_token(i, name, scope, old);
+        auto secret = files_.key("credentials." + name + ".api_key", from.api_key);
         const bool bearer = i.kind == config::instance_kind::openai;
         i.auth_name = bearer ? "Authorization" : "api-key";
-        i.auth_value = secret_text(bearer ? "Bearer " + *secret : *secret);
-        cleanse(*secret);
+        if (secret) i.auth_value = bearer ? secret_text("Bearer " + std::string(secret->view())) : std::move(*secret);
+        else if (old != nullptr) i.auth_value = old->auth_value;
     }
 
-    result<std::string> resolve(const config::secret_ref& ref) {
-        if (ref.where() == config::secret_ref::kind::file) read_file(std::string(ref.place()));
-        return config::resolve(ref);
-    }
-
-    template <class Fail>
-    void add_token(proxy::instance& i, const std::string& name, const std::string& scope, const Fail& fail) {
-        const auto env = config::process_environment();
-        const credentials::source_context with{env,
-                                               [this](const std::string& ca_file) {
-                                                   read_file(ca_file);
-                                                   return tls_.for_instances(ca_file);
-                                               },
-                                               [this](const std::string& link) -> const config::credential* {
-                                                   const auto at = tree_.credentials.find(link);
-                                                   return at == tree_.credentials.end() ? nullptr : &at->second;
-                                               }};
-        const auto& from = tree_.credentials.find(name)->second;
-        auto source = credentials::make_source(from, with);
-        if (!source) return fail("", source.error());
-        i.token = identities_.token({name, config::credential_identity(tree_, from), scope,
-                                     proof_of(tree_, from, [this](const auto& ref) { return resolve(ref); })},
-                                    std::move(*source));
+    void add_token(proxy::instance& i, const std::string& name, const std::string& scope,
+                   const proxy::instance* old) {
+        auto source = files_.token_source("credentials." + name, name);
+        if (source) {
+            const auto& from = tree_.credentials.find(name)->second;
+            i.token = identities_.token(
+                {name, config::credential_identity(tree_, from), scope, files_.proof_of(from)}, std::move(source));
+        } else if (old != nullptr && old->token) {
+            i.token = old->token;
+            identities_.keep(i.token);
+        }
     }
 
     // Another key or identity is another chance: what was refused before says nothing about it.
@@ -239,7 +212,7 @@ private:
                 for (const auto& b : p.backends)
                     if (b.identity == identity) known = b.state;
         if (!known) known = std::make_shared<proxy::shared_backend>(policy);
-        policies_.emplace_back(known, policy);
+        out_.policies.emplace_back(known, policy);
         return known;
     }
 
@@ -249,7 +222,7 @@ private:
             for (const auto& p : before_->pools)
                 if (p.name == name) out = p.state;
         if (!out) out = std::make_shared<proxy::shared_pool>(retry_share);
-        shares_.emplace_back(out, retry_share);
+        out_.shares.emplace_back(out, retry_share);
         return out;
     }
 
@@ -364,37 +337,35 @@ private:
         return r;
     }
 
-public:
-    // Only now, when nothing can fail any more: the states are shared with the running configuration.
-    void adopt_policies() {
-        for (const auto& [state, policy] : policies_) state->breaker.set_policy(policy);
-        for (const auto& [state, share] : shares_) state->budget.set_share(share);
-    }
+    using listeners = std::vector<std::shared_ptr<const proxy::listener>>;
+    listeners::const_iterator before_begin() const { return before_ ? before_->listeners.begin() : none_.begin(); }
+    listeners::const_iterator before_end() const { return before_ ? before_->listeners.end() : none_.end(); }
 
-private:
     const config::tree& tree_;
     const proxy::snapshot* before_;
     stats::label_table& labels_;
-    tls_store& tls_;
+    configured_files& files_;
     identity_service& identities_;
     compiled& out_;
     net::proxy_rules proxies_;
     std::shared_ptr<proxy::snapshot> next_ = std::make_shared<proxy::snapshot>();
     std::map<std::string, std::shared_ptr<proxy::shared_backend>> backend_states_;
-    std::vector<std::pair<std::shared_ptr<proxy::shared_backend>, core::breaker_policy>> policies_;
-    std::vector<std::pair<std::shared_ptr<proxy::shared_pool>, double>> shares_;
-    std::set<std::string> told_;
+    const listeners none_;
 };
 
 }  // namespace
 
-compiled compiler::compile(const config::checked& from, const proxy::snapshot* before) {
+void compiled::adopt_policies() const {
+    for (const auto& [state, policy] : policies) state->breaker.set_policy(policy);
+    for (const auto& [state, share] : shares) state->budget.set_share(share);
+}
+
+compiled compiler::compile(const config::checked& from, const proxy::snapshot* before, file_rule files) {
     compiled out;
     identities_.begin();
-    compilation c(from, before, labels_, tls_, identities_, out);
-    auto next = c.run();
+    configured_files reads(from.tree, tls_, files, out);
+    auto next = compilation(from, before, labels_, reads, identities_, out).run();
     if (config::has_errors(out.issues)) return out;
-    c.adopt_policies();
     next->generation = ++generation_;
     out.snapshot = std::move(next);
     return out;

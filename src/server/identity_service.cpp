@@ -64,9 +64,10 @@ std::shared_ptr<identity::token_provider> identity_service::provider(const std::
     auto& entry = providers_[key];
     if (!entry.provider) {
         entry.provider = std::make_shared<identity::token_provider>(name, from, tls);
+        entry.fresh = true;
         if (!dry_) {
             entry.keeper = std::make_shared<identity::key_keeper>(*fetcher_, entry.provider, ++seed_);
-            run(entry.keeper);
+            when_kept_.emplace_back([this, keeper = entry.keeper] { run(keeper); });
         }
     }
     entry.round = round_;
@@ -80,31 +81,39 @@ std::shared_ptr<credentials::token_cell> identity_service::token(const wanted_to
     if (!entry.cell) {
         entry.cell = std::make_shared<credentials::token_cell>();
         entry.cell->describe(what.credential, source->describe(), what.scope);
+        entry.proof = what.proof;
+        entry.fresh = true;
         if (!dry_) {
             entry.keeper = std::make_shared<credentials::token_keeper>(*fetcher_, entry.cell, std::move(source),
                                                                        what.scope, ++seed_);
             entry.keeper->on_answer(tokens_changed_);
-            run(entry.keeper);
+            when_kept_.emplace_back([this, keeper = entry.keeper] { run(keeper); });
         }
     } else if (entry.keeper && entry.proof != what.proof) {
-        entry.cell->describe(what.credential, source->describe(), what.scope);
-        loop_.post([keeper = entry.keeper, next = std::make_shared<std::unique_ptr<credentials::token_source>>(
-                                               std::move(source))] { keeper->adopt(std::move(*next)); });
+        when_kept_.emplace_back(
+            [this, &entry, what,
+             next = std::make_shared<std::unique_ptr<credentials::token_source>>(std::move(source))] {
+                entry.proof = what.proof;
+                entry.cell->describe(what.credential, (*next)->describe(), what.scope);
+                loop_.post([keeper = entry.keeper, next] { keeper->adopt(std::move(*next)); });
+            });
     }
-    entry.proof = what.proof;
     entry.round = round_;
     return entry.cell;
 }
 
-void identity_service::use_proxies(net::proxy_rules rules) {
-    proxies_ = std::move(rules);
-    if (thread_.joinable()) loop_.post([this, rules = proxies_] { fetcher_->use_proxies(rules); });
+void identity_service::begin() noexcept {
+    drop_round();
+    ++round_;
 }
 
 void identity_service::keep_round() {
+    if (thread_.joinable()) loop_.post([this, rules = proxies_] { fetcher_->use_proxies(rules); });
     kept_proxies_ = proxies_;
+    for (const auto& begin : std::exchange(when_kept_, {})) begin();
     const auto drop = [this](auto& all) {
         for (auto at = all.begin(); at != all.end();) {
+            at->second.fresh = false;
             if (at->second.round == round_) {
                 ++at;
                 continue;
@@ -115,6 +124,18 @@ void identity_service::keep_round() {
     };
     drop(providers_);
     drop(tokens_);
+}
+
+void identity_service::drop_round() noexcept {
+    proxies_ = kept_proxies_;
+    when_kept_.clear();
+    std::erase_if(providers_, [](const auto& e) { return e.second.fresh; });
+    std::erase_if(tokens_, [](const auto& e) { return e.second.fresh; });
+}
+
+void identity_service::keep(const std::shared_ptr<credentials::token_cell>& cell) noexcept {
+    for (auto& [key, entry] : tokens_)
+        if (entry.cell == cell) entry.round = round_;
 }
 
 std::vector<identity::provider_report> identity_service::providers() const {

@@ -91,6 +91,12 @@ void add_process(state& s, const proxy::snapshot& snap, metric_families& out) {
     single("spillway_config_loaded_timestamp_seconds", epoch_seconds(snap.loaded_at), out);
     server_metric("spillway_build_info").add({SPILLWAY_VERSION}, 1).to(out);
     single("spillway_start_time_seconds", epoch_seconds(s.started_at()), out);
+    const auto lost = s.logs_lost();
+    server_metric("spillway_log_dropped_total")
+        .add({"access"}, static_cast<double>(lost.access))
+        .add({"daemon"}, static_cast<double>(lost.daemon))
+        .to(out);
+    single("spillway_capture_dropped_total", lost.captures, out);
     server_metric lag("spillway_loop_longest_round_seconds");
     for (std::size_t i = 0; i < s.workers().size(); ++i)
         lag.add({std::to_string(i)},

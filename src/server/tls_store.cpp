@@ -23,9 +23,13 @@ std::string digest_of(const std::string& path) {
 
 }  // namespace
 
+std::string tls_store::key_of(const net::server_tls& from) {
+    return "listener:" + from.certificate + ":" + from.key + ":" + from.client_ca + (from.tls13_only ? ":1.3" : "") +
+           (from.client_certificate_required ? ":mutual" : "");
+}
+
 result<net::ssl_ctx_ptr> tls_store::for_listener(const net::server_tls& from) {
-    auto& known = kept_["listener:" + from.certificate + ":" + from.key + ":" + from.client_ca +
-                        (from.tls13_only ? ":1.3" : "") + (from.client_certificate_required ? ":mutual" : "")];
+    auto& known = kept_[key_of(from)];
     std::string contents = digest_of(from.certificate) + digest_of(from.key);
     if (!from.client_ca.empty()) contents += digest_of(from.client_ca);
     if (known.context && known.contents == contents) return known.context;
@@ -35,7 +39,7 @@ result<net::ssl_ctx_ptr> tls_store::for_listener(const net::server_tls& from) {
 }
 
 result<net::ssl_ctx_ptr> tls_store::for_instances(const std::string& ca_file) {
-    auto& known = kept_["instances:" + ca_file];
+    auto& known = kept_[key_of(ca_file)];
     std::string contents = ca_file.empty() ? std::string() : digest_of(ca_file);
     if (known.context && known.contents == contents) return known.context;
     auto made = net::make_client_context(ca_file);

@@ -18,4 +18,10 @@ result<std::unique_ptr<store>> open(opening with) {
     return std::unique_ptr<store>(new redis_store(std::move(with), std::move(*url), std::move(tls)));
 }
 
+std::optional<fault> trouble_with(const config::quotas& settings) {
+    if (settings.store == "memory") return std::nullopt;
+    const auto url = parse_redis_url(settings.store);
+    return url ? std::nullopt : std::optional(url.error());
+}
+
 }  // namespace spillway::shared

@@ -65,6 +65,7 @@ constexpr std::array meanings{
             "which limit: `requests`, `tokens`, `concurrent`, `budget_tokens`, `budget_money`; of "
             "`spillway_limits_hit_total`: `body`, `body_memory`, `client_body_memory`, `head`, `head_timeout` and "
             "others"},
+    meaning{"log", "`access`, `daemon`: which of the two logs"},
     meaning{"method", "`key`, `token`, `certificate`, `none`"},
     meaning{"operation",
             "as routes call it: `chat`, `completions`, `embeddings`, `responses`, `images`, `speech`, `models`"},

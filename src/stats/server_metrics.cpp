@@ -61,6 +61,11 @@ constexpr std::array table{
     declaration{"spillway_trace_export_failures_total", counts, g::telemetry, "",
                 "Batches of spans that the collector did not take"},
 
+    declaration{"spillway_log_dropped_total", counts, g::telemetry, "log",
+                "Lines of the access log or of the daemon's log that were lost: reader too slow, or disk full"},
+    declaration{"spillway_capture_dropped_total", counts, g::telemetry, "",
+                "Captured prompts and answers that were lost: writer too slow, or disk full"},
+
     declaration{"spillway_ready", now, g::process, "", "What /health/ready says"},
     declaration{"spillway_draining", now, g::process, "", "Whether the gateway is shutting down"},
     declaration{"spillway_config_info", now, g::process, "hash", "The configuration that runs"},

@@ -180,12 +180,6 @@ const std::array table{
                    "Repeats with a renewed credential after a backend refused ours"},
                   &w::credential_renewals},
 
-    worker_metric{{"spillway_log_dropped_total", counts, g::telemetry, "",
-                   "Access log lines dropped because the writer fell behind"},
-                  &w::log_dropped},
-    worker_metric{{"spillway_capture_dropped_total", counts, g::telemetry, "",
-                   "Captured prompts and answers dropped because the writer fell behind"},
-                  &w::capture_dropped},
     worker_metric{{"spillway_body_memory_bytes", now, g::process, "", "Memory held by request bodies now"},
                   &w::body_memory},
     worker_metric{{"spillway_exceptions_total", counts, g::process, "", "Sessions ended by an unexpected exception"},

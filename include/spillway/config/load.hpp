@@ -16,6 +16,8 @@ namespace spillway::config {
 struct loaded {
     config::tree tree;
     std::vector<issue> issues;  // in the order of the file, at most `max_issues`
+    std::string text;           // that it was read from
+    bool read{true};            // no: the text broke off before there was anything to validate
     std::string
         hash;  // 32 hex digits of the file's bytes: equal files, equal hash, on every replica. Not cryptographic
 };
@@ -33,6 +35,7 @@ struct loaded_keys {
     named<std::vector<client_key>> keys;
     source_map source;
     std::vector<issue> issues;
+    std::string text;
     std::string hash;
 };
 loaded_keys load_keys_text(std::string_view text, std::string_view file_name,

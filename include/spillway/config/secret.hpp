@@ -51,8 +51,15 @@ private:
     std::optional<std::string> fallback_;  // of an env secret: `${NAME:-fallback}`
 };
 
-// The secret's value, without one trailing newline. Blocks on the file system: call it off the workers.
-// Faults: `secret_unreadable` (file missing, unreadable, above 64 KiB), `secret_unset` (variable), `secret_empty`.
+// The secret's value, without one trailing newline and without a byte order mark. Blocks on the file system: call it
+// off the workers. Faults: `secret_unreadable` (file missing, unreadable, above 64 KiB), `secret_unset` (variable),
+// `secret_empty`, `secret_unusable` (UTF-16, a NUL).
 result<std::string> resolve(const secret_ref& ref, const environment& env = process_environment());
+
+// The same for a secret of one line, such as a password: a control character inside is `secret_unusable`.
+result<std::string> resolve_line(const secret_ref& ref, const environment& env = process_environment());
+
+// The same for what travels in a header field, such as a key: printable ASCII without a blank at an end.
+result<std::string> resolve_field(const secret_ref& ref, const environment& env = process_environment());
 
 }  // namespace spillway::config

@@ -24,6 +24,7 @@ struct checked {
     config::tree tree;
     std::vector<issue> warnings;
     std::string hash;
+    std::string text, keys_text;  // of the file and of the keys file: what it was made of
 };
 
 // Errors of loading and of validation together, in the order of the file; never empty.
@@ -34,6 +35,11 @@ check_result check_file(const std::string& path, const known_names& names,
                         const environment& env = process_environment());
 check_result check_text(std::string_view text, std::string_view file_name, const known_names& names,
                         const environment& env = process_environment());
+
+// The same configuration once more, from its own text whatever lies on the disk by now, with the keys file as it is
+// now. A keys file that is wrong is advice: its last good text serves on.
+check_result check_again(const checked& last, const known_names& names,
+                         const environment& env = process_environment());
 
 // Boost.System finds this by the element's namespace when somebody asks a failed result for its value.
 [[noreturn]] void throw_exception_from_error(const std::vector<issue>& issues, const boost::source_location&);

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -38,11 +38,11 @@ public:
 
     std::shared_ptr<const known_token> find(const digest& d) const noexcept {
         const auto at = known_.find(d);
-        return at == known_.end() ? nullptr : at->second;
+        return at == known_.end() ? nullptr : at->second.token;
     }
     void add(const digest& d, std::shared_ptr<const known_token> t);
     std::size_t size() const noexcept { return known_.size(); }
-    void forget(const digest& d) { known_.erase(d); }
+    void forget(const digest& d) noexcept;
 
 private:
     struct hash {
@@ -52,8 +52,12 @@ private:
             return h;
         }
     };
-    std::unordered_map<digest, std::shared_ptr<const known_token>, hash> known_;
-    std::deque<digest> order_;  // of arrival; may name what was forgotten since
+    struct entry {
+        std::shared_ptr<const known_token> token;
+        std::list<digest>::iterator place;
+    };
+    std::unordered_map<digest, entry, hash> known_;
+    std::list<digest> order_;  // of arrival, each that is known and no other
 };
 
 }  // namespace spillway::proxy

@@ -34,7 +34,8 @@ struct scratch;
 struct process_state {
     std::atomic<bool> ready{false};  // what /health/ready says, kept up to date by the main thread
     std::atomic<bool> draining{false};
-    std::atomic<std::size_t> body_bytes{0};   // held by request bodies, against snapshot.body_memory
+    std::size_t most_sessions{~std::size_t{0}};  // of all workers: descriptors stay for backends; set before they run
+    std::atomic<std::size_t> body_bytes{0};      // held by request bodies, against snapshot.body_memory
     std::function<void(std::string)> alarm;   // tells operators; any thread, never blocks; set before the workers run
     std::function<bool(captured&&)> capture;  // takes prompts and answers; any thread, never blocks; false: dropped
     usage_estimator* estimator{nullptr};      // set before the workers run
@@ -93,7 +94,7 @@ public:
     }
     // Memory for a text that is needed within one call.
     std::string& text() noexcept { return text_; }
-    // The metrics' number of a name with static storage, such as a fault's code.
+    // The metrics' number of a name. Fastest for one that lies at the same address each time, such as a fault's code.
     stats::label label(std::string_view name);
     stats::label status_label(int status);
     // SHA-256 without a fetch or an allocation a call.
@@ -126,7 +127,11 @@ private:
     std::string text_;
     std::map<std::string, net::address_list> addresses_;
     stats::label_table& labels_;
-    std::unordered_map<const char*, stats::label> known_labels_;  // by the address of a name with static storage
+    struct known_label {
+        std::string name;
+        stats::label number{0};
+    };
+    std::unordered_map<const char*, known_label> known_labels_;  // by where the name lay when it was asked for
     std::array<stats::label, 600> status_labels_{};
     std::span<const std::unique_ptr<worker>> peers_;
     session* sessions_{nullptr};

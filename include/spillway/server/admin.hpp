@@ -6,6 +6,8 @@
 
 #include <spillway/base/fault.hpp>
 #include <spillway/config/tree.hpp>
+#include <spillway/server/file_rule.hpp>
+#include <spillway/server/process.hpp>
 #include <spillway/server/server.hpp>
 
 namespace spillway::server {
@@ -14,20 +16,25 @@ namespace spillway::server {
 // Runs on the main thread's io_context, away from the request path.
 class admin {
 public:
-    admin(boost::asio::io_context& io, state& of);
+    // `reserve`: descriptors for whoever comes when all others are taken.
+    admin(boost::asio::io_context& io, state& of, descriptor_reserve& reserve);
     ~admin();
     admin(const admin&) = delete;
     admin& operator=(const admin&) = delete;
 
-    // Takes address and keys; listens anew when the address changed. A fault says what to mend; what ran before
-    // stays.
-    std::optional<fault> configure(const config::admin& from);
+    // Reads the keys, and listens anew when the address changes; nothing is served by it yet. A fault says what to
+    // mend.
+    struct prepared;
+    result<std::shared_ptr<prepared>> prepare(const config::admin& from);
+    void adopt(std::shared_ptr<prepared> next);
+    static std::optional<fault> trouble_with_keys(const config::admin& from, file_rule files);
     void stop() noexcept;
 
 private:
     struct listening;
     boost::asio::io_context& io_;
     state& state_;
+    descriptor_reserve& reserve_;
     std::shared_ptr<listening> listening_;
 };
 

@@ -35,23 +35,27 @@ public:
     // Whether it makes sense to collect texts at all. Any thread.
     bool on() const noexcept { return on_.load(std::memory_order_relaxed); }
 
-    // Where texts go from now on, and what is taken out of them; an empty file: nowhere. Main thread. The fault
-    // `capture_file` leaves everything as it was. A file that exists keeps its mode.
-    std::optional<fault> direct_to(const std::string& file, redactor by);
-    std::optional<fault> reopen();  // after a rotation
+    // A file that texts can go to, and what is taken out of them. Main thread; fault: `capture_file`. A file that
+    // exists keeps its mode.
+    struct target;
+    static result<std::shared_ptr<target>> open(const std::string& file, redactor by);
+    static std::optional<fault> trouble_with(const std::string& file);
+    void direct_to(std::shared_ptr<target> next);  // null: nowhere
+    std::shared_ptr<target> present() const;
+    // After a rotation; the fault leaves everything as it was.
+    std::optional<fault> reopen();
 
     std::uint64_t written() const noexcept { return written_.load(std::memory_order_relaxed); }
     // No room, no file, or the disk refused. Not counted while nothing is captured.
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
 private:
-    struct target;
     void work();
     void write(const captured& what, target& to);
 
     std::function<void(std::string)> alarm_;
     const std::size_t most_bytes_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<captured> waiting_;
     std::size_t waiting_bytes_{0};

@@ -6,6 +6,7 @@
 
 #include <spillway/config/validate.hpp>
 #include <spillway/proxy/snapshot.hpp>
+#include <spillway/server/file_rule.hpp>
 #include <spillway/server/identity_service.hpp>
 #include <spillway/server/tls_store.hpp>
 #include <spillway/stats/cells.hpp>
@@ -16,15 +17,21 @@ struct compiled {
     std::shared_ptr<proxy::snapshot> snapshot;  // its accounting part is the server's to add
     std::vector<config::issue> issues;          // errors: then snapshot is null
     std::vector<std::string> files;             // what was read: certificates, keys, secrets; to be watched
+
+    // Its breakers, which the running configuration shares, follow its policies. Only when nothing can refuse it.
+    void adopt_policies() const;
+    std::vector<std::pair<std::shared_ptr<proxy::shared_backend>, core::breaker_policy>> policies;
+    std::vector<std::pair<std::shared_ptr<proxy::shared_pool>, double>> shares;  // of retries, likewise
 };
 
 // Makes the request path's form of a checked configuration: resolves secrets, loads certificates, compiles routes,
 // and finds again the state (breakers, counts) of what is unchanged since `before`. Reads files: main thread only.
-// Faults become issues with the place of the key, so that a bad secret file reads like any other mistake.
+// Faults become issues with the place of the key, so that a bad secret file reads like any other mistake. Nothing
+// that runs changes: the identities' round is for the caller to keep or to drop.
 class compiler {
 public:
     compiler(stats::label_table& labels, identity_service& identities) : labels_(labels), identities_(identities) {}
-    compiled compile(const config::checked& from, const proxy::snapshot* before);
+    compiled compile(const config::checked& from, const proxy::snapshot* before, file_rule files = file_rule::needed);
 
 private:
     stats::label_table& labels_;

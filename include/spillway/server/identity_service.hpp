@@ -37,13 +37,16 @@ public:
     };
     std::shared_ptr<credentials::token_cell> token(const wanted_token& what,
                                                    std::unique_ptr<credentials::token_source> source);
-    // Ends what no configuration uses any more: everything that was asked for before begin() and not after it.
-    void begin() { ++round_; }
+    // What a configuration asks for lies between begin() and one of the two others. keep_round(): it runs, so what is
+    // new begins its work, and what was asked for before begin() and not after it ends. drop_round(): it was refused,
+    // and nothing of it has happened.
+    void begin() noexcept;
     void keep_round();
-    // The way out from now on, for the round that has begun. When its configuration is refused, drop_round() takes
-    // the way of the running one again.
-    void use_proxies(net::proxy_rules rules);
-    void drop_round() { use_proxies(kept_proxies_); }
+    // The way out of the round that has begun; it is taken once the round is kept.
+    void use_proxies(net::proxy_rules rules) { proxies_ = std::move(rules); }
+    void drop_round() noexcept;
+    // Stays, though its source could not be made anew.
+    void keep(const std::shared_ptr<credentials::token_cell>& cell) noexcept;
 
     std::vector<identity::provider_report> providers() const;
     std::vector<credentials::token_report> tokens() const;
@@ -53,12 +56,14 @@ private:
         std::shared_ptr<identity::token_provider> provider;
         std::shared_ptr<identity::key_keeper> keeper;
         std::uint64_t round{0};
+        bool fresh{false};  // of the round that is neither kept nor dropped yet
     };
     struct token_entry {
         std::shared_ptr<credentials::token_cell> cell;
         std::shared_ptr<credentials::token_keeper> keeper;
         std::string proof;
         std::uint64_t round{0};
+        bool fresh{false};
     };
     void start();
     template <class Keeper>
@@ -75,7 +80,8 @@ private:
     std::uint64_t seed_, round_{1};
     std::map<std::string, provider_entry> providers_;
     std::map<std::string, token_entry> tokens_;
-    std::size_t running_{0};  // of the loop's thread
+    std::vector<std::function<void()>> when_kept_;  // what the present round begins
+    std::size_t running_{0};                        // of the loop's thread
     bool ending_{false};
     std::thread thread_;
 };

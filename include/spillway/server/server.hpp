@@ -29,6 +29,11 @@ struct reload_state {
     std::vector<config::issue> last_issues;  // of the last attempt: errors when it failed, else warnings
 };
 
+// Lines that nobody will read: full disk, reader that stopped.
+struct lost_lines {
+    std::uint64_t access{0}, daemon{0}, captures{0};
+};
+
 // What the admin listener, the status page and the metrics may see of the running daemon. Main thread only.
 class state {
 public:
@@ -48,6 +53,7 @@ public:
     virtual bool ready() const = 0;
     virtual bool draining() const = 0;
     virtual wall_time started_at() const = 0;
+    virtual lost_lines logs_lost() const { return {}; }
     // Reads the file again now. True: the new configuration runs (or is the same); issues in reloads().
     virtual bool reload(std::string_view reason) = 0;
     // Every worker serves by the running configuration: a moment after reload().

@@ -18,8 +18,14 @@ class tls_store {
 public:
     result<net::ssl_ctx_ptr> for_listener(const net::server_tls& from);
     result<net::ssl_ctx_ptr> for_instances(const std::string& ca_file);
+    // What the same files made when they last could be used; null: never.
+    net::ssl_ctx_ptr last_for_listener(const net::server_tls& from) { return kept_[key_of(from)].context; }
+    net::ssl_ctx_ptr last_for_instances(const std::string& ca_file) { return kept_[key_of(ca_file)].context; }
 
 private:
+    static std::string key_of(const net::server_tls& from);
+    static std::string key_of(const std::string& ca_file) { return "instances:" + ca_file; }
+
     struct entry {
         std::string contents;  // digest of what the files held
         net::ssl_ctx_ptr context;

@@ -134,5 +134,7 @@ struct opening {
 // Never blocks on Redis: it is reached from a thread of the store. Reads settings.ca_file. Faults:
 // `QuotaStoreInvalid`, and what net::make_client_context says of the file.
 result<std::unique_ptr<store>> open(opening with);
+// What open() would say of the store's URL.
+std::optional<fault> trouble_with(const config::quotas& settings);
 
 }  // namespace spillway::shared

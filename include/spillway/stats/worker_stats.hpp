@@ -64,8 +64,8 @@ struct worker_stats {
     counter bytes_from_clients, bytes_to_clients;
     counter upstream_opened, upstream_reused, upstream_resumed, upstream_failed, upstream_idle, upstream_unexpected;
     counter tokens_verified, slowed_down, credential_renewals;
-    counter body_memory, log_dropped, exceptions;
-    counter quota_waits, usage_records_lost, capture_dropped;
+    counter body_memory, exceptions;
+    counter quota_waits, usage_records_lost;
 };
 
 // A value that the server knows at the moment of a scrape: breaker states, configuration, process.

@@ -34,6 +34,37 @@ TEST(secret, comes_from_text_environment_and_file) {
     std::remove(path.c_str());
 }
 
+TEST(secret, a_byte_order_mark_is_no_part_of_it_and_utf_16_is_told) {
+    const std::string path = ::testing::TempDir() + "spillway_marked_secret";
+    std::ofstream(path, std::ios::binary) << "\xEF\xBB\xBFkey\r\n";
+    EXPECT_EQ(resolve(secret_ref::file(path)).value(), "key");
+    std::ofstream(path, std::ios::binary) << std::string("\xFF\xFEk\0e\0y\0", 8);
+    const auto wide = resolve(secret_ref::file(path));
+    ASSERT_FALSE(wide);
+    EXPECT_EQ(wide.error().code, "secret_unusable");
+    EXPECT_NE(wide.error().message.find("UTF-16"), std::string::npos);
+    std::remove(path.c_str());
+}
+
+TEST(secret, of_one_line_has_no_control_character_and_of_a_field_nothing_that_a_head_cannot_carry) {
+    struct one {
+        std::string value;
+        bool line, field;
+    };
+    for (const auto& [value, line, field] :
+         {one{"key", true, true}, one{"a key", true, true}, one{"two\nlines", false, false},
+          one{"abc\r\nX-Evil: 1", false, false}, one{"abc\x01", false, false}, one{"tab\there", false, false},
+          one{"abc ", true, false}, one{" abc", true, false}, one{"p\xC3\xA4ss", true, false}}) {
+        EXPECT_EQ(resolve_line(secret_ref::literal(value)).has_value(), line) << value;
+        const auto r = resolve_field(secret_ref::literal(value));
+        EXPECT_EQ(r.has_value(), field) << value;
+        if (!r) {
+            EXPECT_EQ(r.error().code, "secret_unusable");
+            EXPECT_EQ(r.error().message.find(value), std::string::npos);
+        }
+    }
+}
+
 std::string file_of_the_project(const std::string& name) {
     std::ifstream in(std::filesystem::path(SPILLWAY_SOURCE_DIR) / name);
     std::ostringstream out;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "support.hpp"
 
 namespace spillway::config {
@@ -137,6 +139,84 @@ TEST(identity, changes_with_what_makes_a_connection_different) {
     EXPECT_NE(backend_identity(a, d1), backend_identity(a, d2));
     // A new credential or certificate authority is no other deployment: its breaker stays.
     EXPECT_EQ(backend_identity(a, d1), backend_identity(b, d1));
+}
+
+TEST(validate, endpoints_that_no_request_could_use_are_refused) {
+    const auto endpoint = [](const std::string& url) {
+        return told_after("endpoint: https://a.example,", "endpoint: \"" + url + "\",");
+    };
+    EXPECT_TRUE(has(endpoint("https://a.example/openai/v1"), "part of the API's path"));
+    EXPECT_TRUE(has(endpoint("https://a.example/openai/deployments/x"), "part of the API's path"));
+    EXPECT_TRUE(has(endpoint("https://a.example "), "a blank stands at an end"));
+    EXPECT_TRUE(has(endpoint("https://a.example?api-version=1"), "has a query"));
+    EXPECT_TRUE(has(endpoint("https://a.example/#x"), "has a fragment"));
+    EXPECT_TRUE(has(endpoint("https://a b.example"), "no request can carry"));
+    const auto secret = endpoint("https://user:hidden-word@a.example");
+    EXPECT_TRUE(has(secret, "user name or password"));
+    EXPECT_EQ(secret.find("hidden-word"), std::string::npos) << secret;
+}
+
+TEST(validate, api_versions_are_dates_or_the_words_of_the_api) {
+    const auto version = [](const std::string& v) {
+        return told_after("endpoint: https://a.example,", "endpoint: https://a.example, api_version: \"" + v + "\",");
+    };
+    for (const auto* good : {"2024-10-21", "2025-04-01-preview", "v1", "preview", "latest"})
+        EXPECT_EQ(version(good).find("api_version"), std::string::npos) << good;
+    for (const auto* bad : {"", "apikey", "api-version=2024-10-21", "2024-10-21&x=y", "2024-10-21 x", "2024&x=1#y",
+                            "2024-13-41", "2024-10-21-Preview", "2024-10-21 "})
+        EXPECT_TRUE(has(version(bad), "instances.a.api_version")) << bad;
+}
+
+TEST(validate, texts_that_travel_in_a_path_or_a_head_are_plain) {
+    EXPECT_TRUE(has(told_after("deployment: d1,", "deployment: \"d1 \","), "begins or ends with a blank"));
+    EXPECT_TRUE(has(told_after("deployment: d1,", "deployment: \"\","), "the deployment has no name"));
+    EXPECT_TRUE(has(told_after("region: westeurope", "region: w\xC3\xABst"), "no header field can carry"));
+    EXPECT_TRUE(has(told_after("region: westeurope", "region: " + std::string(5000, 'r')), "is too long"));
+    EXPECT_TRUE(has(told_after("address: 127.0.0.1:8443", "address: 127.0.0.1:8443, base_path: \"/a b\""),
+                    "listeners.public.base_path"));
+}
+
+TEST(validate, tls_keys_of_an_instance_without_tls_are_told) {
+    const auto text = told_after("https://a.example,", "http://a.example, insecure: true, ca_file: /etc/ca.pem,");
+    EXPECT_TRUE(has(text, "warning: instances.a.ca_file: the endpoint does not speak TLS"));
+}
+
+TEST(check, a_file_that_breaks_off_is_not_said_to_lack_what_was_not_read) {
+    std::string deep = good() + "x: ";
+    for (int i = 0; i < 200; ++i) deep += "[";
+    const auto all = told(check(deep, usual()));
+    EXPECT_TRUE(has(all, "nested more than"));
+    EXPECT_EQ(all.find("there is no listener"), std::string::npos) << all;
+}
+
+TEST(check, keys_of_a_later_version_are_not_called_known) {
+    const auto all = told(check(good() + "zzz: 1\n", usual()));
+    EXPECT_TRUE(has(all, "known here: "));
+    EXPECT_EQ(all.find("affinity"), std::string::npos) << all;
+    EXPECT_TRUE(has(told(check(good() + "affinity: {}\n", usual())), "does not know the key yet"));
+}
+
+TEST(check, again_takes_new_keys_and_keeps_the_old_ones_when_the_keys_file_is_broken) {
+    const std::string keys = ::testing::TempDir() + "spillway_again_keys.yaml";
+    const auto key = [](char last) { return "[\"sha256:" + std::string(63, '0') + last + "\"]"; };
+    const auto names = known_names{test_operations, test_balancers};
+    std::ofstream(keys) << "shop: " << key('2') << "\n";
+    const auto first = check("keys_file: " + keys + "\n" + good(), usual());
+    ASSERT_TRUE(first) << told(first);
+    ASSERT_EQ(first->tree.clients.at("shop").keys.size(), 2U);
+
+    std::ofstream(keys) << "shop: [\"sha256:" << std::string(63, '0') << "3\", \"sha256:" << std::string(63, '0')
+                        << "4\"]\n";
+    const auto rotated = check_again(*first, names, usual());
+    ASSERT_TRUE(rotated) << told(rotated);
+    EXPECT_EQ(rotated->tree.clients.at("shop").keys.size(), 3U);
+
+    std::ofstream(keys) << "shop: [broken\n";
+    const auto kept = check_again(*rotated, names, usual());
+    ASSERT_TRUE(kept) << told(kept);
+    EXPECT_EQ(kept->tree.clients.at("shop").keys.size(), 3U);
+    EXPECT_TRUE(has(told(kept), "warning: ")) << "and what is wrong with it";
+    std::remove(keys.c_str());
 }
 
 }  // namespace

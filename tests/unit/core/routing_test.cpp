@@ -437,14 +437,5 @@ TEST(kind_openai, a_missing_model_is_known_in_the_words_of_each_server) {
     for (const auto no : of_clients) EXPECT_FALSE(says_model_missing(no)) << no;
 }
 
-TEST(stateful_requests, are_told_by_the_member_that_ties_them) {
-    EXPECT_EQ(stateful_reason({}), std::nullopt);
-    response_state_flags f;
-    f.previous_response_id = true;
-    ASSERT_TRUE(stateful_reason(f));
-    EXPECT_EQ(stateful_reason(f)->status, 400);
-    EXPECT_NE(stateful_reason(f)->message.find("previous_response_id"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace spillway::core

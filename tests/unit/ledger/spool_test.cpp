@@ -282,5 +282,54 @@ TEST_F(spool_files, a_damaged_checkpoint_is_told_and_does_not_stop_the_start) {
     EXPECT_TRUE(alarms.empty());
 }
 
+void cut_short(const std::filesystem::path& folder) {
+    for (const auto& e : std::filesystem::directory_iterator(folder))
+        if (e.path().string().ends_with(".frames")) std::filesystem::resize_file(e.path(), 0);
+}
+
+TEST_F(spool_files, a_file_that_is_cut_short_ends_nothing) {
+    auto s = open();
+    append(*s, 0, 100);
+    cut_short(place / "spool");
+    append(*s, 100, 300);
+    s->tend(time_point{}, true);
+    ASSERT_EQ(alarms.size(), 1U);
+    EXPECT_NE(alarms.front().find("cut short"), std::string::npos);
+    const auto ids = carry_all(*s);
+    for (std::uint64_t n = 120; n < 300; ++n) EXPECT_EQ(ids.count(record_of(n).id), 1U) << n;
+}
+
+TEST_F(spool_files, what_a_cut_took_is_counted_as_lost_and_waits_no_longer) {
+    auto s = open("spool", 1 << 20);
+    append(*s, 0, 100);
+    cut_short(place / "spool");
+    std::uint64_t n = 100;
+    std::size_t came = 0;
+    // Until the segment that was cut is behind the carrier.
+    for (int segments = 0; segments < 3 && n < 100'000; ++n) {
+        const auto before = files("spool", ".frames");
+        append(*s, n, n + 1);
+        s->tend(time_point{}, false);
+        segments += files("spool", ".frames") != before ? 1 : 0;
+        came += carry_all(*s).size();
+    }
+    EXPECT_EQ(s->waiting(), 0U);
+    EXPECT_EQ(came + s->lost(), n);
+    EXPECT_GT(s->lost(), 0U);
+}
+
+TEST_F(spool_files, what_an_earlier_process_left_may_be_cut_short_while_it_is_read) {
+    {
+        auto s = open();
+        append(*s, 0, 300);
+        crash("spool", "other");
+        carry_all(*s);
+        s->save(noon);
+    }
+    auto s = open("other");
+    cut_short(place / "other");
+    EXPECT_LE(carry_all(*s).size(), 300U);
+}
+
 }  // namespace
 }  // namespace spillway::ledger

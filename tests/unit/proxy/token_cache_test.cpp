@@ -111,6 +111,29 @@ TEST(token_cache, the_oldest_gives_way) {
     EXPECT_EQ(c.size(), token_cache::capacity);
 }
 
+TEST(token_cache, what_came_again_after_it_was_forgotten_is_the_newest) {
+    token_cache c;
+    const auto t = std::make_shared<const known_token>(a_token(a_provider()));
+    c.add(digest_of(0), t);
+    for (std::uint32_t n = 1; n < token_cache::capacity; ++n) c.add(digest_of(n), t);
+    c.forget(digest_of(0));
+    c.add(digest_of(0), t);
+    c.add(digest_of(99'999), t);
+    EXPECT_NE(c.find(digest_of(0)), nullptr);
+    EXPECT_EQ(c.find(digest_of(1)), nullptr) << "which is the oldest now";
+}
+
+TEST(token_cache, what_is_forgotten_takes_no_room) {
+    token_cache c;
+    const auto t = std::make_shared<const known_token>(a_token(a_provider()));
+    c.add(digest_of(1), t);
+    for (std::uint32_t n = 0; n < 2 * token_cache::capacity; ++n) {
+        c.add(digest_of(2), t);
+        c.forget(digest_of(2));
+    }
+    EXPECT_NE(c.find(digest_of(1)), nullptr);
+}
+
 TEST(token_cache, stays_in_its_bounds_however_often_tokens_come_and_go) {
     token_cache c;
     const auto t = std::make_shared<const known_token>(a_token(a_provider()));

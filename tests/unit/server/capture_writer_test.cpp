@@ -44,7 +44,7 @@ TEST_F(capturing, writes_one_line_each_redacted_and_for_nobody_else) {
         EXPECT_FALSE(w.on());
         EXPECT_FALSE(w.take(one("before"))) << "nothing is captured yet";
         EXPECT_EQ(w.dropped(), 0U);
-        ASSERT_FALSE(w.direct_to(dir + "/c", *redactor::make(from)));
+        w.direct_to(*capture_writer::open(dir + "/c", *redactor::make(from)));
         EXPECT_TRUE(w.on());
         auto c = one("a secret\n", "my secret \xFF");
         c.answer_cut = true;
@@ -68,22 +68,22 @@ TEST_F(capturing, goes_to_another_file_after_a_reload_and_to_a_new_one_after_a_r
     const auto settle = [&](std::uint64_t n) {
         while (w.written() + w.dropped() < n) std::this_thread::yield();
     };
-    ASSERT_FALSE(w.direct_to(dir + "/a", {}));
+    w.direct_to(*capture_writer::open(dir + "/a", {}));
     w.take(one("1"));
     settle(1);
     std::filesystem::rename(dir + "/a", dir + "/a.1");
     ASSERT_FALSE(w.reopen());
     w.take(one("2"));
     settle(2);
-    ASSERT_FALSE(w.direct_to(dir + "/b", {}));
+    w.direct_to(*capture_writer::open(dir + "/b", {}));
     w.take(one("3"));
     settle(3);
-    const auto wrong = w.direct_to(dir + "/none/x", {});
-    ASSERT_TRUE(wrong);
-    EXPECT_EQ(wrong->code, "capture_file");
+    const auto wrong = capture_writer::open(dir + "/none/x", {});
+    ASSERT_FALSE(wrong);
+    EXPECT_EQ(wrong.error().code, "capture_file");
     w.take(one("4"));
     settle(4);
-    ASSERT_FALSE(w.direct_to("", {}));
+    w.direct_to(nullptr);
     EXPECT_FALSE(w.on());
     EXPECT_FALSE(w.take(one("5")));
     EXPECT_EQ(lines("/a.1").size(), 1U);
@@ -93,7 +93,7 @@ TEST_F(capturing, goes_to_another_file_after_a_reload_and_to_a_new_one_after_a_r
 
 TEST_F(capturing, drops_and_counts_what_finds_no_room) {
     capture_writer w({}, 10'000);
-    ASSERT_FALSE(w.direct_to(dir + "/c", {}));
+    w.direct_to(*capture_writer::open(dir + "/c", {}));
     EXPECT_FALSE(w.take(one(std::string(10'000, 'x'))));
     EXPECT_EQ(w.dropped(), 1U);
     EXPECT_TRUE(w.take(one("small")));
@@ -107,7 +107,7 @@ TEST_F(capturing, a_full_disk_is_told_once_and_loses_the_text_only) {
             EXPECT_NE(s.find("/dev/full"), std::string::npos);
             EXPECT_EQ(s.find("private"), std::string::npos);
         });
-        ASSERT_FALSE(w.direct_to("/dev/full", {}));
+        w.direct_to(*capture_writer::open("/dev/full", {}));
         w.take(one("private"));
         w.take(one("private"));
         while (w.dropped() < 2) std::this_thread::yield();
