@@ -37,6 +37,7 @@ outcome failed(outcome_kind kind) {
 net::task<outcome> exchange::attempt(const core::action& a) {
     const backend& b = the_pool().backends[a.backend];
     serving_ = &b;
+    upstream_keeps_ = false;  // until this attempt's own answer says so
     const bool first = attempts_ == 0;
     attempts_ = machine_->attempts();
     attempt_began_ = clock::now();
