@@ -11,7 +11,7 @@ constexpr std::string_view live_path = "/health/live", ready_path = "/health/rea
 }  // namespace
 
 bool exchange::is_local_path() const noexcept {
-    return path_ == live_path || path_ == ready_path || path_ == front_door_path;
+    return path_ == live_path || path_ == ready_path || path_ == front_door_path || is_route_health();
 }
 
 // Probes: tiny, without a key, the same for GET and HEAD.
@@ -23,6 +23,7 @@ net::task<bool> exchange::local_service() {
             .code = "MethodNotAllowed", .who = origin::client, .status = 405, .message = "Probes use GET or HEAD."};
         co_return co_await refuse(f);
     }
+    if (is_route_health()) co_return co_await route_health();
     const auto& process = worker_.process();
     const bool ok = path_ == live_path || (process.ready.load(std::memory_order_relaxed) &&
                                            !process.draining.load(std::memory_order_relaxed));

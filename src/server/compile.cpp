@@ -11,6 +11,8 @@
 #include <spillway/http/endpoint_url.hpp>
 #include <spillway/http/json_scan.hpp>
 
+#include "compile_health.hpp"
+
 namespace spillway::server {
 namespace {
 
@@ -37,6 +39,7 @@ public:
         for (const auto& [name, c] : tree_.clients) add_client(name, c);
         add_routes();
         add_models();
+        add_health(tree_, *next_);
         return next_;
     }
 
@@ -53,7 +56,6 @@ private:
         next_->access_log_sample = tree_.log.access.sample;
         next_->hide_existence = tree_.gateway.hide_existence;
         next_->body_memory = tree_.gateway.body_memory;
-        next_->throttled_is_ready = tree_.health.throttled_is_ready;
         next_->slow_down = tree_.slow_down;
         read_file(tree_.keys_file);
     }

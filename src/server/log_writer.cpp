@@ -66,6 +66,12 @@ void log_writer::work() {
     }
 }
 
+void tell(const std::vector<config::issue>& issues) {
+    for (const auto& i : issues)
+        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
+                                           : spdlog::warn("{}", config::format(i));
+}
+
 void set_up_log(const config::log& from, std::string_view level_override) {
     auto logger = spdlog::get("spillway");
     if (!logger) {

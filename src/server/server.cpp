@@ -22,6 +22,7 @@
 #include <spillway/server/file_watch.hpp>
 #include <spillway/server/health.hpp>
 #include <spillway/server/log_writer.hpp>
+#include <spillway/server/probe_schedule.hpp>
 #include <spillway/server/process.hpp>
 
 namespace spillway::server {
@@ -96,6 +97,7 @@ private:
     identity_service identities_;
     compiler compiler_;
     accounting accounting_;
+    probe_schedule probes_;
     proxy::process_state process_;
     log_writer access_log_;
     std::vector<std::unique_ptr<stats::worker_stats>> stats_;
@@ -119,12 +121,6 @@ private:
     bool accepting_stopped_{false}, cut_{false};
     net::resolver resolver_;  // last: its threads post to workers
 };
-
-void tell(const std::vector<config::issue>& issues) {
-    for (const auto& i : issues)
-        i.level == config::severity::error ? spdlog::error("{}", config::format(i))
-                                           : spdlog::warn("{}", config::format(i));
-}
 
 // Reads, checks and compiles the file. On success the result is the current configuration.
 bool server::load(std::vector<config::issue>& issues) {
@@ -253,7 +249,9 @@ void server::publish() {
     look_whether_ready();
 }
 
-void server::look_whether_ready() { process_.ready = snapshot_ && is_ready(*snapshot_, clock::now()) && !draining(); }
+void server::look_whether_ready() {
+    process_.ready = snapshot_ && publish_health(*snapshot_, clock::now()) && !draining();
+}
 
 void server::tell_addresses(const std::string& host, const net::address_list& found) {
     if (found.empty()) spdlog::warn("{} does not resolve", host);
@@ -293,6 +291,7 @@ void server::on_tick() {
         continue_drain();
     } else {
         if (!files_.changed().empty()) reload("a file changed");
+        probes_.tick(snapshot_, workers_, worker_stats(), clock::now());
         look_whether_ready();
     }
     tick_.expires_after(draining() ? milliseconds(50) : milliseconds(500));

@@ -40,5 +40,6 @@ private:
 
 // The daemon's own log (start, reload, breaker alarms): standard error, text or JSON.
 void set_up_log(const config::log& from, std::string_view level_override);
+void tell(const std::vector<config::issue>& issues);
 
 }  // namespace spillway::server
