@@ -162,14 +162,13 @@ std::size_t exchange::outgoing_body_bytes(const backend& b) const noexcept {
 // Head and a small body leave in one write, and so in one TLS record.
 net::task<net::io_result> exchange::send_request(const backend& b, time_point deadline) {
     auto& s = *scratch_;
-    auto& up = connection_->io;
     const auto pieces = outgoing_body(b);
     std::size_t next = 0;
     while (next < pieces.size() && s.out.size() + pieces[next].size() <= net::slab_pool::small - 512)
         s.out.append(pieces[next++]);
-    net::io_result r = co_await up.write_all(s.out.view(), deadline, &session_.left());
+    net::io_result r = co_await send_piece(s.out.view(), deadline);
     for (; next < pieces.size() && r.ok(); ++next)
-        if (!pieces[next].empty()) r = co_await up.write_all(pieces[next], deadline, &session_.left());
+        if (!pieces[next].empty()) r = co_await send_piece(pieces[next], deadline);
     // The buffer goes back to be used for something else.
     const auto sent = s.out.view();
     const auto [at, size] = std::exchange(secret_in_out_, {});
@@ -182,11 +181,16 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
     auto& up = connection_->io;
     s.answer.clear();
     std::size_t seen = 0, end = http::npos;
+    time_point look_at = suspicion_begins();
     for (;;) {
         const auto room = s.answer.prepare(s.answer.held() && s.answer.size() > 0 ? 4096 : net::slab_pool::small);
         net::io_result r = up.try_read(room);
-        if (r.waits()) r = co_await up.read_some(room, deadline, &session_.left());
+        if (r.waits()) r = co_await up.read_some(room, std::min(look_at, deadline), &session_.left());
         if (r.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
+        if (r.status == net::io_status::timed_out && look_at < deadline) {
+            if (suspects_dead(look_at)) co_return failed(outcome_kind::suspected);
+            continue;
+        }
         if (r.status == net::io_status::timed_out) co_return failed(outcome_kind::first_byte_timeout);
         if (!r.ok()) {
             const bool stale = s.answer.empty() && connection_->reused();
@@ -194,6 +198,7 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
         }
         if (s.answer.empty()) first_byte_at_ = clock::now();
         s.answer.commit(r.bytes);
+        look_at = time_point::max();
         while ((end = http::find_head_end(s.answer.view(), seen)) != http::npos) {
             const auto error = http::parse_response(s.answer.view().substr(0, end),
                                                     {64 * 1024, http::field_table::capacity}, false, s.response);
