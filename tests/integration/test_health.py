@@ -156,6 +156,20 @@ def test_probes_can_be_turned_off(gateway, a):
     assert not ready(g)
 
 
+@pytest.mark.parametrize("fault", [{"fault": "status", "status": 500}, {"fault": "refuse_connection"},
+                                   {"fault": "status", "status": 401}], ids=lambda f: str(f.get("status", "refused")))
+def test_an_outage_of_azure_ends_by_a_probe_that_costs_no_token(gateway, simulator, a, fault):
+    sim = simulator()
+    backends = [{"instance": "a", "deployment": "gpt-4o-a", "type": "global_standard"}]
+    g = gateway(sim.instances[:1], settings(breaker={"failures": 1, "open": "60s"}, backends=backends))
+    sim.fault(**fault)
+    assert a.wait_for(lambda: g.chat().status >= 500 and not ready(g), 8)
+    sim.heal()
+    assert a.wait_for(lambda: ready(g), 5)
+    assert not any(e["prompt_tokens"] or e["completion_tokens"] for e in sim.usage())
+    assert a.wait_for(lambda: g.chat().status == 200, 5)
+
+
 # Suspicion
 
 
