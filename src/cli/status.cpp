@@ -85,7 +85,11 @@ void print(const nlohmann::json& s) {
             if (breaker.contains("seconds_left"))
                 std::cout << ", " << std::fixed << std::setprecision(1) << breaker["seconds_left"].get<double>()
                           << " s left" << std::defaultfloat;
-            std::cout << ", " << b["outstanding"] << " in flight\n";
+            std::cout << ", " << b["outstanding"] << " in flight";
+            // Of a backend that is used, requests tell enough.
+            if (const auto& probe = b["proof"]["last_probe"]; breaker["state"] != "closed" && !probe.is_null())
+                std::cout << ", last probe " << probe["result"].get<std::string>();
+            std::cout << '\n';
         }
     }
 }

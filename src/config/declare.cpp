@@ -187,6 +187,10 @@ void declare(visitor& v, tree& t) {
     v.object({"health", "what /health/ready says"}, [&t](visitor& in) {
         in.value({"throttled_is_ready", "ready although every backend is throttled: back-pressure is no illness"},
                  flag_of(t.health.throttled_is_ready));
+        in.values({"require", "routes that have to serve: any (one is enough; the default), all, or names"}, [&t] {
+            t.health.require.emplace_back();
+            return text_of(t.health.require.back());
+        });
     });
     v.object({"shutdown", "what SIGTERM does"}, [&t](visitor& in) {
         in.value({"pre_drain", "not ready, yet still accepting, so that load balancers notice"},

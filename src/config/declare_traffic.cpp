@@ -7,6 +7,7 @@ namespace {
 constexpr std::array<std::string_view, 2> instance_kinds{"azure", "openai"};
 constexpr std::array<std::string_view, 2> instance_proxies{"default", "none"};
 constexpr std::array<std::string_view, 2> preferences{"none", "region"};
+constexpr std::array<std::string_view, 4> probes{"auto", "chat", "connection", "none"};
 constexpr std::array<std::string_view, 3> stickinesses{"none", "client", "user"};
 constexpr std::array<std::string_view, 3> priority_classes{"low", "normal", "high"};
 constexpr std::array<std::string_view, 4> captures{"none", "prompts", "answers", "both"};
@@ -70,6 +71,21 @@ void declare(visitor& v, breaker_policy& x) {
             time_of(x.last_resort, milliseconds(10), minutes(5)));
 }
 
+void declare(visitor& v, probe& x) {
+    v.value({"how",
+             "a chat without messages, whose refusal proves instance, deployment and credential; or a connection, "
+             "TLS included; auto: chat for Azure's own host names, else connection"},
+            choice_of(x.how, probes));
+    v.value({"interval", "at most one probe of a backend in this time, from the whole gateway"},
+            time_of(x.interval, milliseconds(100), hours(1)));
+    v.value({"timeout", "a probe that is not answered in this time speaks against the instance"},
+            time_of(x.timeout, milliseconds(50), minutes(1)));
+    v.value({"suspect",
+             "an attempt that has waited this long for its first byte (and three times the pool's 99th percentile) "
+             "makes a probe ask the backend"},
+            time_of(x.suspect, milliseconds(50), hours(1)));
+}
+
 void declare(visitor& v, traffic_split& x) {
     v.value({"sticky", "who stays with the pool that it once got"}, choice_of(x.sticky, stickinesses));
     v.others("pool", "share of the pool of that name, as a weight",
@@ -118,6 +134,8 @@ void declare(visitor& v, pool& x) {
     v.object({"retry", "when a backend refuses"}, [&x](visitor& in) { declare(in, x.retry); });
     v.object({"timeouts", "each its own"}, [&x](visitor& in) { declare(in, x.timeouts); });
     v.object({"breaker", "when a backend is left alone"}, [&x](visitor& in) { declare(in, x.breaker); });
+    v.object({"probe", "questions of the gateway itself, which cost no token, when requests cannot tell"},
+             [&x](visitor& in) { declare(in, x.probe); });
     v.object({"shed", "who is refused first when the pool runs short"},
              [&x](visitor& in) { declare(in, x.shed.emplace()); });
     v.list({"backends", "deployments on instances", true},

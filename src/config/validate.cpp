@@ -48,6 +48,7 @@ public:
         check_usage(tree_, issues_);
         for (std::size_t i = 0; i < tree_.routes.size(); ++i) check_route(i);
         check_shadowed_routes();
+        check_health();
         check_unused();
         check_residency(tree_, issues_);
         sort_by_place(issues_);
@@ -205,6 +206,23 @@ private:
             sum += weight;
         }
         if (sum == 0) error(path, "the shares add up to nothing", "write pool: weight, at least one above 0");
+    }
+
+    void check_health() {
+        const auto& wanted = tree_.health.require;
+        std::vector<std::string> labels;
+        for (std::size_t i = 0; i < tree_.routes.size(); ++i) labels.push_back(route_label(tree_, i));
+        const std::vector<std::string_view> known(labels.begin(), labels.end());
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            const auto& name = wanted[i];
+            const auto path = child_path("health.require", i);
+            if (name == "any" || name == "all") {
+                if (wanted.size() > 1) error(path, "'" + name + "' stands alone", "write it alone, or name routes");
+            } else if (std::find(labels.begin(), labels.end(), name) == labels.end()) {
+                error(path, "there is no route called '" + name + "'",
+                      did_you_mean(name, known, "write any, all, or names of routes"));
+            }
+        }
     }
 
     // A later route that an earlier one covers in full never gets a request.

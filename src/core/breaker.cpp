@@ -17,17 +17,19 @@ std::string_view to_string(breaker_mode m) noexcept {
 }
 
 availability both(const availability& a, const availability& b) noexcept {
+    availability out = a;
     if (a.usable && b.usable) {
-        availability out = a.trial ? a : b;
+        if (!a.trial) out = b;
         out.trial = a.trial || b.trial;
-        return out;
+    } else if (a.usable) {
+        out = b;
+    } else if (!b.usable) {
+        // Sickness weighs more than back-pressure: who waits for both is not merely throttled.
+        if (a.mode == breaker_mode::throttled) out = b;
+        out.until = std::max(a.until, b.until);
+        out.last_resort = std::max(a.last_resort, b.last_resort);
     }
-    if (a.usable) return b;
-    if (b.usable) return a;
-    // Sickness weighs more than back-pressure: who waits for both is not merely throttled.
-    availability out = a.mode == breaker_mode::throttled ? b : a;
-    out.until = std::max(a.until, b.until);
-    out.last_resort = std::max(a.last_resort, b.last_resort);
+    out.proven = a.proven && b.proven;
     return out;
 }
 
@@ -49,6 +51,7 @@ availability breaker::view(time_point now) const noexcept {
         else if (trials_running_ < policy_.trials || now >= lease)
             sickness = {breaker_mode::half_open, true, true, now, now};
         else sickness = {breaker_mode::half_open, false, false, lease, std::min(lease, last_resort_at_)};
+        sickness.proven = proven_;
     }
     return both(throttle, sickness);
 }
@@ -75,7 +78,7 @@ void breaker::on_doubtful(time_point now) noexcept {
 }
 
 void breaker::close() noexcept {
-    open_ = false;
+    open_ = proven_ = false;
     open_for_ = duration::zero();
     open_until_ = last_resort_at_ = claimed_at_ = time_point{};
     trials_running_ = 0;
@@ -103,6 +106,7 @@ void breaker::open(time_point now, breaker_mode why, duration how_long) noexcept
         trials_running_ = 0;
     }
     open_ = true;
+    proven_ = false;
     why_ = why;
     open_until_ = std::max(open_until_, now + std::max(policy_.min_pause, how_long));
     last_resort_at_ = now + policy_.last_resort;
@@ -119,6 +123,7 @@ void breaker::reopen(time_point now, breaker_mode why, double jitter, bool grows
 // Trials that run side by side fail together: one doubling for all of them.
 void breaker::trial_failed(time_point now, const failure& f) noexcept {
     if (trials_running_ > 0) --trials_running_;
+    proven_ = false;
     if (now >= open_until_) reopen(now, f.why, f.jitter, !f.last_resort);
     else last_resort_at_ = now + policy_.last_resort;
 }
@@ -143,11 +148,13 @@ void breaker::on_failure(time_point now, const failure& f, const evidence_window
     if (f.proven || tips(seen)) reopen(now, f.why, f.jitter, true);
 }
 
-void breaker::on_proof() noexcept {
-    if (open_) close();
+void breaker::on_proof(bool whole) noexcept {
+    if (open_ && whole) close();
+    else proven_ = open_;
 }
 
 void breaker::on_disproof(time_point now, double jitter) noexcept {
+    proven_ = false;
     if (open_ && now >= open_until_) reopen(now, why_, jitter, true);
 }
 

@@ -91,15 +91,16 @@ task<result<fetched>> fetcher::fetch(const fetch_request& asked, interrupt* by) 
     if (opened.error == connect_error::interrupted) co_return failed("FetchInterrupted", "interrupted");
     if (opened.error != connect_error::none) co_return failed("FetchConnect", opened.detail);
     const auto connection = std::move(opened.connection);
-    auto answer = co_await exchange(*connection, asked, head, deadline, by);
+    const std::string_view body = asked.method == "POST" ? std::string_view(asked.body) : std::string_view();
+    auto answer = co_await ask_once(*connection, head, body, asked.most_bytes, deadline, by);
     connection->io.close(true);
     co_return answer;
 }
 
-task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_request& asked, const std::string& head,
-                                        time_point deadline, interrupt* by) {
+task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, std::string_view body,
+                               std::size_t most_bytes, time_point deadline, interrupt* by) {
     io_result r = co_await c.io.write_all(head, deadline, by);
-    if (r.ok() && !asked.body.empty()) r = co_await c.io.write_all(asked.body, deadline, by);
+    if (r.ok() && !body.empty()) r = co_await c.io.write_all(body, deadline, by);
     // A refusal may come before everything was taken; reading tells.
     if (!r.ok() && r.status != io_status::closed && r.status != io_status::failed) co_return failed(r);
     constexpr std::size_t most_head = 64 * 1024;
@@ -127,24 +128,25 @@ task<result<fetched>> fetcher::exchange(upstream_connection& c, const fetch_requ
     }
     fetched out;
     out.status = parsed.status;
+    out.head = got.substr(0, head_end);
     out.retry_after = parsed.fields.value(http::field_id::retry_after);
-    http::body_scanner body(parsed);
+    http::body_scanner frame(parsed);
     const auto take = [&](std::string_view payload) { out.body.append(payload); };
-    body.feed(std::string_view(got).substr(head_end), take);
-    while (!body.done()) {
-        if (body.failed() || out.body.size() > asked.most_bytes) break;
+    frame.feed(std::string_view(got).substr(head_end), take);
+    while (!frame.done()) {
+        if (frame.failed() || out.body.size() > most_bytes) break;
         r = co_await c.io.read_some(room, deadline, by);
         if (r.status == io_status::closed) {
-            if (!body.finish()) co_return failed(r);
+            if (!frame.finish()) co_return failed(r);
             break;
         }
         if (r.ok() && clock::now() >= deadline) r.status = io_status::timed_out;
         if (!r.ok()) co_return failed(r);
-        body.feed(std::string_view(room, r.bytes), take);
+        frame.feed(std::string_view(room, r.bytes), take);
     }
     ::explicit_bzero(room, sizeof room);
-    if (body.failed()) co_return failed("FetchFailed", "the answer's framing is broken");
-    if (out.body.size() > asked.most_bytes) co_return failed("FetchTooLarge", "the answer is too long");
+    if (frame.failed()) co_return failed("FetchFailed", "the answer's framing is broken");
+    if (out.body.size() > most_bytes) co_return failed("FetchTooLarge", "the answer is too long");
     co_return result<fetched>(std::move(out));
 }
 

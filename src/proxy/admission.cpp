@@ -218,7 +218,8 @@ exchange::maybe_fault exchange::check_shed() {
     if (!p.shed) return std::nullopt;
     const auto who = snapshot_->shared->clients[*client_].priority;
     if (who == config::priority_class::high) return std::nullopt;
-    if (!core::shed(who, capacity_of(p, worker_.now()), *p.shed)) return std::nullopt;
+    if (!core::shed(who, capacity_of(*snapshot_->shared, p, worker_.now(), !passes_token_), *p.shed))
+        return std::nullopt;
     worker_.stats().shed.at({p.label, worker_.label(who == config::priority_class::low ? "low" : "normal")}).add();
     return fault{.code = "LowPriorityShed",
                  .who = origin::client,
@@ -237,20 +238,6 @@ duration exchange::until_pool_recovers() const {
     for (std::size_t i = 0; i < the_pool().backends.size(); ++i)
         if (const auto a = live.look(i, now); !a.usable) wait = std::min(wait, a.until - now);
     return wait == duration::max() ? least : std::clamp(wait, least, most);
-}
-
-double capacity_of(const pool& p, time_point now) noexcept {
-    constexpr std::size_t most = 64;
-    std::array<core::backend_capacity, most> all;
-    const std::size_t n = std::min(p.backends.size(), most);
-    for (std::size_t i = 0; i < n; ++i) {
-        all[i] = p.backends[i].state->capacity(now);
-        if (p.backends[i].tokens_limit) all[i].limit_tokens = p.backends[i].tokens_limit;
-    }
-    for (const auto& tier : p.plan.tiers)
-        for (const auto& m : tier.members)
-            if (m.backend < n) all[m.backend].weight = m.weight;
-    return core::capacity_share({all.data(), n}, now);
 }
 
 // What is left to the client, in the fields that SDK users know from Azure; seconds are whole there.

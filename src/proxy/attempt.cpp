@@ -280,13 +280,18 @@ void exchange::forget_answer() noexcept {
 net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all) {
     auto& s = *scratch_;
     auto& up = connection_->io;
+    time_point look_at = suspicion_begins();
     head_search search = answer_head_bytes_ > 0 ? head_search::found : head_search::missing;
     if (search == head_search::missing && !s.answer.empty()) search = find_answer_head();
     while (search == head_search::missing) {
         const auto room = s.answer.prepare(s.answer.held() && s.answer.size() > 0 ? 4096 : net::slab_pool::small);
         net::io_result r = up.try_read(room);
-        if (r.waits()) r = co_await up.read_some(room, deadline, &session_.left());
+        if (r.waits()) r = co_await up.read_some(room, std::min(look_at, deadline), &session_.left());
         if (r.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
+        if (r.status == net::io_status::timed_out && look_at < deadline) {
+            if (suspects_dead(look_at)) co_return failed(outcome_kind::suspected);
+            continue;
+        }
         if (r.status == net::io_status::timed_out) co_return failed(outcome_kind::first_byte_timeout);
         if (!r.ok()) {
             const bool stale = s.answer.empty() && interim_heads_ == 0 && connection_->reused();
@@ -294,6 +299,7 @@ net::task<outcome> exchange::read_answer_head(time_point deadline, bool sent_all
         }
         if (s.answer.empty()) first_byte_at_ = clock::now();
         s.answer.commit(r.bytes);
+        look_at = time_point::max();
         search = find_answer_head();
     }
     if (search == head_search::bad) co_return failed(outcome_kind::bad_response);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <spillway/core/selector.hpp>
-#include <spillway/proxy/snapshot.hpp>
+#include <spillway/proxy/availability.hpp>
 
 namespace spillway::proxy {
 
@@ -13,15 +13,7 @@ public:
         : all_(all), pool_(of), own_credential_(own_credential) {}
 
     core::availability look(std::size_t i, time_point now) const override {
-        const backend& b = pool_.backends[i];
-        const auto& state = *b.state;
-        if (b.max_outstanding != 0 && state.outstanding.load(std::memory_order_relaxed) >= b.max_outstanding)
-            return {core::breaker_mode::busy, false, false, now + seconds(1)};
-        // An instance whose first token is on its way is worth a wait; one whose token could not be had is not.
-        const auto& token = all_.instances[b.instance].token;
-        if (own_credential_ && token && !token->usable(now) && !token->starting())
-            return {core::breaker_mode::misconfigured, false, false, now + seconds(1)};
-        return core::both(state.breaker.view(now), instance_state(b).view(now));
+        return availability_of(all_, pool_.backends[i], now, own_credential_);
     }
     std::uint32_t outstanding(std::size_t i) const override {
         return pool_.backends[i].state->outstanding.load(std::memory_order_relaxed);

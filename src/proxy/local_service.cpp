@@ -16,7 +16,8 @@ constexpr std::array<std::string_view, 4> ready_paths{"/health/ready", "/healthz
 }  // namespace
 
 bool exchange::is_local_path() const noexcept {
-    return path_ == live_path || std::find(ready_paths.begin(), ready_paths.end(), path_) != ready_paths.end();
+    return path_ == live_path || std::find(ready_paths.begin(), ready_paths.end(), path_) != ready_paths.end() ||
+           is_route_health();
 }
 
 // Probes: tiny, without a key, the same for GET and HEAD.
@@ -28,6 +29,7 @@ net::task<bool> exchange::local_service() {
             .code = "MethodNotAllowed", .who = origin::client, .status = 405, .message = "Probes use GET or HEAD."};
         co_return co_await refuse(f);
     }
+    if (is_route_health()) co_return co_await route_health();
     const auto& process = worker_.process();
     const bool ok = path_ == live_path || (process.ready.load(std::memory_order_relaxed) &&
                                            !process.draining.load(std::memory_order_relaxed));

@@ -226,8 +226,14 @@ void worker::unlink(session& s) noexcept {
     session_count_.store(session_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
+void worker::probe_for(const std::shared_ptr<const snapshot>& s, std::size_t pool, std::size_t backend) {
+    if (current_ && current_->shared == s) return probe(current_, pool, backend);
+    s->pools[pool].backends[backend].state->probe.end(core::probe_result::none, now());
+}
+
 void worker::begin_drain() {
     acceptors_.clear();
+    prober_.stop();
     // drain() may end a session on the spot and take it off the list.
     for (session* s = sessions_; s != nullptr;) {
         session* next = s->next_;

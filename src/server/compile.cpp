@@ -15,6 +15,8 @@
 
 #include "configured_files.hpp"
 
+#include "compile_health.hpp"
+
 namespace spillway::server {
 namespace {
 
@@ -45,6 +47,7 @@ public:
         for (const auto& p : next_->pools) called.push_back({p.name, p.model});
         for (std::size_t c = 0; c < next_->clients.size(); ++c)
             next_->clients[c].models = names_of_client(next_->router, c, called);
+        add_health(tree_, *next_);
         return next_;
     }
 
@@ -58,7 +61,6 @@ private:
         next_->hide_existence = tree_.gateway.hide_existence;
         next_->body_memory = tree_.gateway.body_memory;
         next_->client_body_memory = static_cast<std::size_t>(tree_.gateway.client_body_share * next_->body_memory);
-        next_->throttled_is_ready = tree_.health.throttled_is_ready;
         next_->slow_down = tree_.slow_down;
         files_.read(tree_.keys_file);
     }

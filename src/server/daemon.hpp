@@ -8,6 +8,7 @@
 #include <thread>
 
 #include <spillway/net/resolver.hpp>
+#include <spillway/server/probe_schedule.hpp>
 #include <spillway/server/accounting.hpp>
 #include <spillway/server/admin.hpp>
 #include <spillway/server/compile.hpp>
@@ -94,6 +95,7 @@ private:
     identity_service identities_;
     compiler compiler_;
     accounting accounting_;
+    probe_schedule probes_;
     proxy::process_state process_;
     access_log access_log_;
     std::vector<std::unique_ptr<stats::worker_stats>> stats_;

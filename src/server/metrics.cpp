@@ -28,7 +28,7 @@ void add_backends(const proxy::snapshot& snap, time_point now, metric_families& 
     server_metric throttled("spillway_backend_throttled_total");
     for (const auto& p : snap.pools)
         for (const auto& b : p.backends) {
-            const auto a = look(snap, b, now);
+            const auto a = proxy::availability_of(snap, b, now, true);
             const auto breaker = b.state->breaker.snapshot();
             for (const auto m : modes) mode.add({p.name, b.name, core::to_string(m)}, m == a.mode ? 1 : 0);
             usable.add({p.name, b.name}, a.usable ? 1 : 0);
@@ -49,7 +49,7 @@ void add_backends(const proxy::snapshot& snap, time_point now, metric_families& 
             pools.add({p.name, to_string(h)}, health_of(snap, p, now) == h ? 1 : 0);
     pools.to(out);
     std::vector<pool_capacity> shares;
-    for (const auto& p : snap.pools) shares.push_back({p.name, proxy::capacity_of(p, now)});
+    for (const auto& p : snap.pools) shares.push_back({p.name, proxy::capacity_of(snap, p, now, true)});
     add_capacity(shares, out);
 }
 

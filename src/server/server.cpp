@@ -7,6 +7,7 @@
 #include <spillway/server/cores.hpp>
 #include <spillway/server/health.hpp>
 #include <spillway/server/preflight.hpp>
+#include <spillway/server/probe_schedule.hpp>
 
 #include "daemon.hpp"
 
@@ -64,7 +65,9 @@ void server::start_workers() {
         });
 }
 
-void server::look_whether_ready() { process_.ready = snapshot_ && is_ready(*snapshot_, clock::now()) && !draining(); }
+void server::look_whether_ready() {
+    process_.ready = snapshot_ && publish_health(*snapshot_, clock::now()) && !draining();
+}
 
 void server::tell_addresses(const std::string& host, const net::address_list& found) {
     if (found.empty()) spdlog::warn("{} does not resolve", host);
@@ -82,6 +85,7 @@ void server::on_tick() {
         continue_drain();
     } else {
         look_at_files();
+        probes_.tick(snapshot_, workers_, worker_stats(), clock::now());
         look_whether_ready();
     }
     reserve_.refill();

@@ -45,6 +45,20 @@ json breaker_of(const core::availability& a, time_point now) {
     return out;
 }
 
+// When the backend was last shown to work, and by what; and what the last probe met.
+json proof_of(const proxy::shared_backend& b, time_point now) {
+    const auto by_request = b.answered(), by_probe = b.probe.proven();
+    json out{{"by", nullptr}, {"seconds_ago", nullptr}, {"last_probe", nullptr}};
+    if (const auto last = std::max(by_request, by_probe); last != time_point{}) {
+        out["by"] = by_request >= by_probe ? "request" : "probe";
+        out["seconds_ago"] = std::max(0.0, seconds_between(last, now));
+    }
+    if (const auto f = b.probe.facts(); f.last != core::probe_result::none)
+        out["last_probe"] = {{"result", core::to_string(f.last)},
+                             {"seconds_ago", std::max(0.0, seconds_between(f.ended, now))}};
+    return out;
+}
+
 json pool_of(const state& s, const proxy::snapshot& snap, const proxy::pool& p, time_point now) {
     const auto& from = s.configuration().tree.pools.find(p.name)->second;
     json backends = json::array();
@@ -62,7 +76,8 @@ json pool_of(const state& s, const proxy::snapshot& snap, const proxy::pool& p, 
                  {"weight", from.backends[i].weight},
                  {"outstanding", b.state->outstanding.load(std::memory_order_relaxed)},
                  {"latency_seconds", b.state->latency(now)}};
-        one["breaker"] = breaker_of(look(snap, b, now), now);
+        one["proof"] = proof_of(*b.state, now);
+        one["breaker"] = breaker_of(proxy::availability_of(snap, b, now, true), now);
         backends.push_back(std::move(one));
     }
     return {{"name", p.name},
@@ -71,10 +86,10 @@ json pool_of(const state& s, const proxy::snapshot& snap, const proxy::pool& p, 
             {"health", to_string(health_of(snap, p, now))},
             {"backends", backends},
             {"balance", from.balance},
-            {"capacity", proxy::capacity_of(p, now)}};
+            {"capacity", proxy::capacity_of(snap, p, now, true)}};
 }
 
-json route_of(const state& s, const proxy::snapshot& snap, std::size_t index) {
+json route_of(const state& s, const proxy::snapshot& snap, std::size_t index, time_point now) {
     const auto& rule = snap.router.rules()[index];
     const auto& from = s.configuration().tree.routes[index];
     json pools = json::array();
@@ -84,7 +99,8 @@ json route_of(const state& s, const proxy::snapshot& snap, std::size_t index) {
             {"clients", from.clients},
             {"deployment", rule.deployment},
             {"operations", from.operations},
-            {"pools", pools}};
+            {"pools", pools},
+            {"ready", is_route_ready(snap, index, now)}};
 }
 
 // Tokens that the gateway keeps; API keys have nothing to tell.
@@ -150,7 +166,7 @@ json instances_of(const proxy::snapshot& snap, time_point now) {
 // What /status and the live page both tell.
 json common_of(state& s, const proxy::snapshot& snap, time_point now) {
     json routes = json::array(), pools = json::array();
-    for (std::size_t i = 0; i < snap.router.rules().size(); ++i) routes.push_back(route_of(s, snap, i));
+    for (std::size_t i = 0; i < snap.router.rules().size(); ++i) routes.push_back(route_of(s, snap, i, now));
     for (const auto& p : snap.pools) pools.push_back(pool_of(s, snap, p, now));
     auto traffic = traffic_of(s.labels(), s.worker_stats());
     traffic["currency"] = s.configuration().tree.prices.currency;

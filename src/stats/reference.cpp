@@ -76,7 +76,10 @@ constexpr std::array meanings{
     meaning{"priority", "class of the client: `low`, `normal`, `high`"},
     meaning{"provider", "name of the token provider"},
     meaning{"reason", "one word, listed in [errors](errors.md)"},
-    meaning{"result", "`ok`, `failed` or why not; of reloads: `good`, `bad`; of spans: `exported`, `dropped`"},
+    meaning{"result",
+            "`ok`, `failed` or why not; of reloads: `good`, `bad`; of spans: `exported`, `dropped`; of probes what "
+            "they showed: `proven`, `throttled`, "
+            "`failing`, `missing`, `refused`, `unreachable`, `silent`, `none`"},
     meaning{"scope", "what the token is for"},
     meaning{"source", "`exact`: as a backend told; `estimated`: counted by the gateway"},
     meaning{"state", "`closed`, `throttled`, `unhealthy`, `misconfigured`, `half_open`, `busy`"},

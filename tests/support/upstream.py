@@ -145,7 +145,7 @@ class Upstream:
     """Scripts are functions of (Connection, Received): `then()` queues one for one request each, `default` takes the
     others. A script that neither closes nor resets leaves the connection open for more requests."""
 
-    def __init__(self, certs, name, pair=None, tls=True, default=answer_chat):
+    def __init__(self, certs, name, pair=None, tls=True, default=answer_chat, port=0):
         self.name = name
         self.default = default
         self.requests = []
@@ -154,7 +154,7 @@ class Upstream:
         self._queue = []
         self._lock = threading.Lock()
         self._context = certs.server_context(pair or certs.azure) if tls else None
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self._listener.getsockname()[1]
         self._closing = False
         threading.Thread(target=self._accept, daemon=True).start()

@@ -116,6 +116,18 @@ struct breaker_policy {
     duration last_resort{seconds(1)};        // between trials while no backend of the pool is usable
 };
 
+// What a probe asks a backend. `automatic`: a chat without messages where the endpoint has a name of Azure's, else a
+// connection.
+enum class probe_how : std::uint8_t { automatic, chat, connection, none };
+
+// Questions of the gateway itself, which cost no token, while requests cannot tell whether a backend works.
+struct probe {
+    probe_how how{probe_how::automatic};
+    duration interval{seconds(5)};  // at most one probe of a backend in this time, whatever asks for it
+    duration timeout{seconds(5)};   // no answer in this time: the backend is held to be dead
+    duration suspect{seconds(10)};  // an attempt that has waited this long for its first byte makes a probe ask
+};
+
 enum class preference : std::uint8_t { none, region };
 
 // Backends that serve the same model in the same version inside one geography.
@@ -128,6 +140,7 @@ struct pool {
     retry_policy retry;
     pool_timeouts timeouts;
     breaker_policy breaker;
+    config::probe probe;
     std::optional<config::shed> shed;  // unset: no class is refused before the others
     std::vector<backend> backends;
 };

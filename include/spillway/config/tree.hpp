@@ -108,6 +108,7 @@ struct admin {
 struct health {
     bool throttled_is_ready{
         true};  // ready although every backend of a pool is throttled: back-pressure is no illness
+    std::vector<std::string> require;  // routes that have to serve: `any` one (empty, too), `all`, or these
 };
 
 struct shutdown {

@@ -25,6 +25,7 @@ struct availability {
     time_point until{};  // when it becomes usable, as far as is known
     // When it may be tried although it is unusable, if the pool has nobody else. time_point::max(): not at all.
     time_point last_resort{time_point::max()};
+    bool proven{true};  // something but the clock says that it works: no failures, or a probe since
 };
 
 // Of two breakers in a row (backend and instance): both have to let a request through.
@@ -57,6 +58,7 @@ public:
     // True when requests pass whatever the time is: the answer that may be cached without a clock.
     bool closed() const noexcept { return !open_ && throttled_until_ == time_point{}; }
     bool healthy() const noexcept { return !open_; }
+    bool misconfigured() const noexcept { return open_ && why_ == breaker_mode::misconfigured; }
 
     // Reserves one of the trials of a half-open breaker, or, as a `last_resort`, of an open one. Every claimed trial
     // ends in exactly one of on_success, on_throttled, on_failure (with trial = true), on_doubtful or abandon_trial.
@@ -74,8 +76,9 @@ public:
     // open comes from a request that was sent before and changes nothing, except that a told time is kept.
     void on_failure(time_point now, const failure& f, const evidence_window::tally& seen) noexcept;
 
-    // A probe was answered: whatever it was sick of is over. A throttle stays.
-    void on_proof() noexcept;
+    // A probe was answered. `whole`: what it was sick of is over, and it closes; a throttle stays. Else there is
+    // life, and the work itself may still fail: it is proven, and trials go at their times.
+    void on_proof(bool whole) noexcept;
     // A probe of an open breaker was not answered: as a failed trial.
     void on_disproof(time_point now, double jitter) noexcept;
 
@@ -92,6 +95,7 @@ private:
 
     breaker_policy policy_;
     bool open_{false};
+    bool proven_{false};  // while open
     breaker_mode why_{breaker_mode::unhealthy};
     time_point throttled_until_{};
     time_point open_until_{}, last_resort_at_{}, claimed_at_{};

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,9 +30,15 @@ struct fetch_request {
 
 struct fetched {
     int status{0};
+    std::string head;  // as it came
     std::string body;
     std::string retry_after;
 };
+
+// Sends a whole request on a connection and reads the whole answer. Faults: `FetchFailed`, `FetchTimeout`,
+// `FetchTooLarge`, `FetchInterrupted`.
+task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, std::string_view body,
+                               std::size_t most_bytes, time_point deadline, interrupt* by);
 
 // Asks other services on behalf of the gateway, on one loop, never blocking it. Names are resolved on a thread of
 // its own. Requests and answers may hold secrets, so their memory is overwritten afterwards. Belongs to its loop's
@@ -52,8 +59,6 @@ public:
 
 private:
     upstream& target_of(const http::endpoint_url& url, const ssl_ctx_ptr& tls, bool direct);
-    task<result<fetched>> exchange(upstream_connection& c, const fetch_request& asked, const std::string& head,
-                                   time_point deadline, interrupt* by);
 
     loop& loop_;
     proxy_rules proxies_;

@@ -12,6 +12,7 @@
 #include <spillway/core/ewma.hpp>
 #include <spillway/core/retry_budget.hpp>
 #include <spillway/core/shed.hpp>
+#include <spillway/proxy/probe_state.hpp>
 
 namespace spillway::proxy {
 
@@ -102,11 +103,13 @@ public:
     }
 
     // A probe was answered; or was not, while the breaker is open. A probe of a closed one that fails is `failed`.
-    void proved() {
-        if (!closed()) change([](core::breaker& b) { b.on_proof(); });
+    // What was misconfigured is mended if the probe proved the `credential`, what failed if it proved `failures`
+    // over.
+    void proved(bool credential, bool failures) {
+        if (!closed()) change([=](core::breaker& b) { b.on_proof(b.misconfigured() ? credential : failures); });
     }
     void disproved(time_point now, double jitter) {
-        change([&](core::breaker& b) { b.on_disproof(now, jitter); });
+        if (!closed()) change([&](core::breaker& b) { b.on_disproof(now, jitter); });
     }
 
     void set_policy(const core::breaker_policy& policy) {
@@ -138,6 +141,7 @@ struct shared_backend {
     explicit shared_backend(const core::breaker_policy& policy) : breaker(policy) {}
 
     breaker_state breaker;
+    probe_state probe;
     std::atomic<std::uint32_t> outstanding{0};  // attempts in flight, until the last byte of their answers
 
     // What the backend last told of its token limit; two workers may mix their readings, which then are equally new.
@@ -146,9 +150,9 @@ struct shared_backend {
         if (limit > 0) tokens_limit_.store(limit, std::memory_order_relaxed);
         tokens_told_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     }
-    core::backend_capacity capacity(time_point now) const noexcept {
+    core::backend_capacity capacity(bool usable) const noexcept {
         core::backend_capacity out;
-        out.usable = breaker.view(now).usable;
+        out.usable = usable;
         if (const auto limit = tokens_limit_.load(std::memory_order_relaxed); limit > 0) out.limit_tokens = limit;
         if (const auto left = tokens_left_.load(std::memory_order_relaxed); left >= 0) out.left_tokens = left;
         out.told = time_point(duration(tokens_told_.load(std::memory_order_relaxed)));
@@ -158,6 +162,8 @@ struct shared_backend {
     double latency(time_point now) const noexcept {
         return core::peak_latency{latency_.load(std::memory_order_relaxed), at()}.now_is(now);
     }
+    // When it last answered a request well; never: the epoch of the clock.
+    time_point answered() const noexcept { return at(); }
     // Two workers may overwrite each other here; an estimate survives that.
     void observe_latency(double seconds, time_point now) noexcept {
         const auto next = core::peak_latency{latency_.load(std::memory_order_relaxed), at()}.with(seconds, now);
@@ -180,6 +186,9 @@ struct shared_pool {
 
     core::retry_budget budget;
     core::pool_evidence evidence;
+    // Attempts that have waited this long for their first byte make a probe ask. Kept up to date by the main thread;
+    // zero: nothing is known yet.
+    std::atomic<duration::rep> suspect_after{0};
 };
 
 }  // namespace spillway::proxy

@@ -129,6 +129,11 @@ private:
     void settle_quotas(const shared::amounts& real, time_point ended) noexcept;
     void write_rate_fields(http::head_writer& w) const;
 
+    // suspicion.cpp
+    time_point suspicion_begins() const noexcept;
+    bool suspects_dead(time_point& look_again);
+    net::task<net::io_result> send_piece(std::string_view rest, time_point deadline);
+
     // usage.cpp
     void watch_answer();
     void keep_prompt();
@@ -166,6 +171,12 @@ private:
     // local_service.cpp
     bool is_local_path() const noexcept;
     net::task<bool> local_service();
+
+    // route_health.cpp
+    bool is_route_health() const noexcept;
+    net::task<bool> route_health();
+    net::task<maybe_fault> identify_prober();
+    std::string route_details(std::size_t route, bool ready) const;
     net::task<bool> list_models();
 
     // attempts.cpp
@@ -350,8 +361,5 @@ private:
     std::uint64_t bytes_to_client_{0};
     duration idle_timeout_{seconds(60)};
 };
-
-// The part of the pool's capacity that is left, 0 to 1, by breakers and by what backends told of their token limits.
-double capacity_of(const pool& p, time_point now) noexcept;
 
 }  // namespace spillway::proxy

@@ -76,6 +76,7 @@ struct backend {
     std::uint32_t max_outstanding{0};          // over all workers; 0: no cap
     std::optional<std::int64_t> tokens_limit;  // that the deployment was assigned, for a minute
     std::optional<config::price> price;
+    core::probe_kind probe{core::probe_kind::none};
     std::string identity;  // stable over reloads as long as the deployment is the same
     stats::label label{0};
     std::shared_ptr<shared_backend> state;
@@ -90,6 +91,7 @@ struct pool {
     std::vector<backend> backends;  // index as in plan
     core::retry_policy retry;
     core::breaker_policy breaker;
+    core::probe_policy probe;
     core::exchange_deadlines deadlines;
     duration connect_timeout{seconds(5)}, idle_timeout{minutes(5)}, commit_hold{milliseconds(100)};
     std::shared_ptr<shared_pool> state;
@@ -145,6 +147,9 @@ struct snapshot {
     std::size_t body_memory{std::size_t{1} << 30};
     std::size_t client_body_memory{std::size_t{1} << 28};  // of it, for one client
     bool throttled_is_ready{true};
+    std::vector<std::size_t> required_routes;  // that have to serve for the gateway to be ready; none: any one
+    // By route, what /health/routes/ says. Kept up to date by the main thread.
+    std::shared_ptr<std::atomic<bool>[]> route_ready;
 
     std::shared_ptr<const listener> find_listener(std::string_view listener_name) const {
         for (const auto& l : listeners)

@@ -19,6 +19,7 @@
 #include <spillway/net/slab.hpp>
 #include <spillway/proxy/captured.hpp>
 #include <spillway/proxy/log_buffer.hpp>
+#include <spillway/proxy/prober.hpp>
 #include <spillway/proxy/recent_errors.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/token_cache.hpp>
@@ -79,6 +80,12 @@ public:
     stats::worker_stats& stats() noexcept { return stats_; }
     log_buffer& log() noexcept { return log_; }
     token_cache& tokens() noexcept { return tokens_; }
+    // Asks a backend; the right to is taken already.
+    void probe(const std::shared_ptr<worker_snapshot>& by, std::size_t pool, std::size_t backend) {
+        prober_.ask(by, pool, backend);
+    }
+    // The same for the main thread, whose snapshot may not be this worker's any more.
+    void probe_for(const std::shared_ptr<const snapshot>& s, std::size_t pool, std::size_t backend);
     core::failure_table& failures() noexcept { return failures_; }
     process_state& process() noexcept { return process_; }
     const std::shared_ptr<worker_snapshot>& current() const noexcept { return current_; }
@@ -137,6 +144,7 @@ private:
     session* sessions_{nullptr};
     std::atomic<std::size_t> session_count_{0};
     token_cache tokens_;
+    prober prober_{*this};
     core::failure_table failures_;
     EVP_MD_CTX* digest_context_;
     EVP_MD* digest_;

@@ -21,6 +21,8 @@ struct worker_stats {
     family<histogram> first_byte_seconds;
     // labels: pool, backend, outcome (status or transport failure)
     family<counter> attempts;
+    // labels: backend, result; questions of the gateway itself
+    family<counter> probes;
     // labels: pool, reason; why a request went to another backend than the first
     family<counter> retries;
     // labels: pool; requests served below the highest priority because that had no usable backend

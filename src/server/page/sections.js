@@ -40,6 +40,11 @@ const backend_columns = [
     style: "countdown",
     fill: (cell, b) => show_countdown(cell, b.breaker.seconds_left ?? 0),
   },
+  {
+    title: "Proved",
+    value: (b) => b.proof.seconds_ago ?? Infinity,
+    text: (b) => (b.proof.by ? duration_text(b.proof.seconds_ago) + " ago, by a " + b.proof.by : "–"),
+  },
   number("In flight", (b) => b.outstanding),
   number("Latency", (b) => b.latency_seconds, (b) => (b.latency_seconds > 0 ? duration_text(b.latency_seconds) : "–")),
   number("Priority", (b) => b.priority),

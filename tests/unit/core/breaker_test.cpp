@@ -358,6 +358,30 @@ TEST(breaker, a_probe_closes_what_is_sick_and_leaves_a_throttle) {
     EXPECT_EQ(dead->view(at(seconds(10))).until, at(seconds(30)));
 }
 
+TEST(breaker, a_sign_of_life_is_proof_until_something_fails_and_changes_no_time) {
+    auto b = opened();
+    EXPECT_FALSE(b->view(start).proven);
+    EXPECT_FALSE(b->view(at(hours(1))).proven) << "the clock proves nothing";
+    b.proof(false);
+    EXPECT_EQ(b->view(start).until, at(seconds(10)));
+    EXPECT_TRUE(b->view(start).proven);
+    EXPECT_TRUE(b->view(at(seconds(10))).trial);
+    ASSERT_TRUE(b->claim_trial(at(seconds(10))));
+    EXPECT_TRUE(b->view(at(seconds(11))).proven);
+    failure f;
+    f.trial = true;
+    b.failure(at(seconds(11)), f);
+    EXPECT_FALSE(b->view(at(seconds(11))).proven);
+    b.proof(false);
+    b->on_disproof(at(seconds(12)), 0.5);
+    EXPECT_FALSE(b->view(at(seconds(12))).proven);
+    b.proof();
+    EXPECT_TRUE(b->closed());
+    EXPECT_TRUE(b->view(at(seconds(12))).proven);
+    b.proof(false);
+    EXPECT_TRUE(b->closed());
+}
+
 TEST(availability, two_in_a_row_both_have_to_let_through) {
     const availability fine, throttled{breaker_mode::throttled, false, false, at(seconds(5))},
         sick{breaker_mode::unhealthy, false, false, at(seconds(2))},

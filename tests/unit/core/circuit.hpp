@@ -27,8 +27,8 @@ public:
     void throttled(time_point now, std::optional<duration> told, bool trial = false) {
         change([&] { breaker_.on_throttled(now, told, trial); });
     }
-    void proof() {
-        change([&] { breaker_.on_proof(); });
+    void proof(bool whole = true) {
+        change([&] { breaker_.on_proof(whole); });
     }
     breaker* operator->() { return &breaker_; }
     const breaker* operator->() const { return &breaker_; }

@@ -72,7 +72,7 @@ TEST_F(compiled_snapshot, a_reload_finds_the_state_of_what_is_unchanged) {
     const auto& after = *second.snapshot;
     EXPECT_EQ(after.pools[0].backends[0].state, before.pools[0].backends[0].state);
     EXPECT_EQ(after.instances[0].state, before.instances[0].state);
-    EXPECT_FALSE(look(after, after.pools[0].backends[0], now).usable);
+    EXPECT_FALSE(proxy::availability_of(after, after.pools[0].backends[0], now, true).usable);
     const auto third = make.compile(checked(with(text, "deployment: d }", "deployment: other }")), &after);
     EXPECT_NE(third.snapshot->pools[0].backends[0].state, after.pools[0].backends[0].state);
 }
@@ -122,7 +122,9 @@ TEST_F(compiled_snapshot, readiness_tells_throttled_from_dead) {
     for (auto& i : s.instances) i.state->failed(now, refused());
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::dead);
     EXPECT_FALSE(is_ready(s, now));
-    // Half-open is a way back, and a backend without weight is none.
+    // The clock proves nothing; what a probe proves is ready, and a backend without weight is none.
+    EXPECT_FALSE(is_ready(s, now + minutes(2)));
+    s.instances[0].state->proved(true, true);
     EXPECT_TRUE(is_ready(s, now + minutes(2)));
 }
 
@@ -132,7 +134,7 @@ TEST_F(compiled_snapshot, a_backend_at_its_cap_is_busy_not_dead) {
     const auto& s = *c.snapshot;
     auto& b = s.pools[0].backends[0];
     b.state->outstanding = 2;
-    EXPECT_EQ(look(s, b, now).mode, core::breaker_mode::busy);
+    EXPECT_EQ(proxy::availability_of(s, b, now, true).mode, core::breaker_mode::busy);
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::usable);
 }
 
