@@ -203,9 +203,11 @@ net::task<net::io_result> exchange::send_request(const backend& b, time_point de
 }
 
 // As stream::write_all, but while the backend takes no more it is listened to: who has answered already will not take
-// the rest, and waiting for that would last until the first byte's deadline.
+// the rest, and waiting for that would last until the first byte's deadline. A backend that takes nothing any more is
+// suspected like one that does not answer; who moves on then is told so by the wait for the answer, which comes next.
 net::task<net::io_result> exchange::send_piece(std::string_view bytes, time_point deadline) {
     auto& up = connection_->io;
+    time_point look_at = suspicion_begins();
     for (;;) {
         net::io_result r = up.try_write(bytes);
         if (r.ok()) {
@@ -217,10 +219,12 @@ net::task<net::io_result> exchange::send_piece(std::string_view bytes, time_poin
         const hearing heard = hear_early_answer();
         if (heard == hearing::answered) co_return net::io_result{net::io_status::closed};
         auto& events = up.events();
+        const time_point until = std::min(look_at, deadline);
         net::wake w{};
-        if (r.status == net::io_status::would_read) w = co_await events.wait_readable(deadline, &session_.left());
-        else if (heard == hearing::full) w = co_await events.wait_writable(deadline, &session_.left());
-        else w = co_await events.wait_either(deadline, &session_.left());
+        if (r.status == net::io_status::would_read) w = co_await events.wait_readable(until, &session_.left());
+        else if (heard == hearing::full) w = co_await events.wait_writable(until, &session_.left());
+        else w = co_await events.wait_either(until, &session_.left());
+        if (w == net::wake::timed_out && look_at < deadline && !suspects_dead(look_at)) continue;
         if (w == net::wake::timed_out) co_return net::io_result{net::io_status::timed_out};
         if (w == net::wake::interrupted) co_return net::io_result{net::io_status::interrupted};
     }

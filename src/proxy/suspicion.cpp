@@ -25,19 +25,4 @@ bool exchange::suspects_dead(time_point& look_again) {
     return s.what == step::leave;
 }
 
-// Sends all of it. A backend that takes nothing any more is suspected like one that does not answer; who moves on
-// then is told so by the wait for the answer, which comes next.
-net::task<net::io_result> exchange::send_piece(std::string_view rest, time_point deadline) {
-    auto& up = connection_->io;
-    time_point look_at = suspicion_begins();
-    while (!rest.empty()) {
-        net::io_result r = up.try_write(rest);
-        if (r.ok()) rest.remove_prefix(r.bytes);
-        else if (r.waits()) r = co_await up.wait_for(r.status, std::min(look_at, deadline), &session_.left());
-        if (r.status == net::io_status::timed_out && look_at < deadline && !suspects_dead(look_at)) continue;
-        if (!r.ok()) co_return r;
-    }
-    co_return net::io_result{};
-}
-
 }  // namespace spillway::proxy

@@ -132,7 +132,6 @@ private:
     // suspicion.cpp
     time_point suspicion_begins() const noexcept;
     bool suspects_dead(time_point& look_again);
-    net::task<net::io_result> send_piece(std::string_view rest, time_point deadline);
 
     // usage.cpp
     void watch_answer();
