@@ -32,6 +32,7 @@ outcome_kind kind_of(net::connect_error e) noexcept {
         case net::connect_error::tls: return outcome_kind::tls_failed;
         case net::connect_error::interrupted: return outcome_kind::client_left;
         case net::connect_error::timed_out: return outcome_kind::first_byte_timeout;
+        case net::connect_error::local: return outcome_kind::local_shortage;
         case net::connect_error::connect: break;
     }
     return outcome_kind::connect_failed;
@@ -83,7 +84,8 @@ void append_head(std::string& out, const instance& i, const backend& b, const cr
     static const auto chat = *core::classify("POST", "/openai/deployments/any/chat/completions");
     out.reserve(16 * 1024);  // growing would leave copies of the credential behind
     out += "POST ";
-    core::append_upstream_target(out, chat, i.path_prefix, b.deployment, usual_version, i.pinned_api_version);
+    core::append_upstream_target(out, chat, i.path_prefix, b.deployment, usual_version, i.pinned_api_version,
+                                 i.kind);
     out += " HTTP/1.1\r\nHost: " + i.host_field + "\r\n";
     if (token != nullptr) out.append("Authorization: ").append(token->field_value.view()).append("\r\n");
     else if (!i.auth_value.empty()) out.append(i.auth_name).append(": ").append(i.auth_value.view()).append("\r\n");
