@@ -2,11 +2,13 @@
 none escapes its bill, and no sum wraps."""
 
 import json
+import sqlite3
+import subprocess
 import time
 
 import pytest
 from support.config import KEY, key_hash, merge
-from support.gateway import CHAT, QUESTION, STREAM
+from support.gateway import CHAT, QUESTION, STREAM, binary
 from support.upstream import chat_completion
 from support.usage import ledger_config, wait_for_records
 from support.wire import compose
@@ -191,19 +193,24 @@ def test_one_client_holds_a_share_of_the_memory_for_bodies(gateway, a):
     g = gateway([a], {"gateway": {"body_memory": "8MiB"}, "clients": {"other": {"keys": [key_hash(OTHER)]}},
                       "routes": [{"clients": ["*"], "deployment": "gpt-4o", "pool": "main"}]})
     large = json.dumps({**QUESTION, "x": "a" * 20_000}).encode()
-    held, refused = [], 0
+    held = []
     try:
         for _ in range(8):
             wire = g.connect()
             held.append(wire)
             half(wire, 1_500_000, 1_000_000)
         assert a.wait_for(lambda: g.metric("spillway_limits_hit_total", limit="client_body_memory") >= 4)
+        # Small ones fill what the large ones have left.
+        for _ in range(45):
+            wire = g.connect()
+            held.append(wire)
+            half(wire, 12_000, 11_000)
+        assert a.wait_for(lambda: g.metric("spillway_limits_hit_total", limit="client_body_memory") >= 10)
         assert g.metric("spillway_body_memory_bytes") <= 2 * 1024 * 1024
         for _ in range(5):
             assert g.chat(large, key=OTHER).status == 200
         answer = g.chat(large)
-        refused = answer.status
-        assert refused == 429 and answer.error["code"] == "TooManyRequestBodies"
+        assert answer.status == 429 and answer.error["code"] == "TooManyRequestBodies"
         assert answer.header("retry-after") == "1"
     finally:
         for wire in held:
@@ -293,6 +300,30 @@ def test_bytes_are_counted_when_they_have_come(gateway, a):
         assert a.wait_for(lambda: g.metric("spillway_client_bytes_received_total") > 200_000)
     assert g.chat().status == 200
     assert g.metric("spillway_client_bytes_received_total") - before < 220_000
+
+
+def test_figures_that_cannot_be_are_pointed_out_and_repaired(gateway, a, tmp_path):
+    g = gateway([a], ledger_config(tmp_path))
+    for _ in range(2):
+        assert g.chat().status == 200
+    wait_for_records(tmp_path, 2)
+    with sqlite3.connect(tmp_path / "usage.db") as db:
+        db.execute("UPDATE records SET prompt_tokens = 1 << 50, price_nanos = -7500000000 WHERE key = "
+                   "(SELECT min(key) FROM records)")
+    db.close()
+
+    def usage(*options):
+        command = [binary("SPILLWAY_BIN", "spillway"), "usage", "-c", str(g.file), *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    told = usage("--format", "json")
+    assert told.returncode == 0 and "spillway usage --repair" in told.stderr
+    done = usage("--repair")
+    assert done.returncode == 0 and "1 record" in done.stdout, done.stderr
+    after = usage("--format", "json")
+    assert "cannot be" not in after.stderr and str(1 << 50) not in after.stdout
+    assert g.chat().status == 200
+    wait_for_records(tmp_path, 3)
 
 
 # Without a `usage` section
