@@ -49,12 +49,14 @@ task<connect_error> open_tunnel(stream& io, const endpoint& to, time_point deadl
     head += "\r\n\r\n";
     io_result r = co_await io.write_all(head, deadline, by);
     std::string got;
+    std::size_t total = 0;  // with interim answers
     http::response_head parsed;
     while (r.ok()) {
         char room[2048];
         r = co_await io.read_some(room, deadline, by);
         if (!r.ok()) break;
         got.append(room, r.bytes);
+        total += r.bytes;
         std::size_t end = http::find_head_end(got);
         while (end != http::npos) {
             const auto error = http::parse_response(std::string_view(got).substr(0, end),
@@ -64,10 +66,10 @@ task<connect_error> open_tunnel(stream& io, const endpoint& to, time_point deadl
                 co_return connect_error::connect;
             }
             if (parsed.status >= 200) break;
-            got.erase(0, end);  // an interim answer
+            got.erase(0, end);
             end = http::find_head_end(got);
         }
-        if (end == http::npos && got.size() <= most_head) continue;
+        if (end == http::npos && total <= most_head) continue;
         if (end == http::npos) {
             detail = who + " answered with a head that is too long";
             co_return connect_error::connect;

@@ -36,6 +36,7 @@ void exchange::end_attempt_span(int status, std::string_view error) {
     f.pool = the_pool().name;
     f.backend = serving_->name;
     f.region = i.region;
+    f.of_azure = i.kind == config::instance_kind::azure;
     f.server_address = i.to.host;
     f.server_port = i.to.port;
     f.status = status;

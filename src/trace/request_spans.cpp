@@ -160,8 +160,8 @@ span attempt_span(const attempt_facts& f) {
 
     writer w(out, 26);
     w.constant("gen_ai.operation.name", line.operation);
-    w.constant("gen_ai.provider.name", provider);
-    w.constant("azure.resource_provider.namespace", azure_namespace);
+    w.constant("gen_ai.provider.name", f.of_azure ? provider : "openai");
+    if (f.of_azure) w.constant("azure.resource_provider.namespace", azure_namespace);
     w.constant("openai.api.type", line.api);
     w.constant("gen_ai.output.type", line.output);
     w.text("gen_ai.request.model", f.request_model);

@@ -45,6 +45,7 @@ struct attempt_facts {
     std::string_view request_model;             // the pool's model
     std::string_view response_model;            // as the answer names it; empty: unknown
     std::string_view deployment, pool, backend, region;
+    bool of_azure{true};  // else a server of OpenAI's own API
     std::string_view server_address;
     std::uint16_t server_port{0};
     int status{0};           // 0: there was no answer

@@ -175,6 +175,13 @@ TEST_F(through_proxy, interim_answers_are_passed_over) {
         fetch([](std::string_view) { return "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n"; });
     ASSERT_FALSE(got);
     EXPECT_NE(got.error().message.find("status 403"), std::string::npos) << got.error().message;
+    const auto endless = fetch([](std::string_view) {
+        std::string all;
+        for (int i = 0; i < 2000; ++i) all += "HTTP/1.1 103 Early Hints\r\n\r\n";
+        return all;
+    });
+    ASSERT_FALSE(endless);
+    EXPECT_NE(endless.error().message.find("too long"), std::string::npos) << endless.error().message;
 }
 
 TEST_F(through_proxy, its_silence_costs_no_more_than_a_connect_may) {

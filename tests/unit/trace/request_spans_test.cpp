@@ -131,6 +131,15 @@ TEST(request_spans, what_a_client_invents_gets_into_no_name) {
     EXPECT_EQ(attributes(s).at("http.request.method"), "_OTHER");
 }
 
+TEST(request_spans, an_attempt_at_a_server_of_openais_own_api_names_no_resource_of_azure) {
+    attempt_facts f;
+    f.operation = &chat();
+    f.of_azure = false;
+    const auto told = attributes(attempt_span(f));
+    EXPECT_EQ(told.at("gen_ai.provider.name"), "openai");
+    EXPECT_FALSE(told.contains("azure.resource_provider.namespace"));
+}
+
 TEST(request_spans, the_attempt_span_says_who_was_asked_and_what_it_took) {
     attempt_facts f;
     f.operation = &chat();
