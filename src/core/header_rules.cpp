@@ -67,23 +67,17 @@ bool tells_rate(field_id id) noexcept {
 
 namespace {
 
-bool contains_word(std::string_view name, std::string_view word) noexcept {
+bool speaks_of_deployments(std::string_view name) noexcept {
+    constexpr std::string_view word = "deployment";
     for (std::size_t i = 0; i + word.size() <= name.size(); ++i)
         if (text::iequals(name.substr(i, word.size()), word)) return true;
     return false;
 }
 
-bool speaks_of_deployments(std::string_view name) noexcept { return contains_word(name, "deployment"); }
-
-// Nobody is known to heed these, and which model serves is not for them to say.
-bool speaks_of_models(std::string_view name) noexcept {
-    return contains_word(name, "-model") || contains_word(name, "-engine");
-}
-
 }  // namespace
 
 bool names_deployment(std::string_view name) noexcept {
-    return (text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-")) && speaks_of_deployments(name);
+    return text::istarts_with(name, "x-ms-") && speaks_of_deployments(name);
 }
 
 bool outgoing_fields::custom() noexcept {
@@ -113,11 +107,10 @@ bool outgoing_fields::admits(field_id id, std::string_view name) noexcept {
         case field_id::unknown: break;
         default: return false;
     }
-    const bool azure = text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-");
-    if (!azure || speaks_of_deployments(name) || speaks_of_models(name) || text::istarts_with(name, "x-ms-token-") ||
-        text::istarts_with(name, "x-ms-client-principal"))
-        return false;
-    return custom();
+    if (text::istarts_with(name, "x-ms-") && !speaks_of_deployments(name) &&
+        !text::istarts_with(name, "x-ms-token-") && !text::istarts_with(name, "x-ms-client-principal"))
+        return custom();
+    return text::istarts_with(name, "aoai-") && custom();
 }
 
 }  // namespace spillway::core

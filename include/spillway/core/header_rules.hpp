@@ -7,14 +7,11 @@
 
 namespace spillway::core {
 
-// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment and aoai-deployment do.
+// Whether a request field of that name chooses a deployment, as x-ms-spillover-deployment does.
 bool names_deployment(std::string_view name) noexcept;
 
 // Query parameters that do.
-inline constexpr std::string_view deployment_params[] = {
-    "deployment",      "deployment-id",  "deployment_id", "deploymentid", "deployment-name",
-    "deployment_name", "deploymentname", "engine",        "model",
-};
+inline constexpr std::string_view deployment_params[] = {"deployment", "deployment-id", "model"};
 
 // Whether a field of the backend's answer is the client's. Fields that frame the message are written anew; what
 // leads to the instance (Location, Link, Alt-Svc ...) or gives orders to browsers and proxies stays here.
