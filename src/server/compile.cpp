@@ -247,6 +247,7 @@ private:
         p.first_byte_timeout = from.timeouts.first_byte;
         p.idle_timeout = from.timeouts.idle;
         p.request_timeout = from.timeouts.request;
+        p.commit_hold = from.commit.hold;
         std::vector<core::plan_member> members;
         for (const auto& b : from.backends) {
             const auto& on = tree_.instances.find(b.instance)->second;

@@ -85,6 +85,11 @@ struct pool_timeouts {
     duration request{minutes(10)};      // all attempts together until the answer begins; never ends a healthy stream
 };
 
+// When an answer becomes the client's, and is repeated nowhere any more.
+struct commit_policy {
+    duration hold{milliseconds(100)};  // of a stream's first events while none of them means something
+};
+
 struct breaker_policy {
     std::uint32_t failures{5};  // inside `window` that open the breaker
     duration window{seconds(30)};
@@ -107,6 +112,7 @@ struct pool {
     preference prefer{preference::none};     // inside one priority: the gateway's own region first
     retry_policy retry;
     pool_timeouts timeouts;
+    commit_policy commit;
     breaker_policy breaker;
     std::optional<config::shed> shed;  // unset: no class is refused before the others
     std::vector<backend> backends;
