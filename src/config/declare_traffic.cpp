@@ -54,6 +54,11 @@ void declare(visitor& v, pool_timeouts& x) {
             time_of(x.request, milliseconds(10), hours(2)));
 }
 
+void declare(visitor& v, commit_policy& x) {
+    v.value({"hold", "of a stream's first events while none of them means something"},
+            time_of(x.hold, duration::zero(), seconds(30)));
+}
+
 void declare(visitor& v, breaker_policy& x) {
     v.value({"failures", "inside the window, at least, before it opens"}, count_of(x.failures, 1, 1000));
     v.value({"share", "of what ended inside the window has to have failed, or `failures` in a row"},
@@ -133,6 +138,8 @@ void declare(visitor& v, pool& x) {
     v.value({"prefer", "inside one priority: the gateway's own region first"}, choice_of(x.prefer, preferences));
     v.object({"retry", "when a backend refuses"}, [&x](visitor& in) { declare(in, x.retry); });
     v.object({"timeouts", "each its own"}, [&x](visitor& in) { declare(in, x.timeouts); });
+    v.object({"commit", "when an answer is the client's, and is repeated nowhere any more"},
+             [&x](visitor& in) { declare(in, x.commit); });
     v.object({"breaker", "when a backend is left alone"}, [&x](visitor& in) { declare(in, x.breaker); });
     v.object({"probe", "questions of the gateway itself, which cost no token, when requests cannot tell"},
              [&x](visitor& in) { declare(in, x.probe); });

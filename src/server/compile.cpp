@@ -240,6 +240,7 @@ private:
         p.deadlines = {from.timeouts.first_byte, from.timeouts.first_byte_stream, from.timeouts.request};
         p.idle_timeout = from.timeouts.idle;
         p.state = find_pool_state(name, from.retry.budget);
+        p.commit_hold = from.commit.hold;
         std::vector<core::plan_member> members;
         for (const auto& b : from.backends) {
             const auto& on = tree_.instances.find(b.instance)->second;

@@ -142,6 +142,21 @@ def test_a_preamble_is_not_held_until_the_answer_begins(pair, a, b, what, events
     assert not b.requests
 
 
+def test_how_long_a_preamble_is_held_can_be_chosen(gateway, a, b):
+    g = gateway([a, b], {"pools": {"main": {"commit": {"hold": "10s"}}}})
+
+    def script(c, r):
+        c.stream_head()
+        c.event(FILTER)
+        time.sleep(0.3)
+        c.event({"error": {"code": "server_error"}})
+        c.last_chunk()
+    a.then(script)
+    b.default = good_stream
+    answer = g.chat(STREAM)
+    assert b"Hello" in answer.body and b"error" not in answer.body
+
+
 @pytest.mark.parametrize("sign", [": busy\n\n", "retry: 3000\n\n"], ids=["comment", "retry"])
 @pytest.mark.parametrize("timeouts", [{"idle": "600ms"}, {"first_byte": "600ms"}], ids=["idle", "first byte"])
 def test_signs_of_life_are_life(gateway, a, b, sign, timeouts):
@@ -357,14 +372,6 @@ def test_orders_and_ways_to_the_instance_stay_here(one, a):
     answer = one.chat()
     assert answer.header("x-ms-region") == "Sweden Central"
     assert not [n for n in named if answer.header(n) is not None]
-
-
-def test_azures_own_fields_cannot_name_another_deployment(gateway, a):
-    g = gateway([a], {"routes": [{"clients": ["app"], "deployment": "gpt-4o", "pool": "main"}]})
-    assert g.chat(fields={"aoai-deployment": "secret"}).status == 404
-    assert g.chat(fields={"aoai-deployment": "gpt-4o", "x-ms-oai-model": "secret", "aoai-evals": "1"}).status == 200
-    assert [a.requests[0].header(n) for n in ("aoai-deployment", "x-ms-oai-model", "aoai-evals")] == [None, None, "1"]
-    assert len(a.requests) == 1
 
 
 # Usage

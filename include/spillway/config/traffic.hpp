@@ -103,6 +103,11 @@ struct pool_timeouts {
     std::optional<duration> request;
 };
 
+// When an answer becomes the client's, and is repeated nowhere any more.
+struct commit_policy {
+    duration hold{milliseconds(100)};  // of a stream's first events while none of them means something
+};
+
 struct breaker_policy {
     std::uint32_t failures{5};  // fewer inside `window` open nothing
     double share{0.5};  // of the exchanges that ended inside `window`, or `failures` without a success between
@@ -139,6 +144,7 @@ struct pool {
     preference prefer{preference::none};     // inside one priority: the gateway's own region first
     retry_policy retry;
     pool_timeouts timeouts;
+    commit_policy commit;
     breaker_policy breaker;
     config::probe probe;
     std::optional<config::shed> shed;  // unset: no class is refused before the others

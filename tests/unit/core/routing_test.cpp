@@ -190,10 +190,6 @@ TEST(header_rules, backends_see_an_allow_list) {
                              "x-ms-oai-image-generation-deployment",
                              "x-ms-other-deployment-name",
                              "X-MS-OTHER-DEPLOYMENT",
-                             "aoai-deployment",
-                             "AOAI-Other-Deployment-Name",
-                             "x-ms-oai-model",
-                             "aoai-engine",
                              "X-Ms-Client-Principal",
                              "x-custom",
                              "openai-organization"})

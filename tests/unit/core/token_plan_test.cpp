@@ -156,10 +156,10 @@ TEST(judge, a_refused_credential_is_renewed_once_unless_it_is_the_clients) {
 }
 
 TEST(header_rules, some_fields_name_deployments) {
-    for (const auto* name : {"x-ms-spillover-deployment", "X-MS-OAI-Image-Generation-Deployment",
-                             "x-ms-my-DEPLOYMENT-x", "aoai-deployment", "AOAI-Evals-Deployment-Name"})
+    for (const auto* name :
+         {"x-ms-spillover-deployment", "X-MS-OAI-Image-Generation-Deployment", "x-ms-my-DEPLOYMENT-x"})
         EXPECT_TRUE(names_deployment(name)) << name;
-    for (const auto* name : {"x-ms-client-request-id", "deployment", "x-deployment", "aoai-evals"})
+    for (const auto* name : {"x-ms-client-request-id", "deployment", "x-deployment"})
         EXPECT_FALSE(names_deployment(name)) << name;
 }
 
