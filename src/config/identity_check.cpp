@@ -5,6 +5,7 @@
 #include <set>
 
 #include <spillway/base/text.hpp>
+#include <spillway/http/endpoint_url.hpp>
 
 #include "issue_sink.hpp"
 #include "values.hpp"
@@ -59,6 +60,12 @@ private:
         issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
     }
 
+    // Told without the URL: a password may stand in it, and errors of fetching would log it.
+    void check_url(const std::string& path, const std::string& url) {
+        const auto t = url.empty() ? http::url_trouble{} : http::endpoint_trouble(url);
+        if (!t.what.empty()) error(path, std::string(t.what), std::string(t.remedy));
+    }
+
     void check_listener(const std::string& path, const listener& l) {
         if (l.tls && l.tls->client_auth == client_auth::required && l.tls->client_ca.empty())
             error(path + ".tls.client_auth", "certificates are required, but nobody may sign them", "set client_ca");
@@ -103,6 +110,7 @@ private:
             !(p.insecure && text::istarts_with(where, "http://")))
             error(key, "the keys' source is not protected by TLS",
                   "write https://, or set insecure: true for a test");
+        else check_url(key, where);
         static constexpr std::string_view of_microsoft[] = {"https://cognitiveservices.azure.com",
                                                             "https://ai.azure.com"};
         for (std::size_t i = 0; i < p.audiences.size(); ++i)
@@ -200,9 +208,13 @@ private:
                 error(path + ".managed_identity", "the identity is named twice",
                       "write one of client_id, object_id and resource_id");
         }
-        for (const auto* a : {&c.workload_identity, &c.client_secret, &c.client_certificate})
-            if (*a && !(*a)->authority.empty() && !text::istarts_with((*a)->authority, "https://"))
+        for (const auto* a : {&c.workload_identity, &c.client_secret, &c.client_certificate}) {
+            if (!*a || (*a)->authority.empty()) continue;
+            if (!text::istarts_with((*a)->authority, "https://"))
                 error(path, "the authority is not protected by TLS", "write https://");
+            else check_url(path, (*a)->authority);
+        }
+        if (c.managed_identity) check_url(path + ".managed_identity.url", c.managed_identity->url);
         for (std::size_t i = 0; i < c.chain.size(); ++i) {
             const auto at = child_path(path + ".chain", i);
             const auto other = tree_.credentials.find(c.chain[i]);

@@ -179,7 +179,7 @@ private:
         if (e.empty()) return;
         if (!text::istarts_with(e, "http://") && !text::istarts_with(e, "https://"))
             error("tracing.endpoint", "the endpoint is no URL", "write http(s)://host[:port]");
-        if (has_password(e))
+        else if (e.substr(0, e.find('/', e.find("://") + 3)).find('@') != std::string::npos)
             error("tracing.endpoint", "a password stands in the URL, where logs would show it",
                   "send it as a header: tracing.headers");
     }

@@ -27,6 +27,16 @@ bool is_api_version(std::string_view s) noexcept {
     return parse_moment(s.substr(0, form.size())).has_value();
 }
 
+// (/[A-Za-z0-9._~-]+)*
+bool is_base_path(std::string_view s) noexcept {
+    if (s.empty()) return true;
+    const bool plain = std::all_of(s.begin(), s.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("/._~-").find(c) != std::string_view::npos;
+    });
+    return plain && s.front() == '/' && s.back() != '/' && s.find("//") == std::string_view::npos;
+}
+
 template <class T>
 std::vector<std::string_view> names_of(const named<T>& all) {
     std::vector<std::string_view> out;
@@ -87,6 +97,9 @@ private:
             if (!is_new)
                 error("listeners." + name + ".address", "the address is the same as that of listener " + at->second,
                       "give each listener its own");
+            if (!is_base_path(l.base_path))
+                error("listeners." + name + ".base_path", "this is no path",
+                      "write /part or /part/part, of letters, digits and . _ ~ -");
             if (l.address == tree_.admin.address)
                 error("listeners." + name + ".address", "the address is the same as that of the admin listener",
                       "give each its own");

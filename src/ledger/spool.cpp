@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint64_t largest_segment = 4 << 20, smallest_segment = 64 << 10, page = 4096;
 constexpr auto reserve_pause = seconds(1);
 constexpr std::uint64_t rejected_limit = 64 << 20;
+constexpr std::uint32_t frame_alignment = 8;  // codec.hpp pads frames to it
 
 // Each writer has one segment in use and a spare; a small limit still leaves some for the backlog.
 std::uint32_t segment_size(std::uint64_t limit, std::size_t writers) {
@@ -144,9 +145,15 @@ void spool::sync_waiting() {
 
 std::uint32_t spool::take_frames(segment& s, std::uint32_t from, std::uint32_t to, bool trusted, std::size_t room,
                                  std::vector<core::usage_record>& out, std::uint64_t& frames) {
-    for (; from < to && frames < room; ++frames) {
-        const auto found = next_frame(s.between(from, to), trusted, s.number());
-        if (!found) return to;
+    while (from < to && frames < room) {
+        const auto found = next_frame(s.between(from, to), trusted && !s.broken(), s.number());
+        if (!found && !s.broken()) return to;
+        if (!found) {
+            // Behind a page that was lost other frames may be whole.
+            from += frame_alignment;
+            continue;
+        }
+        ++frames;
         core::usage_record& r = out.emplace_back();
         if (!decode(found->payload, r)) {
             out.pop_back();
@@ -154,17 +161,18 @@ std::uint32_t spool::take_frames(segment& s, std::uint32_t from, std::uint32_t t
         }
         from += static_cast<std::uint32_t>(found->size);
     }
-    return from;
+    return std::min(from, to);
 }
 
 void spool::gather_leftover(std::vector<core::usage_record>& out, std::size_t most) {
     while (!leftovers_.empty() && leftovers_.front().begin >= leftovers_.front().end) {
+        count_damaged(leftovers_.front().records, leftovers_.front().taken);
         finished(std::move(leftovers_.front().name), leftovers_.front().size);
         leftovers_.pop_front();
         open_leftover_.reset();
     }
     if (leftovers_.empty()) return;
-    const auto& front = leftovers_.front();
+    auto& front = leftovers_.front();
     if (!open_leftover_) {
         auto opened = segment::open(folder_->fd(), front.name);
         if (!opened) return;  // as when out of file descriptors: next time
@@ -172,7 +180,8 @@ void spool::gather_leftover(std::vector<core::usage_record>& out, std::size_t mo
     }
     mark m{of_leftover, 0, 0};
     m.to = take_frames(*open_leftover_, front.begin, front.end, true, most, out, m.frames);
-    marks_.push_back(m);
+    if (m.frames != 0) marks_.push_back(m);
+    else front.begin = m.to;  // nothing of it can be read any more
 }
 
 void spool::gather_writer(std::size_t index, std::vector<core::usage_record>& out, std::size_t most) {
@@ -184,22 +193,26 @@ void spool::gather_writer(std::size_t index, std::vector<core::usage_record>& ou
         const auto end = c.at->committed.load(std::memory_order_acquire);
         if (c.offset < end) {
             mark m{index, 0, 0};
-            m.to = take_frames(*c.at, c.offset, end, !c.at->broken(), most, out, m.frames);
-            marks_.push_back(m);
-            return;
+            m.to = take_frames(*c.at, c.offset, end, true, most, out, m.frames);
+            if (m.frames != 0) {
+                marks_.push_back(m);
+                return;
+            }
+            c.offset = m.to;  // nothing of it can be read any more
+            continue;
         }
         if (next == nullptr) return;
-        count_damaged(*c.at, c.frames);
+        count_damaged(c.at->frames, c.frames);
         finished(c.at->name(), c.at->size());
         c = {next, segment::head_bytes, 0};
     }
 }
 
 // What was appended and could not be read back waits no longer.
-void spool::count_damaged(const segment& s, std::uint64_t taken) noexcept {
-    if (s.frames <= taken) return;
-    unreadable_.fetch_add(s.frames - taken, std::memory_order_relaxed);
-    carried_.fetch_add(s.frames - taken, std::memory_order_relaxed);
+void spool::count_damaged(std::uint64_t appended, std::uint64_t taken) noexcept {
+    if (appended <= taken) return;
+    unreadable_.fetch_add(appended - taken, std::memory_order_relaxed);
+    carried_.fetch_add(appended - taken, std::memory_order_relaxed);
 }
 
 std::size_t spool::gather(std::vector<core::usage_record>& out, std::size_t most) {
@@ -224,6 +237,7 @@ void spool::advance(const std::vector<core::usage_record>& gathered) {
         if (m.source == of_leftover) {
             auto& front = leftovers_.front();
             front.begin = m.to;
+            front.taken += m.frames;
             book_.positions[front.name] = m.to;
             continue;
         }

@@ -73,6 +73,7 @@ private:
     struct leftover {
         std::string name;
         std::uint32_t begin, end, size;
+        std::uint64_t records, taken{0};
     };
     struct cursor {
         segment* at{nullptr};
@@ -95,7 +96,7 @@ private:
     void gather_writer(std::size_t index, std::vector<core::usage_record>& out, std::size_t most);
     std::uint32_t take_frames(segment& s, std::uint32_t from, std::uint32_t to, bool trusted, std::size_t room,
                               std::vector<core::usage_record>& out, std::uint64_t& frames);
-    void count_damaged(const segment& s, std::uint64_t taken) noexcept;
+    void count_damaged(std::uint64_t appended, std::uint64_t taken) noexcept;
     void finished(std::string name, std::uint32_t size);
     void let_go(const std::string& name, std::uint32_t size);
     void release_owners();

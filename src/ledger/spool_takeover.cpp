@@ -20,7 +20,7 @@ void spool::take_over(const std::string& name, std::uint32_t carried) {
     const auto found = scan(**opened, carried, {});
     bytes_.fetch_add((*opened)->size(), std::memory_order_relaxed);
     left_behind_.fetch_add(found.records, std::memory_order_relaxed);
-    leftovers_.push_back({name, carried, found.end, (*opened)->size()});
+    leftovers_.push_back({name, carried, found.end, (*opened)->size(), found.records});
 }
 
 void spool::adopt() {

@@ -156,6 +156,17 @@ TEST(validate, endpoints_that_no_request_could_use_are_refused) {
     EXPECT_EQ(secret.find("hidden-word"), std::string::npos) << secret;
 }
 
+TEST(validate, no_url_may_hold_a_password) {
+    for (const std::string where :
+         {"token_providers: { t: { issuer: \"https://u:hidden-word@h\", audiences: [x] } }",
+          "token_providers: { t: { tenant: x, authority: \"https://hidden-word@h\", audiences: [x] } }",
+          "tracing: { endpoint: \"https://hidden-word@h\" }"}) {
+        const auto all = told(check(good() + where + "\n", usual()));
+        EXPECT_TRUE(has(all, "password")) << where;
+        EXPECT_EQ(all.find("hidden-word"), std::string::npos) << all;
+    }
+}
+
 TEST(validate, api_versions_are_dates_or_the_words_of_the_api) {
     const auto version = [](const std::string& v) {
         return told_after("endpoint: https://a.example,", "endpoint: https://a.example, api_version: \"" + v + "\",");

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <spdlog/formatter.h>
 #include <unistd.h>
 
 #include <algorithm>
