@@ -74,7 +74,9 @@ void breaker::abandon_trial() noexcept {
 
 void breaker::on_doubtful(time_point now) noexcept {
     abandon_trial();
-    if (open_) last_resort_at_ = now + policy_.last_resort / 10;
+    if (!open_) return;
+    open_until_ = std::max(open_until_, now + policy_.last_resort);
+    last_resort_at_ = now + policy_.last_resort / 10;
 }
 
 void breaker::close() noexcept {

@@ -87,9 +87,17 @@ bool client_marks::mark(std::uint32_t client, time_point now, duration window) n
     return at.compare_exchange_strong(last, ticks(now), std::memory_order_relaxed);
 }
 
+void client_marks::renew(std::uint32_t client, time_point now) noexcept {
+    at_[client % slots].store(ticks(now), std::memory_order_relaxed);
+}
+
 bool client_marks::marked(std::uint32_t client, time_point now, duration window) const noexcept {
     const auto last = at_[client % slots].load(std::memory_order_relaxed);
     return last != 0 && ticks(now) - last <= window.count();
+}
+
+void client_marks::clear() noexcept {
+    for (auto& at : at_) at.store(0, std::memory_order_relaxed);
 }
 
 std::uint32_t client_marks::count_since(time_point since) const noexcept {
@@ -101,6 +109,23 @@ std::uint32_t client_marks::count_since(time_point since) const noexcept {
     return n;
 }
 
+void client_evidence::served(std::uint32_t client, time_point now, duration window) noexcept {
+    const auto before = served_at_.load(std::memory_order_relaxed);
+    if (client_.load(std::memory_order_relaxed) != client) {
+        other_served_at_.store(before, std::memory_order_relaxed);
+        client_.store(client, std::memory_order_relaxed);
+    }
+    // Often enough for a window, and seldom enough for the cores not to fight for the word.
+    if (ticks(now) - before > window.count() / 16) served_at_.store(ticks(now), std::memory_order_relaxed);
+}
+
+bool client_evidence::counts(std::uint32_t client, time_point now, duration window) noexcept {
+    const bool last = client_.load(std::memory_order_relaxed) == client;
+    const auto at = (last ? other_served_at_ : served_at_).load(std::memory_order_relaxed);
+    const bool alone = at == 0 || ticks(now) - at > window.count();
+    return marks_.mark(client, now, window) || alone;
+}
+
 void pool_evidence::served(time_point now) noexcept {
     // Nothing is written while nobody fails, so that the cores do not fight for the word.
     if (last_failed_.load(std::memory_order_relaxed) > last_served_.load(std::memory_order_relaxed))
@@ -110,7 +135,7 @@ void pool_evidence::served(time_point now) noexcept {
 bool pool_evidence::failed_everywhere(std::uint32_t client, time_point now, duration window,
                                       std::uint32_t enough) noexcept {
     last_failed_.store(ticks(now), std::memory_order_relaxed);
-    marks_.mark(client, now, window);
+    marks_.renew(client, now);
     if (last_client_.exchange(client, std::memory_order_relaxed) == client) return false;
     const time_point served{duration(last_served_.load(std::memory_order_relaxed))};
     return marks_.count_since(std::max(served, now - window)) >= enough;

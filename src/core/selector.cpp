@@ -57,7 +57,8 @@ struct usable_members {
 // Who is back sooner than this is worth waiting for; a sick backend is not tried instead.
 constexpr duration soon = seconds(1);
 
-// The sick backend that may be tried first, and when, if nobody is usable or about to be.
+// The sick backend that may be tried first, and when, if nobody is usable, or about to be, whom this exchange has not
+// tried. One that is open by name only, and fails, must not keep those from being tried that are back.
 struct last_resort {
     std::size_t backend{0};
     time_point at{time_point::max()};
@@ -69,8 +70,9 @@ std::optional<last_resort> find_last_resort(const pool_plan& plan, const tried_s
         for (const auto& m : t.members) {
             const auto a = view.look(m.backend, now);
             const bool sick = a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
+            if (tried.contains(m.backend)) continue;
             if (a.usable || (!sick && a.until <= now + soon)) return std::nullopt;
-            if (sick && a.last_resort < out.at && !tried.contains(m.backend)) out = {m.backend, a.last_resort};
+            if (sick && a.last_resort < out.at) out = {m.backend, a.last_resort};
         }
     if (out.at == time_point::max()) return std::nullopt;
     return out;

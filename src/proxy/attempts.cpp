@@ -79,7 +79,12 @@ net::task<bool> exchange::run_attempts() {
             told_wait_ = next.wait;
             told_retry_ = next.should_retry;
             co_return co_await relay();
-        case core::action::kind::reply: co_return co_await refuse_until(next.why, next.wait, next.should_retry);
+        case core::action::kind::reply:
+            // No breaker opens for what all backends say alike, so it has to be told here.
+            if (next.why.status == 502 || next.why.status == 500)
+                worker_.alarm("pool " + p.name + ", at last backend " + serving_->name + ": " +
+                              std::string(next.why.code));
+            co_return co_await refuse_until(next.why, next.wait, next.should_retry);
         default: co_return lost_client();
     }
 }

@@ -49,12 +49,31 @@ class client_marks {
 public:
     // False when this client has counted inside the window already.
     bool mark(std::uint32_t client, time_point now, duration window) noexcept;
+    void renew(std::uint32_t client, time_point now) noexcept;
     bool marked(std::uint32_t client, time_point now, duration window) const noexcept;
+    void clear() noexcept;
     std::uint32_t count_since(time_point since) const noexcept;
 
 private:
     static constexpr std::size_t slots = 64;
     std::array<std::atomic<duration::rep>, slots> at_{};
+};
+
+// Whose failures count, of those that a client may bring about without a backend being any the worse: a broken
+// stream, a reset, a refusal of the gateway's own credential. When another client has been served inside the window,
+// this one counts once in it. Who is alone has none to be compared with, and none to harm.
+class client_evidence {
+public:
+    // A client has got its whole answer.
+    void served(std::uint32_t client, time_point now, duration window) noexcept;
+    bool counts(std::uint32_t client, time_point now, duration window) noexcept;
+    // After a recovery everybody may count again.
+    void clear() noexcept { marks_.clear(); }
+
+private:
+    client_marks marks_;
+    std::atomic<std::uint32_t> client_{~std::uint32_t{0}};          // served last
+    std::atomic<duration::rep> served_at_{0}, other_served_at_{0};  // it, and the one before it
 };
 
 // Exchanges that every asked backend of a pool failed alike. One is evidence against nobody: it may be the request's

@@ -31,7 +31,10 @@ class breaker_state {
             breaker_state& s;
             bool healthy;
             ~publisher() {
-                if (!healthy && s.breaker_.healthy()) s.window_.clear();
+                if (!healthy && s.breaker_.healthy()) {
+                    s.window_.clear();
+                    s.clients_.clear();
+                }
                 s.publish();
             }
         } at_end{*this, breaker_.healthy()};
@@ -65,28 +68,12 @@ public:
     void failed(time_point now, const core::failure& f) {
         change([&](core::breaker& b) { b.on_failure(now, f, b.healthy() ? window_.failure(now) : tally{}); });
     }
-    // Whether a failure that the client may have brought about counts: when another client has been served here
-    // inside the window, this one counts once in it. Who is alone has none to be compared with, and none to harm.
+    // Whether a failure that this client may have brought about counts.
     bool counts(std::uint32_t client, time_point now) noexcept {
-        const auto window = duration(window_length_.load(std::memory_order_relaxed));
-        const bool last = served_client_.load(std::memory_order_relaxed) == client;
-        const auto& others = last ? other_served_at_ : served_at_;
-        const time_point at{duration(others.load(std::memory_order_relaxed))};
-        const bool alone = at == time_point{} || now - at > window;
-        return marks_.mark(client, now, window) || alone;
+        return clients_.counts(client, now, window_length());
     }
     // A client has got its whole answer.
-    void served(std::uint32_t client, time_point now) noexcept {
-        const auto at = now.time_since_epoch().count();
-        const auto before = served_at_.load(std::memory_order_relaxed);
-        if (served_client_.load(std::memory_order_relaxed) != client) {
-            other_served_at_.store(before, std::memory_order_relaxed);
-            served_client_.store(client, std::memory_order_relaxed);
-        }
-        // Often enough for a window, and seldom enough for the cores not to fight for the word.
-        const auto grain = window_length_.load(std::memory_order_relaxed) / 16;
-        if (at - before > grain) served_at_.store(at, std::memory_order_relaxed);
-    }
+    void served(std::uint32_t client, time_point now) noexcept { clients_.served(client, now, window_length()); }
     // An answer that was counted as a success when it began, at `began`, broke off.
     void broke_off(time_point began, time_point now, const core::failure& f) {
         change([&](core::breaker& b) { b.on_failure(now, f, b.healthy() ? window_.turned(began, now) : tally{}); });
@@ -124,14 +111,13 @@ public:
     }
 
 private:
+    duration window_length() const noexcept { return duration(window_length_.load(std::memory_order_relaxed)); }
     void publish() noexcept { closed_.store(breaker_.closed(), std::memory_order_release); }
 
     core::evidence_window window_;
     std::atomic<bool> closed_{true};
-    std::atomic<std::uint32_t> served_client_{~std::uint32_t{0}};
-    std::atomic<duration::rep> served_at_{0}, other_served_at_{0};  // other: by another than served_client_
     std::atomic<duration::rep> window_length_{duration(seconds(30)).count()};
-    core::client_marks marks_;
+    core::client_evidence clients_;
     mutable std::mutex mutex_;
     core::breaker breaker_;
 };

@@ -32,16 +32,21 @@ public:
     }
     breaker* operator->() { return &breaker_; }
     const breaker* operator->() const { return &breaker_; }
+    client_evidence& clients() { return *clients_; }
 
 private:
     template <class F>
     void change(F&& f) {
         const bool sick = !breaker_.healthy();
         f();
-        if (sick && breaker_.healthy()) window_->clear();
+        if (sick && breaker_.healthy()) {
+            window_->clear();
+            clients_->clear();
+        }
     }
     breaker breaker_;
     std::unique_ptr<evidence_window> window_;  // so that a circuit can be moved
+    std::unique_ptr<client_evidence> clients_ = std::make_unique<client_evidence>();
 };
 
 }  // namespace spillway::core
