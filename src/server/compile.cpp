@@ -11,11 +11,9 @@
 #include <spillway/server/outbound.hpp>
 
 #include "client_names.hpp"
-#include "kept_counts.hpp"
-
-#include "configured_files.hpp"
-
 #include "compile_health.hpp"
+#include "configured_files.hpp"
+#include "kept_counts.hpp"
 
 namespace spillway::server {
 namespace {

@@ -1,9 +1,5 @@
 #include <spillway/server/outbound.hpp>
 
-#include <openssl/sha.h>
-
-#include <array>
-
 namespace spillway::server {
 namespace {
 
@@ -65,21 +61,6 @@ net::proxy_server proxy_for(const net::proxy_rules& rules, const config::instanc
     if (of.proxy == config::instance_proxy::none || rules.direct.contains(url.host, url.port)) return {};
     const auto* through = rules.choose(url.tls, to.host, to.port);
     return through == nullptr ? net::proxy_server{} : *through;
-}
-
-std::string proof_of(const config::tree& t, const config::credential& from, const secret_reader& read) {
-    std::string out;
-    if (from.client_secret) {
-        if (auto secret = read(from.client_secret->secret)) {
-            std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-            SHA256(reinterpret_cast<const unsigned char*>(secret->data()), secret->size(), digest.data());
-            out.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
-            cleanse(*secret);
-        }
-    }
-    for (const auto& link : from.chain)
-        if (const auto at = t.credentials.find(link); at != t.credentials.end()) out += proof_of(t, at->second, read);
-    return out;
 }
 
 }  // namespace spillway::server

@@ -22,8 +22,4 @@ result<net::proxy_rules> outbound_rules(const config::outbound& from, const conf
 net::proxy_server proxy_for(const net::proxy_rules& rules, const config::instance& of, const http::endpoint_url& url,
                             const net::endpoint& to);
 
-// A digest of the secrets of a credential: another digest, another secret. Sources that read files at each use need
-// none.
-std::string proof_of(const config::tree& t, const config::credential& from, const secret_reader& read);
-
 }  // namespace spillway::server
