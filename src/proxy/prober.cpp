@@ -84,8 +84,7 @@ void append_head(std::string& out, const instance& i, const backend& b, const cr
     static const auto chat = *core::classify("POST", "/openai/deployments/any/chat/completions");
     out.reserve(16 * 1024);  // growing would leave copies of the credential behind
     out += "POST ";
-    core::append_upstream_target(out, chat, i.path_prefix, b.deployment, usual_version, i.pinned_api_version,
-                                 i.kind);
+    core::append_upstream_target(out, chat, i.path_prefix, b.deployment, usual_version, i.pinned_api_version, i.kind);
     out += " HTTP/1.1\r\nHost: " + i.host_field + "\r\n";
     if (token != nullptr) out.append("Authorization: ").append(token->field_value.view()).append("\r\n");
     else if (!i.auth_value.empty()) out.append(i.auth_name).append(": ").append(i.auth_value.view()).append("\r\n");

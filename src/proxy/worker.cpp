@@ -172,8 +172,7 @@ void worker::on_accepted(const std::string& listener_name, int fd, const net::ad
     stats_.connections_accepted.add();
     std::size_t everywhere = 0;
     for (const auto& p : peers_) everywhere += p->sessions();
-    if (at->open->load(std::memory_order_relaxed) >= at->limits.connections ||
-        everywhere >= process_.most_sessions) {
+    if (at->open->load(std::memory_order_relaxed) >= at->limits.connections || everywhere >= process_.most_sessions) {
         // Closed at once: a handshake for a connection that cannot be served would only cost more.
         stats_.connections_refused.add();
         ::close(fd);

@@ -65,12 +65,10 @@ private:
 
     // First of all, so that nobody asks for a token by another way.
     void use_proxies() {
-        auto rules = outbound_rules(tree_.net, config::process_environment(),
-                                    [this](const config::secret_ref& ref) {
-                                        if (ref.where() == config::secret_ref::kind::file)
-                                            files_.read(std::string(ref.place()));
-                                        return config::resolve(ref);
-                                    });
+        auto rules = outbound_rules(tree_.net, config::process_environment(), [this](const config::secret_ref& ref) {
+            if (ref.where() == config::secret_ref::kind::file) files_.read(std::string(ref.place()));
+            return config::resolve(ref);
+        });
         if (!rules) return error("net.proxy", rules.error());
         proxies_ = std::move(*rules);
         identities_.use_proxies(proxies_);

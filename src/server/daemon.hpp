@@ -8,12 +8,12 @@
 #include <thread>
 
 #include <spillway/net/resolver.hpp>
-#include <spillway/server/probe_schedule.hpp>
 #include <spillway/server/accounting.hpp>
 #include <spillway/server/admin.hpp>
 #include <spillway/server/compile.hpp>
 #include <spillway/server/file_watch.hpp>
 #include <spillway/server/log_writer.hpp>
+#include <spillway/server/probe_schedule.hpp>
 #include <spillway/server/process.hpp>
 
 #include "listener_sockets.hpp"
@@ -61,7 +61,7 @@ private:
         compiled made;
         listener_sockets sockets;
         bool renewal{false};
-        std::shared_ptr<admin::prepared> door;   // null: the present one stays
+        std::shared_ptr<admin::prepared> door;    // null: the present one stays
         std::shared_ptr<output_file> access_log;  // null: the present one stays
     };
     // Everything that may refuse a configuration, and then nothing may any more; commit() is the rest.

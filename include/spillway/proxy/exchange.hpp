@@ -47,10 +47,10 @@ struct scratch {
 
 // One request and its answer: performs what the exchange machine of the core decides.
 //
-// Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, request_content.cpp, attempts.cpp (the
-// loop), attempt.cpp (one try), answer_start.cpp (what its answer begins with), relay.cpp (the committed answer), reply.cpp
-// and local_service.cpp (the gateway's own answers), access_log.cpp; what is counted and limited: admission.cpp,
-// usage.cpp, tracing.cpp, capture.cpp.
+// Its life in files: exchange.cpp (head, client, route, account), request_body.cpp, request_content.cpp, attempts.cpp
+// (the loop), attempt.cpp (one try), answer_start.cpp (what its answer begins with), relay.cpp (the committed
+// answer), reply.cpp and local_service.cpp (the gateway's own answers), access_log.cpp; what is counted and limited:
+// admission.cpp, usage.cpp, tracing.cpp, capture.cpp.
 class exchange {
 public:
     explicit exchange(session& s);
