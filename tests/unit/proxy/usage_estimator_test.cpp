@@ -27,6 +27,11 @@ struct settling final : shared::holder {
     int left{0};
     shared::verdict take(const shared::amounts&, time_point, wall_time) noexcept override { return {}; }
     void ask(const shared::amounts&, time_point, wall_time, std::function<void(shared::verdict)>) override {}
+    shared::verdict take_rest(const shared::amounts&, time_point, wall_time, time_point) noexcept override {
+        return {};
+    }
+    void ask_rest(const shared::amounts&, time_point, wall_time, time_point,
+                  std::function<void(shared::verdict)>) override {}
     void leave() noexcept override { ++left; }
     void book(const shared::amounts&, const shared::amounts& real, time_point, time_point,
               wall_time) noexcept override {
