@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 4> captures{"none", "prompts", "answers",
 
 void declare(visitor& v, backend& x) {
     v.value({"instance", "name under instances", true}, text_of(x.instance));
-    v.value({"deployment", "the deployment's own name there", true}, word_of(x.deployment, 256));
+    v.value({"deployment", "the deployment's own name there", true}, word_of(x.deployment, 256, letters::any));
     v.value({"type", "how it is paid and where it processes"}, choice_of(x.type, deployment_type_names));
     v.value({"priority", "the lowest number that has a usable backend serves"}, count_of(x.priority, 1, 1000));
     v.value({"weight", "share inside its priority; 0: gets nothing"}, count_of(x.weight, 0, 100'000));

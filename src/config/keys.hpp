@@ -104,8 +104,10 @@ void declare_keys(visitor& v, const key& k, std::vector<client_key>& x);
 // Kinds of scalars. Each takes the field that it fills; the field's value at that moment is the shown default.
 scalar text_of(std::string& out, std::string pattern = {}, std::string words = "text");
 scalar text_of(std::optional<std::string>& out, std::string words = "text");
-// A text that goes into a path, a header field or a query: plain ASCII without a blank at an end.
-scalar word_of(std::string& out, std::size_t longest = 64);
+// A text that goes into a path, a header field or a query, without a blank at an end: plain ASCII, or letters of any
+// alphabet where they are escaped.
+enum class letters : std::uint8_t { ascii, any };
+scalar word_of(std::string& out, std::size_t longest = 64, letters which = letters::ascii);
 scalar flag_of(bool& out);
 scalar flag_of(std::optional<bool>& out);
 scalar count_of(std::uint32_t& out, std::uint32_t least, std::uint32_t most);

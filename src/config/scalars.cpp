@@ -88,12 +88,16 @@ scalar text_of(std::string& out, std::string pattern, std::string words) {
     return s;
 }
 
-scalar word_of(std::string& out, std::size_t longest) {
+scalar word_of(std::string& out, std::size_t longest, letters which) {
     auto s = text_of(out);
-    s.read = [&out, longest](const scalar_text& t) -> outcome {
+    s.read = [&out, longest, which](const scalar_text& t) -> outcome {
         if (!t.value.empty() && (t.value.front() == ' ' || t.value.back() == ' '))
             return problem{quoted(t.value) + " begins or ends with a blank", "take it away"};
-        if (std::any_of(t.value.begin(), t.value.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x7F; }))
+        const bool foreign = std::any_of(t.value.begin(), t.value.end(), [which](char c) {
+            const auto u = static_cast<unsigned char>(c);
+            return u == 0x7F || (u > 0x7F && which == letters::ascii);
+        });
+        if (foreign)
             return problem{quoted(t.value) + " has a character that no header field can carry", "write plain ASCII"};
         if (t.value.size() > longest)
             return problem{quoted(t.value) + " is too long",
