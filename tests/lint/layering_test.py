@@ -111,7 +111,7 @@ class the_real_tree(unittest.TestCase):
         self.assertEqual(allowed["core"], {"core", "base", "http", "config"})
         self.assertEqual(allowed["net"], {"net", "base", "http"})
         self.assertEqual(allowed["http"], {"http", "base"})
-        self.assertEqual(allowed["config"], {"config", "base"})
+        self.assertEqual(allowed["config"], {"config", "base", "http"})
         self.assertEqual(allowed["sim"], {"sim", "base", "http", "net"})
 
 

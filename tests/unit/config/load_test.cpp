@@ -13,7 +13,8 @@ TEST(load, a_good_file_has_no_issue_and_its_defaults) {
     EXPECT_EQ(p.backends[0].type, deployment_type::provisioned);
     EXPECT_EQ(p.backends[1].priority, 2U);
     EXPECT_EQ(p.retry.attempts, 3U);
-    EXPECT_EQ(p.timeouts.first_byte, seconds(120));
+    EXPECT_EQ(p.timeouts.connect, seconds(5));
+    EXPECT_FALSE(p.timeouts.first_byte) << "as long as the client waits";
     EXPECT_EQ(r->tree.listeners.at("public").limits.body, 64 * mebibyte);
     EXPECT_EQ(r->hash.size(), 32U);
 }

@@ -41,7 +41,7 @@ TEST(preflight, an_access_log_that_cannot_be_one_is_an_error) {
     t.log.access.file = std::filesystem::temp_directory_path();
     EXPECT_NE(told(t).find("error: log.access.file"), std::string::npos);
     EXPECT_NE(told(t, file_rule::if_there).find("error: log.access.file"), std::string::npos);
-    t.log.access.file = "/proc/none/access.log";
+    t.log.access.file = "/dev/null/none/access.log";
     EXPECT_NE(told(t).find("error: log.access.file"), std::string::npos);
     EXPECT_EQ(told(t, file_rule::if_there), "") << "it will run somewhere else";
 }
