@@ -67,6 +67,7 @@ private:
 // Hears what lies at the places of a query. Views are good during the call alone.
 class json_sink {
 public:
+    virtual ~json_sink() = default;
     // A value. `name` is that of the member, decoded, and for elements of an array the last one before them; `raw` is
     // the text of a value that is no container, as spelled.
     virtual void on_value(std::uint8_t place, std::string_view name, json_kind kind,
@@ -74,8 +75,6 @@ public:
     // The container at this place is over; it had so many members.
     virtual void on_close(std::uint8_t place, std::uint32_t members) noexcept = 0;
 
-protected:
-    ~json_sink() = default;
 };
 
 }  // namespace spillway::http
