@@ -74,7 +74,6 @@ public:
                           std::string_view raw) noexcept = 0;
     // The container at this place is over; it had so many members.
     virtual void on_close(std::uint8_t place, std::uint32_t members) noexcept = 0;
-
 };
 
 }  // namespace spillway::http
