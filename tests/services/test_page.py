@@ -271,9 +271,10 @@ def test_the_page_comes_back_after_a_restart(browser, one):
 
 def test_hostile_names_stay_text(browser, gateway, a):
     hostile = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
-    g = gateway([a], {"pools": {"main": {"version": hostile}}})
+    image = hostile[:hostile.index("<script>")]  # a version has 64 characters at most
+    g = gateway([a], {"pools": {"main": {"version": image}}})
     open_page(browser, g)
-    wait_for_cell(browser, "pool-table", "main", 3, hostile)
+    wait_for_cell(browser, "pool-table", "main", 3, image)
     # No name can be like that today; the page does not rely on it.
     browser.run("""
         const hostile = arguments[0];
