@@ -25,7 +25,7 @@ constexpr time_point start = time_point(hours(5));
 const wall_time noon = wall_time(std::chrono::sys_days(std::chrono::year(2026) / 11 / 26)) + hours(12);
 
 std::int64_t settled(const core::token_counts& estimate, const core::token_counts& real, const config::price& p) {
-    static const auto store = std::move(shared::open({}).value());
+    static const auto store = shared::open({}).value();
     static std::uint64_t number = 0;
     config::quota q;
     q.tokens_per_minute = 1'000'000;
