@@ -69,8 +69,7 @@ TEST_F(line_writing, a_reader_that_stops_holds_up_nobody_and_its_lines_are_count
     const auto begin = clock::now();
     w->finish(milliseconds(50));
     EXPECT_LT(clock::now() - begin, seconds(5));
-    ::close(ends[0]);
-    ::close(ends[1]);
+    // The pipe stays open: the thread that was not waited for may still write.
 }
 
 TEST_F(line_writing, a_full_disk_is_told_and_its_lines_are_counted) {
