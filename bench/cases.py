@@ -155,6 +155,28 @@ def usage_case(lab, rounds, length):
     return {"kinds": out, "recorded": recorded}
 
 
+def before_case(lab, before, rounds, length):
+    """Another build of Spillway and this one, in pairs like those of usage_case."""
+    out = {}
+    lab.start_origin(sleepless=True)
+    for name in ("json", "sse"):
+        rows, ratios = {before: [], None: []}, []
+        for pair in range(2 * rounds):
+            for build in ((before, None) if pair % 2 == 0 else (None, before)):
+                lab.restart_spillway(build=build)
+                rows[build].append(CASES[name].at_full_load(lab, "spillway", length))
+            ratios.append(rows[None][-1]["cpu_us"] / rows[before][-1]["cpu_us"])
+        out[name] = {way: {"cpu_us_per_request": median(rows[build], "cpu_us"),
+                           "failures": sum(failures_of(r) for r in rows[build])}
+                     for build, way in ((before, "before"), (None, "now"))}
+        quarters = statistics.quantiles(ratios, n=4)
+        out[name]["ratio"] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+                              "quarters": [quarters[0], quarters[2]]}
+    lab.start_origin()
+    lab.restart_spillway()
+    return out
+
+
 def reload_case(lab, length):
     """Reloads the configuration ten times a second while requests run."""
     import threading
