@@ -59,7 +59,7 @@ class Case:
 
 CASES = {
     "json": Case("json", ["--body-size", 400], 32, 1000),
-    "sse": Case("sse-50-0", ["--body-size", 400, "--events", 51], 16, 200),
+    "sse": Case("sse-50-0", ["--body-size", 400, "--stream", "--events", 51], 16, 200),
     "body-64k": Case("bytes-65536", ["--body-size", 65536, "--bytes", 65536], 16, 300),
     "body-1m": Case("bytes-1048576", ["--body-size", 1048576, "--bytes", 1048576], 8, 30),
 }
