@@ -8,10 +8,11 @@
 namespace spillway::ledger {
 namespace {
 
-// A store that refuses everything is asked again and again. Narrowing a large batch down to each record costs it two
-// statements a record, so most of these tries look at some records of the batch only.
+// Narrowing a large batch down to its records costs two statements for each. A store that refuses everything would be
+// busy with that for minutes, so first some records alone are offered, from all parts of the batch: at each try in a row
+// more of them, and others.
 constexpr std::size_t some = 32;
-constexpr unsigned look_at_all_every = 6;
+constexpr unsigned doublings = 4;
 
 constexpr std::string_view placeholder = "probe";
 
@@ -50,10 +51,13 @@ std::optional<fault> offering::narrow(std::span<const core::usage_record> refuse
     return offer(refused_together.subspan(half));
 }
 
-// From all parts of the batch, each alone.
 std::optional<fault> offering::offer_some(std::span<const core::usage_record> records) {
-    for (std::size_t i = 0; i < some && taken_ == nullptr; ++i)
-        if (auto f = offer(records.subspan(i * (records.size() / some), 1))) return f;
+    const auto count = std::min(some << std::min(refused_wholly_, doublings), records.size());
+    const auto shift = refused_wholly_ % (records.size() / count + 1);
+    for (std::size_t i = 0; i < count && taken_ == nullptr; ++i) {
+        const auto at = std::min(i * records.size() / count + shift, records.size() - 1);
+        if (auto f = offer(records.subspan(at, 1))) return f;
+    }
     return std::nullopt;
 }
 
@@ -106,7 +110,7 @@ std::optional<fault> offering::write(usage_store& to, std::span<const core::usag
     auto f = to.write(records);
     if (!f) refused_wholly_ = 0;
     if (!f || f->code != record_refused) return f;
-    if (records.size() > 2 * some && refused_wholly_ % look_at_all_every != 0) {
+    if (records.size() > 2 * some) {
         if (auto gone = offer_some(records)) return gone;
         if (taken_ == nullptr)
             if (auto all = judge()) {
