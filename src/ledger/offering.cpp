@@ -9,8 +9,8 @@ namespace spillway::ledger {
 namespace {
 
 // Narrowing a large batch down to its records costs two statements for each. A store that refuses everything would be
-// busy with that for minutes, so first some records alone are offered, from all parts of the batch: at each try in a row
-// more of them, and others.
+// busy with that for minutes, so first some records alone are offered, from all parts of the batch: at each try in a
+// row more of them, and others.
 constexpr std::size_t some = 32;
 constexpr unsigned doublings = 4;
 
