@@ -3,17 +3,18 @@
 #include <functional>
 #include <iostream>
 
-#include <spillway/config/secret.hpp>
 #include <spillway/ledger/usage_report.hpp>
 
 #include "commands.hpp"
+#include "usage_store.hpp"
 #include "usage_text.hpp"
 
 namespace spillway::cli {
 namespace {
 
 struct usage_options {
-    std::string path, store, password_file, currency, from, to, month, day, format{"table"}, sort;
+    usage_store_options store;
+    std::string from, to, month, day, format{"table"}, sort;
     std::vector<std::string> by, clients, pools, models, labels;
     bool records{false}, repair{false};
     std::uint64_t limit{1000};
@@ -114,39 +115,6 @@ std::optional<sorting> sorting_of(const usage_options& o, const std::vector<ledg
     return sorting{order_of(name, by), key == turned};
 }
 
-struct place {
-    std::string store, password, currency;
-};
-
-std::optional<place> place_of(const usage_options& o) {
-    place out{o.store, {}, o.currency};
-    config::secret_ref password =
-        o.password_file.empty() ? config::secret_ref() : config::secret_ref::file(o.password_file);
-    if (o.store.empty()) {
-        const auto checked = load(o.path);
-        if (!checked) {
-            print_issues(checked.error());
-            return {};
-        }
-        const auto& t = checked->tree;
-        if (!t.usage) {
-            std::cerr << o.path << " has no usage ledger; name one with --store\n";
-            return {};
-        }
-        out.store = t.usage->store;
-        if (out.currency.empty()) out.currency = t.prices.currency;
-        if (password.empty()) password = t.usage->password;
-    }
-    if (password.empty()) return out;
-    auto secret = config::resolve(password);
-    if (!secret) {
-        std::cerr << "the password of the usage store: " << secret.error().message << '\n';
-        return {};
-    }
-    out.password = std::move(*secret);
-    return out;
-}
-
 int failed(const fault& f) {
     std::cerr << "the usage store cannot be read: " << f.message << '\n';
     return 1;
@@ -160,7 +128,7 @@ int list_records(ledger::usage_reader& from, const usage_output& how, std::uint6
     return 0;
 }
 
-int repair(const place& at) {
+int repair(const usage_place& at) {
     const auto done = ledger::repair_usage(at.store, at.password);
     if (!done) {
         std::cerr << "the usage store cannot be repaired: " << done.error().message << '\n';
@@ -176,7 +144,7 @@ int usage(const usage_options& o) {
     how.format = static_cast<usage_format>(std::find(formats.begin(), formats.end(), o.format) - formats.begin());
     how.query = query_of(o);
     const auto order = sorting_of(o, how.query.by);
-    const auto at = place_of(o);
+    const auto at = place_of(o.store);
     if (!at) return 1;
     how.currency = at->currency;
     if (o.repair) return repair(*at);
@@ -205,11 +173,8 @@ int usage(const usage_options& o) {
 void add_usage(command_line& c) {
     static usage_options o;
     auto* u = c.app.add_subcommand("usage", "Report requests, tokens and prices from the usage ledger");
-    add_config_option(*u, o.path);
-    u->add_option("--store", o.store,
-                  "sqlite:/path or postgresql://user@host/database, instead of the configuration's");
-    u->add_option("--password-file", o.password_file, "file with the database's password");
-    u->add_option("--currency", o.currency, "how prices are called, instead of the configuration's");
+    add_store_options(*u, o.store);
+    u->add_option("--currency", o.store.currency, "how prices are called, instead of the configuration's");
     auto* const by =
         u->add_option("--by", o.by, "what the rows are, separated by commas: " + ledger::grouping_names())
             ->delimiter(',')
@@ -242,7 +207,9 @@ void add_usage(command_line& c) {
         "the\n"
         "total: no backend told them. Days whose records are compacted count as a whole.\n"
         "Example: spillway usage --month 2026-11 --by label:cost_center,model --format csv");
-    u->callback([&c] {
+    const auto* const again = add_offer_again(*u, c);
+    u->callback([&c, again] {
+        if (again->parsed()) return;
         if (o.by.empty() && !o.records) o.by = {"client"};
         c.exit_code = usage(o);
     });

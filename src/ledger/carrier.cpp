@@ -1,6 +1,9 @@
 #include "carrier.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "reject.hpp"
 
 namespace spillway::ledger {
 namespace {
@@ -11,7 +14,8 @@ constexpr std::size_t batch_size = 8000;
 // The spool is safe and roomy, so that a transaction may wait until it is worth while.
 constexpr duration poll = milliseconds(100);
 constexpr duration first_pause = milliseconds(500), longest_pause = seconds(10);
-constexpr duration save_every = seconds(1), compact_every = hours(1), adopt_every = seconds(10);
+constexpr duration save_every = seconds(1), compact_every = hours(1), adopt_every = seconds(10),
+                   tell_aside_every = minutes(1);
 
 }  // namespace
 
@@ -57,28 +61,47 @@ void carrier::came_back() {
     if (std::exchange(outage_, false)) alarm_("the usage store is back");
 }
 
-std::optional<fault> carrier::write_halves(std::span<const core::usage_record> records) {
-    auto f = store_->write(records);
-    if (!f || f->code != record_refused) return f;
-    if (records.size() == 1) {
-        refused_.push_back({records.data(), std::move(f->message)});
-        return std::nullopt;
-    }
-    const auto half = records.size() / 2;
-    if (auto first = write_halves(records.first(half))) return first;
-    return write_halves(records.subspan(half));
-}
-
 // Refused records are set aside only when all others are in the store, so that a store that goes away meanwhile sees
 // the whole batch again.
 std::optional<fault> carrier::write_all() {
-    refused_.clear();
-    if (auto f = write_halves(batch_)) return f;
-    for (const auto& r : refused_) {
-        if (auto f = spool_.reject(*r.record, r.why)) alarm_("a refused usage record is lost: " + f->message);
-        alarm_("the usage store refuses a record, which was set aside in the spool: " + r.why);
+    if (auto f = offering_.write(*store_, batch_)) return f;
+    return put_aside();
+}
+
+std::optional<fault> carrier::put_aside() {
+    const auto& refused = offering_.refused();
+    if (refused.empty()) return std::nullopt;
+    std::vector<std::string> lines;
+    lines.reserve(refused.size());
+    for (const auto& r : refused) lines.push_back(rejected_line(*r.record, r.why));
+    if (auto f = spool_.reject(lines)) {
+        f->message = "refused records cannot be set aside: " + f->message;
+        return f;
     }
+    note_aside(refused.size(), refused.back().why);
     return std::nullopt;
+}
+
+void carrier::note_aside(std::size_t more, const std::string& why) {
+    aside_untold_ += more;
+    aside_reason_ = why;
+    const std::lock_guard lock(mutex_);
+    state_.refused += more;
+}
+
+// One line of the log for however many.
+void carrier::tell_aside() {
+    if (aside_untold_ == 0) return;
+    alarm_("the usage store refuses " + std::to_string(std::exchange(aside_untold_, 0)) +
+           " record(s), which are set aside in the spool until `spillway usage offer-again`; the last reason: " +
+           aside_reason_);
+    look_aside();
+}
+
+void carrier::look_aside() {
+    auto found = spool_.aside();
+    const std::lock_guard lock(mutex_);
+    state_.aside = std::move(found);
 }
 
 bool carrier::carry(time_point now) {
@@ -86,19 +109,24 @@ bool carrier::carry(time_point now) {
         failed(*f, now);
         return false;
     }
-    spool_.advance(batch_);
     {
         const std::lock_guard lock(mutex_);
-        state_.written += batch_.size() - refused_.size();
-        state_.set_aside += refused_.size();
+        state_.written += batch_.size() - offering_.refused().size();
     }
+    advance();
     came_back();
     return true;
+}
+
+void carrier::advance() {
+    if (const auto unreadable = spool_.advance(batch_); unreadable != 0)
+        note_aside(unreadable, "written by a version that is not known");
 }
 
 duration carrier::step(time_point now, wall_time wall) {
     if (now >= adopt_at_) {
         spool_.adopt();
+        look_aside();
         adopt_at_ = now + adopt_every;
     }
     const auto n = spool_.gather(batch_, batch_size);
@@ -110,7 +138,7 @@ duration carrier::step(time_point now, wall_time wall) {
     }
     const bool up = have_store(now);
     if (n == 0) {
-        spool_.advance(batch_);  // frames that could not be read
+        advance();  // frames that could not be read
         if (up && outage_) {
             if (auto f = store_->reach()) failed(*f, now);
             else came_back();
@@ -134,6 +162,10 @@ void carrier::maintain(time_point now, wall_time wall, bool idle) {
         else if (!*more) compact_at_ = now + compact_every;
     }
     if (now >= save_at_ && spool_.unsaved()) save(now, wall);
+    if (now >= tell_aside_at_ && aside_untold_ != 0) {
+        tell_aside();
+        tell_aside_at_ = now + tell_aside_every;
+    }
 }
 
 // A checkpoint says that the store has records for good, so the store is settled before.
@@ -150,6 +182,7 @@ void carrier::save(time_point now, wall_time wall) {
 
 void carrier::finish(wall_time wall) {
     if (spool_.unsaved()) save(time_point{}, wall);
+    tell_aside();
     store_.reset();
 }
 

@@ -12,6 +12,7 @@
 #include <spillway/base/time.hpp>
 #include <spillway/config/usage.hpp>
 
+#include "offering.hpp"
 #include "spool.hpp"
 #include "store.hpp"
 
@@ -44,8 +45,9 @@ public:
     struct state {
         bool up{false};
         std::string last_error;
-        std::uint64_t written{0}, failures{0}, set_aside{0};
-        std::int64_t oldest_us{0};  // 0: nothing waits
+        std::uint64_t written{0}, failures{0}, refused{0};  // refused: set aside by this process
+        std::int64_t oldest_us{0};                          // 0: nothing waits
+        set_aside aside;                                    // what lies in the folder
     };
     state now() const;
 
@@ -54,8 +56,12 @@ private:
     void failed(const fault& f, time_point now);
     void came_back();
     std::optional<fault> write_all();
-    std::optional<fault> write_halves(std::span<const core::usage_record> records);
+    std::optional<fault> put_aside();
+    void note_aside(std::size_t more, const std::string& why);
+    void tell_aside();
+    void look_aside();
     bool carry(time_point now);
+    void advance();
     void maintain(time_point now, wall_time wall, bool idle);
     void save(time_point now, wall_time wall);
 
@@ -65,13 +71,11 @@ private:
     std::function<void(std::string)> alarm_;
     std::unique_ptr<usage_store> store_;
     std::vector<core::usage_record> batch_;
-    struct refused {
-        const core::usage_record* record;
-        std::string why;
-    };
-    std::vector<refused> refused_;
+    offering offering_;
     duration pause_;
-    time_point retry_at_{}, save_at_{}, compact_at_{}, adopt_at_{};
+    time_point retry_at_{}, save_at_{}, compact_at_{}, adopt_at_{}, tell_aside_at_{};
+    std::uint64_t aside_untold_{0};
+    std::string aside_reason_;
     bool outage_{false}, save_trouble_{false};
     mutable std::mutex mutex_;
     state state_;

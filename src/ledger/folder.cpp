@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "segment.hpp"
+#include "set_aside.hpp"
 
 namespace spillway::ledger {
 namespace {
@@ -162,15 +163,20 @@ std::optional<std::string> folder::load(const std::string& name) const {
 }
 
 std::optional<fault> folder::append(const std::string& name, std::string_view bytes, std::uint64_t limit) const {
-    const int fd = ::openat(fd_, name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int fd = open_locked(fd_, name, O_WRONLY | O_CREAT | O_APPEND);
     if (fd < 0) return failed("cannot write", name, errno);
     struct stat about {};
-    int error = 0;
-    if (::fstat(fd, &about) != 0 || static_cast<std::uint64_t>(about.st_size) + bytes.size() > limit) error = EFBIG;
-    if (error == 0 && (!write_all(fd, bytes) || ::fdatasync(fd) != 0)) error = errno;
+    std::optional<fault> f;
+    if (::fstat(fd, &about) != 0) f = failed("cannot write", name, errno);
+    else if (static_cast<std::uint64_t>(about.st_size) + bytes.size() > limit)
+        f = fault{file_full, origin::gateway, 500, false, name + " is full"};
+    else if (!write_all(fd, bytes) || ::fdatasync(fd) != 0) {
+        f = failed("cannot write", name, errno);
+        // Half a line would swallow the next one. What stands there as well is written once more, which is harmless.
+        if (::ftruncate(fd, about.st_size) != 0) f->message += ", and cannot be cut back";
+    }
     ::close(fd);
-    if (error != 0) return failed("cannot write", name, error);
-    return std::nullopt;
+    return f;
 }
 
 std::vector<std::string> folder::held() const {

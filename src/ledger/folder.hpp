@@ -12,6 +12,8 @@
 
 namespace spillway::ledger {
 
+inline constexpr std::string_view file_full = "usage_spool_file_full";
+
 // The spool's folder, which several processes may share. Each file's name begins with its owner's name, and an owner
 // is alive as long as it holds the lock on OWNER.lock: the kernel lets go of it however the process ends.
 //   OWNER.lock, OWNER.sums (checkpoint), OWNER.WRITER-NUMBER.frames (segments), the same with .spare (files of
@@ -38,7 +40,7 @@ public:
     // Replaces the file as a whole: after a crash or power loss it is the old one or the new one.
     std::optional<fault> save(const std::string& name, std::string_view bytes) const;
     std::optional<std::string> load(const std::string& name) const;
-    // Adds at the end, at most until the file has `limit` bytes.
+    // Adds at the end, under the file's lock (set_aside.hpp); file_full when it would have more than `limit` bytes.
     std::optional<fault> append(const std::string& name, std::string_view bytes, std::uint64_t limit) const;
     bool rename(const std::string& from, const std::string& to) const noexcept;
     void remove(const std::string& name) const noexcept;

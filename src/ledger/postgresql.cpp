@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "postgresql_errors.hpp"
 #include "store.hpp"
 
 namespace spillway::ledger::postgresql {
@@ -27,16 +28,6 @@ std::string one_line(std::string_view message, const std::string& password) {
     for (auto at = std::string::npos; !password.empty() && (at = out.find(password)) != std::string::npos;)
         out.replace(at, password.size(), password == "***" ? "" : "***");
     return out;
-}
-
-// Classes of SQLSTATE that say that a value cannot be stored: data exception, constraint, limit of the program.
-bool blames_the_values(std::string_view state) {
-    return state.starts_with("22") || state.starts_with("23") || state.starts_with("54");
-}
-
-// The server goes away, or is one that only reads: another connection may reach a better one.
-bool wants_another_connection(std::string_view state) {
-    return state.starts_with("08") || state.starts_with("57P") || state == "25006";
 }
 
 }  // namespace
@@ -97,6 +88,7 @@ result<std::unique_ptr<connection>> connection::open(const settings& s) {
     std::unique_ptr<connection> c(new connection(PQconnectdbParams(keywords.data(), values.data(), 0), s));
     if (PQstatus(c->pg_) != CONNECTION_OK || PQsetnonblocking(c->pg_, 1) != 0)
         return c->lost(c->pg_ == nullptr ? "no memory" : PQerrorMessage(c->pg_));
+    PQsetErrorVerbosity(c->pg_, PQERRORS_TERSE);  // no detail, which repeats rows
     PQsetNoticeProcessor(
         c->pg_, [](void*, const char*) {}, nullptr);
     return c;
@@ -108,11 +100,12 @@ fault connection::lost(std::string_view why) {
 }
 
 fault connection::refused(const PGresult* r) {
-    const char* given = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-    const std::string_view state = given == nullptr ? "" : given;
-    if (state.empty() || wants_another_connection(state)) usable_ = false;
-    return {blames_the_values(state) ? record_refused : store_away, origin::gateway, 500, true,
-            settings_.shown + ": " + one_line(PQresultErrorMessage(r), settings_.password)};
+    refused_with_ = sqlstate(r);
+    // Without a code it is libpq that speaks, of the connection.
+    if (refused_with_.empty()) return lost(PQresultErrorMessage(r));
+    if (wants_another_connection(refused_with_)) usable_ = false;
+    return {blames_the_values(refused_with_) ? record_refused : store_away, origin::gateway, 500, true,
+            settings_.shown + ": " + one_line(without_values(r), settings_.password)};
 }
 
 bool connection::wait(short events, time_point until) {
@@ -150,6 +143,7 @@ bool connection::send(const char* sql, const std::vector<std::string>& parameter
 }
 
 result<rows> connection::answer() {
+    refused_with_.clear();
     const auto until = clock::now() + settings_.answer_within + seconds(2);  // the server's own limit comes first
     const auto broken = [&] { return lost(clock::now() >= until ? "no answer in time" : PQerrorMessage(pg_)); };
     if (!flush(until)) return broken();

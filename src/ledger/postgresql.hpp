@@ -52,11 +52,19 @@ public:
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
 
-    // One statement, one round trip. Faults: record_refused when the server cannot take the values, otherwise
-    // store_away; afterwards usable() says whether the connection has to be made anew.
+    // One statement, one round trip. Faults, which repeat no value: record_refused when the statement may be refused
+    // for its values, otherwise store_away; afterwards usable() says whether the connection has to be made anew.
     result<rows> run(const char* sql, const std::vector<std::string>& parameters = {});
     // Several statements without parameters, in one transaction.
     result<rows> run_all(const std::string& sql);
+
+    // SQLSTATE of what the last call was refused with; empty: it was not.
+    const std::string& refused_with() const noexcept { return refused_with_; }
+    // As the server calls it: "UTF8".
+    std::string_view server_encoding() const noexcept {
+        const char* const s = PQparameterStatus(pg_, "server_encoding");
+        return s == nullptr ? std::string_view() : std::string_view(s);
+    }
 
     bool usable() const noexcept { return usable_ && PQstatus(pg_) == CONNECTION_OK; }
 
@@ -73,6 +81,7 @@ private:
     PGconn* pg_;
     const settings& settings_;
     bool usable_{true};
+    std::string refused_with_;
 };
 
 }  // namespace spillway::ledger::postgresql

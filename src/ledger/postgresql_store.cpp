@@ -2,10 +2,12 @@
 #include <array>
 #include <cstdio>
 #include <unordered_map>
+#include <utility>
 
 #include <spillway/core/period.hpp>
 
 #include "postgresql.hpp"
+#include "postgresql_errors.hpp"
 #include "postgresql_schema.hpp"
 #include "postgresql_text.hpp"
 #include "store.hpp"
@@ -21,6 +23,8 @@ constexpr std::size_t most_remembered_texts = 10'000;
 // The columns of insert_records, filled record by record.
 class batch {
 public:
+    explicit batch(characters held) : columns_(columns(held, std::make_index_sequence<insert_columns>())) {}
+
     void add(const core::usage_record& r, std::string_view labels, std::string_view tries) {
         at_ = columns_.begin();
         text(uuid(r.id));
@@ -59,6 +63,10 @@ public:
     }
 
 private:
+    template <std::size_t... Each>
+    static std::array<array, insert_columns> columns(characters held, std::index_sequence<Each...>) {
+        return {((void)Each, array(held))...};
+    }
     void text(std::string_view s) { (at_++)->text(s); }
     void number(std::int64_t n) { (at_++)->number(n); }
     // Bounded, so that sums of many never overflow.
@@ -88,10 +96,26 @@ public:
     std::optional<fault> write(std::span<const core::usage_record> records) override {
         if (records.empty()) return {};
         if (auto f = connect()) return f;
-        batch all;
-        for (const auto& r : records)
-            all.add(r, labels(r.labels_json), r.tries_json.empty() ? std::string() : clean_json(r.tries_json));
-        return done(connection_->run(insert_records, std::move(all).take()));
+        auto f = insert(records, held_);
+        if (!f || records.size() != 1) return f;
+        // What the database cannot hold of a record's texts is no reason to have no record.
+        const auto why = connection_->refused_with();
+        if (blames_the_characters(why)) return insert(records, characters::ascii);
+        if (!blames_the_length(why)) return f;
+        const auto cut = shortened(records.front());
+        return insert({&cut, 1}, characters::ascii);
+    }
+
+    std::optional<fault> try_out(const core::usage_record& control) override {
+        if (auto f = connect()) return f;
+        if (auto f = done(connection_->run("BEGIN"))) return f;
+        const auto plain = shortened(control);
+        auto f = insert({&plain, 1}, characters::ascii);
+        // Constraints that wait for the commit, which never comes.
+        if (!f) f = done(connection_->run("SET CONSTRAINTS ALL IMMEDIATE"));
+        if (!connection_->usable()) return f;
+        auto undone = done(connection_->run("ROLLBACK"));
+        return undone ? undone : f;
     }
 
     std::optional<fault> reach() override { return connect(); }
@@ -108,6 +132,23 @@ public:
     }
 
 private:
+    // Texts that a client or a backend chose, cut to what a narrow column may hold.
+    static core::usage_record shortened(core::usage_record r) {
+        constexpr std::size_t short_text = 20;
+        for (const auto chosen :
+             {&core::usage_record::end_user, &core::usage_record::deployment, &core::usage_record::model})
+            r.*chosen = (r.*chosen).substr(0, short_text);
+        r.tries_json = {};
+        return r;
+    }
+
+    std::optional<fault> insert(std::span<const core::usage_record> records, characters held) {
+        batch all(held);
+        for (const auto& r : records)
+            all.add(r, labels(r.labels_json), r.tries_json.empty() ? std::string() : clean_json(r.tries_json));
+        return done(connection_->run(insert_records, std::move(all).take()));
+    }
+
     // What compacts does so alone; another gateway that is at it will finish.
     result<bool> step(const char* sql, const std::string& before) {
         if (auto f = done(connection_->run("BEGIN"))) return *f;
@@ -132,6 +173,7 @@ private:
             if (!fresh) return fresh.error();
             connection_ = std::move(*fresh);
             schema_known_ = false;
+            held_ = characters_of(connection_->server_encoding());
         }
         if (schema_known_) return {};
         if (auto f = migrate()) {
@@ -199,6 +241,7 @@ private:
     settings settings_;
     std::unique_ptr<connection> connection_;
     bool schema_known_{false};
+    characters held_{characters::all};
     std::unordered_map<std::string, std::string> labels_;
 };
 

@@ -1,5 +1,6 @@
 #include "postgresql_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -34,6 +35,18 @@ std::size_t sequence(std::string_view s) noexcept {
     return 0;
 }
 
+bool holds(characters held, std::string_view character) noexcept {
+    switch (held) {
+        case characters::all: return true;
+        case characters::latin1:
+            return character.size() == 1 ||
+                   (character.size() == 2 && static_cast<std::uint8_t>(character[0]) <= 0xC3);
+        case characters::some: return character != replacement;
+        case characters::ascii: return character.size() == 1;
+    }
+    return false;
+}
+
 void clean(nlohmann::json& j, int depth) {
     if (j.is_string()) {
         std::string fresh;
@@ -57,15 +70,20 @@ void clean(nlohmann::json& j, int depth) {
 
 }  // namespace
 
-void append_clean(std::string& out, std::string_view s) {
+characters characters_of(std::string_view server_encoding) noexcept {
+    if (server_encoding == "UTF8" || server_encoding == "SQL_ASCII") return characters::all;
+    return server_encoding == "LATIN1" ? characters::latin1 : characters::some;
+}
+
+void append_clean(std::string& out, std::string_view s, characters held) {
     while (!s.empty()) {
-        std::size_t good = 0;
-        for (std::size_t n = 0; (n = sequence(s.substr(good))) != 0;) good += n;
+        std::size_t good = 0, n = 0;
+        while ((n = sequence(s.substr(good))) != 0 && holds(held, s.substr(good, n))) good += n;
         out.append(s.substr(0, good));
         s.remove_prefix(good);
         if (s.empty()) return;
-        out += replacement;
-        s.remove_prefix(1);
+        out += held == characters::all ? replacement : "?";
+        s.remove_prefix(std::max<std::size_t>(n, 1));
     }
 }
 
@@ -85,7 +103,7 @@ std::string uuid(const core::record_id& id) {
 void array::text(std::string_view s) {
     comma();
     std::string good;
-    append_clean(good, s);
+    append_clean(good, s, held_);
     text_ += '"';
     for (const char c : good) {
         if (c == '"' || c == '\\') text_ += '\\';

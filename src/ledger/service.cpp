@@ -46,15 +46,15 @@ public:
         r.last_error = s.last_error;
         r.written = s.written;
         r.store_failures = s.failures;
+        r.refused = s.refused;
+        r.aside = s.aside;
+        r.oldest_aside_seconds = age_of(s.aside.oldest_us);
         r.waiting = spool_->waiting();
         r.lost = spool_->lost();
         r.spool_bytes = spool_->bytes();
         r.spool_limit = spool_->limit();
         r.spool_full = spool_->full();
-        if (s.oldest_us != 0 && r.waiting != 0) {
-            const auto age = wall_clock::now().time_since_epoch() - microseconds(s.oldest_us);
-            r.oldest_waiting_seconds = std::max(0.0, std::chrono::duration<double>(age).count());
-        }
+        if (r.waiting != 0) r.oldest_waiting_seconds = age_of(s.oldest_us);
         return r;
     }
 
@@ -92,6 +92,12 @@ public:
     }
 
 private:
+    static double age_of(std::int64_t us) {
+        if (us == 0) return 0;
+        const auto age = wall_clock::now().time_since_epoch() - microseconds(us);
+        return std::max(0.0, std::chrono::duration<double>(age).count());
+    }
+
     void keep() {
         auto sync_at = clock::now() + sync_every;
         for (std::unique_lock lock(mutex_); !carried_;) {

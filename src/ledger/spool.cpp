@@ -226,7 +226,7 @@ std::size_t spool::gather(std::vector<core::usage_record>& out, std::size_t most
     return out.size();
 }
 
-void spool::advance(const std::vector<core::usage_record>& gathered) {
+std::size_t spool::advance(const std::vector<core::usage_record>& gathered) {
     for (std::size_t i = 0; i < gathered.size(); ++i) {
         fetch_early(gathered, i + 4);
         book_.sums.add(gathered[i]);
@@ -248,16 +248,32 @@ void spool::advance(const std::vector<core::usage_record>& gathered) {
         book_.positions[c.at->name()] = m.to;
     }
     marks_.clear();
-    for (const auto& line : broken_frames_) {
-        unreadable_.fetch_add(1, std::memory_order_relaxed);
-        settings_.alarm("a usage record that this version cannot read was set aside");
-        folder_->append("rejected." + folder_->owner() + ".jsonl", line, rejected_limit);
-    }
+    const auto unreadable = broken_frames_.size();
+    if (unreadable != 0)
+        if (const auto f = reject(broken_frames_)) {
+            unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
+            settings_.alarm("usage records that this version cannot read are lost: " + f->message);
+        }
     broken_frames_.clear();
+    return unreadable;
 }
 
-std::optional<fault> spool::reject(const core::usage_record& r, const std::string& why) {
-    return folder_->append("rejected." + folder_->owner() + ".jsonl", rejected_line(r, why), rejected_limit);
+std::optional<fault> spool::reject(const std::vector<std::string>& lines) {
+    const auto name = "rejected." + folder_->owner() + ".jsonl";
+    std::string all;
+    for (const auto& line : lines) all += line;
+    auto f = folder_->append(name, all, rejected_limit);
+    if (!f || f->code != file_full) return f;
+    std::size_t without_room = 0;
+    for (const auto& line : lines) {
+        f = folder_->append(name, line, rejected_limit);
+        if (f && f->code != file_full) return f;
+        without_room += f ? 1 : 0;
+    }
+    unreadable_.fetch_add(without_room, std::memory_order_relaxed);
+    settings_.alarm(std::to_string(without_room) + " refused usage records are lost: " + name +
+                    " is full; see `spillway usage offer-again`");
+    return std::nullopt;
 }
 
 void spool::finished(std::string name, std::uint32_t size) {

@@ -18,6 +18,7 @@
 #include "folder.hpp"
 #include "mapped_writer.hpp"
 #include "segment.hpp"
+#include "set_aside.hpp"
 
 namespace spillway::ledger {
 
@@ -50,9 +51,13 @@ public:
     // Carrier. Adds at most `most` records that wait, oldest files first; the views live until the next save().
     std::size_t gather(std::vector<core::usage_record>& out, std::size_t most);
     // What the last gather() gave is in the store (or set aside): the next one goes on behind it.
-    void advance(const std::vector<core::usage_record>& gathered);
-    // Sets a record aside that no store takes.
-    std::optional<fault> reject(const core::usage_record& r, const std::string& why);
+    // Answers how many frames this version could not read, which were set aside.
+    std::size_t advance(const std::vector<core::usage_record>& gathered);
+    // Sets records aside that the store refuses: their lines, from reject.hpp. Those for which the file has no room
+    // are lost, and counted.
+    std::optional<fault> reject(const std::vector<std::string>& lines);
+    // What lies aside in the folder.
+    set_aside aside() { return aside_.look(folder_->fd(), folder_->names()); }
     bool unsaved() const noexcept { return unsaved_; }
     // Saves the checkpoint, then removes the segments that it makes superfluous.
     std::optional<fault> save(wall_time now);
@@ -126,6 +131,7 @@ private:
     std::vector<mark> marks_;
     std::vector<std::string> broken_frames_;
     std::size_t turn_{0};
+    set_aside_files aside_;
     struct done {
         std::string name;
         std::uint32_t size;

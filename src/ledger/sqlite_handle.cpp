@@ -4,15 +4,25 @@
 
 namespace spillway::ledger {
 
+namespace {
+
+// What a trigger says may hold what the record says.
+std::string_view words_of(sqlite3* db) {
+    if (sqlite3_extended_errcode(db) == SQLITE_CONSTRAINT_TRIGGER) return "a trigger refuses it";
+    return sqlite3_errmsg(db);
+}
+
+}  // namespace
+
 fault sqlite_fault(sqlite3* db, std::string_view doing) {
     std::string_view code = store_away;
-    switch (sqlite3_errcode(db)) {
+    switch (sqlite3_errcode(db) & 0xff) {
         case SQLITE_TOOBIG:
         case SQLITE_CONSTRAINT:
         case SQLITE_MISMATCH: code = record_refused; break;
         default: break;
     }
-    return {code, origin::gateway, 503, true, "SQLite, " + std::string(doing) + ": " + sqlite3_errmsg(db)};
+    return {code, origin::gateway, 503, true, "SQLite, " + std::string(doing) + ": " + std::string(words_of(db))};
 }
 
 std::optional<fault> sqlite_run(sqlite3* db, const char* sql) {

@@ -59,14 +59,25 @@ public:
     }
 
     std::optional<fault> write(std::span<const usage_record> records) override {
-        if (!at_.still_there())
-            return fault{store_away, origin::gateway, 503, true, "the usage database was removed or moved away"};
+        if (!at_.still_there()) return moved_away();
         sqlite_transaction transaction(db_.get());
         if (auto f = transaction.begin()) return f;
         auto f = insert_all(records);
         if (!f) f = transaction.commit();
         if (f) kinds_.forget();
         unsettled_ = true;
+        return f;
+    }
+
+    std::optional<fault> try_out(const usage_record& control) override {
+        if (!at_.still_there()) return moved_away();
+        std::optional<fault> f;
+        {
+            sqlite_transaction never_committed(db_.get());
+            f = never_committed.begin();
+            if (!f) f = insert_all({&control, 1});
+        }
+        kinds_.forget();
         return f;
     }
 
@@ -84,6 +95,10 @@ public:
     }
 
 private:
+    static fault moved_away() {
+        return {store_away, origin::gateway, 503, true, "the usage database was removed or moved away"};
+    }
+
     std::optional<fault> insert_all(std::span<const usage_record> records) {
         rows_.clear();
         rows_.reserve(records.size());

@@ -13,8 +13,9 @@
 
 namespace spillway::ledger {
 
-// The store can be reached but refuses what a record says: repeating does not help, the record is to be found and set
-// aside. Any other code means that the store is away, locked or full, and that the same records are offered again.
+// The store can be reached but refuses these records. Whether a record is to blame, or something that meets every
+// record (a constraint, a trigger), offering finds out. Any other code means that the store is away, locked or full,
+// and that the same records are offered again.
 inline constexpr std::string_view record_refused = "usage_record_refused";
 inline constexpr std::string_view store_away = "usage_store_away";
 
@@ -24,6 +25,8 @@ public:
     virtual ~usage_store() = default;
     // All or nothing; a record whose id is there already is left as it is, so offering twice is harmless.
     virtual std::optional<fault> write(std::span<const core::usage_record> records) = 0;
+    // Whether write() would take this record, whose id is new; leaves nothing behind.
+    virtual std::optional<fault> try_out(const core::usage_record& control) = 0;
     // Whether it can be reached now: asked after an outage when there is nothing to write.
     virtual std::optional<fault> reach() { return {}; }
     // What write() took survives a power loss from here on. Called about once a second.

@@ -9,6 +9,9 @@ void ledger_lines(const ledger::report& r, std::vector<std::string>& out) {
     if (!r.store_up)
         out.push_back("usage: the store is away; " + std::to_string(r.waiting) + " records wait in the spool");
     if (r.spool_full) out.emplace_back("usage: the spool is full; records are being lost");
+    if (r.aside.records != 0)
+        out.push_back("usage: " + std::to_string(r.aside.records) +
+                      " records were refused by the store and are set aside; see `spillway usage offer-again`");
     if (r.lost != 0) out.push_back("usage: " + std::to_string(r.lost) + " records were lost");
 }
 

@@ -35,6 +35,8 @@ void add_ledger(const ledger::report& r, metric_families& out) {
     single("spillway_ledger_spool_limit_bytes", r.spool_limit, out);
     single("spillway_ledger_written_total", r.written, out);
     single("spillway_ledger_lost_total", r.lost, out);
+    single("spillway_ledger_set_aside_total", r.refused, out);
+    single("spillway_ledger_set_aside_records", r.aside.records, out);
     single("spillway_ledger_store_failures_total", r.store_failures, out);
 }
 

@@ -33,6 +33,10 @@ constexpr std::array table{
     declaration{"spillway_ledger_spool_limit_bytes", now, g::ledger, "", "Size at which records are lost"},
     declaration{"spillway_ledger_written_total", counts, g::ledger, "", "Records written to the store"},
     declaration{"spillway_ledger_lost_total", counts, g::ledger, "", "Records that found no room in the spool"},
+    declaration{"spillway_ledger_set_aside_total", counts, g::ledger, "",
+                "Records that the store refused and that were set aside"},
+    declaration{"spillway_ledger_set_aside_records", now, g::ledger, "",
+                "Records that lie aside in the spool until they are offered again"},
     declaration{"spillway_ledger_store_failures_total", counts, g::ledger, "", "Failed attempts to use the store"},
 
     declaration{"spillway_backend_breaker_state", now, g::backends, "pool backend state",

@@ -32,7 +32,7 @@ def finish(process, at_least):
 
 
 def test_store(postgresql):
-    finish(begin(postgresql, "postgresql_store.*"), at_least=5)
+    finish(begin(postgresql, "postgresql_store.*"), at_least=7)
     assert postgresql.password not in postgresql.log()
 
 

@@ -127,7 +127,8 @@ class Postgresql:
         command = [programs() / "psql", "-X", "-q", "-t", "--csv", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1",
                    "-p", str(self.port), "-U", self.user, "-d", database or self.database, "-c", sql]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
-                              env={**os.environ, "PGPASSWORD": self.password, "PGCONNECT_TIMEOUT": "5"})
+                              env={**os.environ, "PGPASSWORD": self.password, "PGCONNECT_TIMEOUT": "5",
+                                   "PGCLIENTENCODING": "UTF8"})
         assert done.returncode == 0, done.stderr
         return list(csv.reader(io.StringIO(done.stdout)))
 

@@ -32,6 +32,14 @@ struct spent {
     std::int64_t money_nanos{0};
 };
 
+// Records that the store refuses for what they say: they lie in files of the spool's folder (rejected.*.jsonl) until
+// they are offered again (offer_again.hpp).
+struct set_aside {
+    std::uint64_t records{0};
+    std::int64_t oldest_us{0};  // microseconds since 1970; 0: none, or unknown
+    std::string reason;         // of the last one; names and codes of the store, nothing of the record
+};
+
 // How the ledger does, for readiness details, metrics and the status page. Any thread.
 struct report {
     bool store_up{false};
@@ -44,6 +52,9 @@ struct report {
     bool spool_full{false};  // records are being lost right now
     double oldest_waiting_seconds{0};
     std::uint64_t store_failures{0};
+    std::uint64_t refused{0};  // records that this process has set aside
+    set_aside aside;           // what lies in the files now, whoever has put it there
+    double oldest_aside_seconds{0};
 };
 
 class service {

@@ -1,6 +1,7 @@
 #include "../../../src/ledger/carrier.hpp"
 
 #include <fstream>
+#include <functional>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -19,7 +20,8 @@ struct disk {
     int writes_until_away{-1};  // then the connection breaks once
     bool after_commit{false};   // and does so when the batch is in already
     std::uint64_t refused_prompt{0};
-    int opened{0}, compactions{0};
+    std::function<bool(const core::usage_record&)> refuses;  // instead of, or beside, that one
+    int opened{0}, compactions{0}, controls{0}, writes{0};
 };
 
 class fake_store final : public usage_store {
@@ -27,15 +29,19 @@ public:
     explicit fake_store(disk& d) : disk_(d) {}
     std::optional<fault> write(std::span<const core::usage_record> records) override {
         const fault gone{store_away, origin::gateway, 503, true, "gone"};
+        ++disk_.writes;
         const bool breaks = disk_.writes_until_away == 0;
         if (disk_.writes_until_away >= 0) --disk_.writes_until_away;
         if (disk_.down || (breaks && !disk_.after_commit)) return gone;
         for (const auto& r : records)
-            if (disk_.refused_prompt != 0 && r.tokens.prompt == disk_.refused_prompt)
-                return fault{record_refused, origin::gateway, 500, false, "not this one"};
+            if (auto f = refusal(r)) return f;
         for (const auto& r : records) disk_.rows.emplace(r.id, r.tokens.prompt);
         if (breaks) return gone;
         return std::nullopt;
+    }
+    std::optional<fault> try_out(const core::usage_record& control) override {
+        ++disk_.controls;
+        return refusal(control);
     }
     std::optional<fault> reach() override {
         if (disk_.unreachable) return fault{store_away, origin::gateway, 503, true, "no answer"};
@@ -48,6 +54,12 @@ public:
     result<bool> compact(wall_time, const config::usage_retention&) override { return ++disk_.compactions % 3 != 0; }
 
 private:
+    std::optional<fault> refusal(const core::usage_record& r) const {
+        const bool one = disk_.refused_prompt != 0 && r.tokens.prompt == disk_.refused_prompt;
+        if (!one && !(disk_.refuses && disk_.refuses(r))) return {};
+        return fault{record_refused, origin::gateway, 500, false, "not this one"};
+    }
+
     disk& disk_;
 };
 
@@ -153,7 +165,7 @@ TEST_F(carrying, a_record_that_the_store_refuses_is_set_aside_and_the_others_go_
     step();
     EXPECT_EQ(there.rows.size(), 99U);
     EXPECT_EQ(files->waiting(), 0U);
-    EXPECT_EQ(mover->now().set_aside, 1U);
+    EXPECT_EQ(mover->now().refused, 1U);
     EXPECT_EQ(alarms.size(), 1U);
     std::size_t lines = 0;
     for (const auto& e : std::filesystem::directory_iterator(place / "spool")) {
@@ -171,10 +183,121 @@ TEST_F(carrying, a_store_that_goes_away_while_a_refused_record_is_sought_sees_al
     append(0, 100);
     step();
     EXPECT_EQ(files->waiting(), 100U);
-    EXPECT_EQ(mover->now().set_aside, 0U);
+    EXPECT_EQ(mover->now().refused, 0U);
     step(seconds(11));
     EXPECT_EQ(there.rows.size(), 99U);
-    EXPECT_EQ(mover->now().set_aside, 1U);
+    EXPECT_EQ(mover->now().refused, 1U);
+}
+
+// What a constraint, a trigger or a table without a partition for today does.
+TEST_F(carrying, a_store_that_refuses_every_record_is_away_and_gets_all_of_them_later) {
+    there.refuses = [](const auto&) { return true; };
+    append(0, 200);
+    for (int i = 0; i < 100; ++i) step(seconds(1));
+    EXPECT_EQ(files->waiting(), 200U);
+    EXPECT_EQ(mover->now().refused, 0U);
+    EXPECT_FALSE(mover->now().up);
+    EXPECT_NE(mover->now().last_error.find("refuses every record: not this one"), std::string::npos);
+    EXPECT_EQ(alarms.size(), 1U);
+    there.refuses = {};
+    for (int i = 0; i < 20; ++i) step(seconds(1));
+    EXPECT_EQ(there.rows.size(), 200U);
+    EXPECT_TRUE(mover->now().up);
+}
+
+TEST_F(carrying, a_lone_record_is_not_to_blame_where_its_like_is_refused_too) {
+    there.refuses = [](const auto& r) { return r.client == "chat"; };
+    append(1, 2);  // of the client chat
+    for (int i = 0; i < 30; ++i) step(seconds(1));
+    EXPECT_EQ(files->waiting(), 1U);
+    EXPECT_EQ(mover->now().refused, 0U);
+    append(2, 3);  // of another client: it shows that the store takes records
+    for (int i = 0; i < 30; ++i) step(seconds(1));
+    EXPECT_EQ(files->waiting(), 0U);
+    EXPECT_EQ(mover->now().refused, 1U);
+    EXPECT_EQ(there.rows.size(), 1U);
+    EXPECT_TRUE(mover->now().up);
+}
+
+TEST_F(carrying, a_lone_record_whose_own_text_is_refused_is_set_aside_at_once) {
+    there.refuses = [](const auto& r) { return r.end_user == "poison"; };
+    auto r = record_of(1);
+    r.end_user = "poison";
+    ASSERT_TRUE(files->writer(0).append(r));
+    step();
+    EXPECT_EQ(files->waiting(), 0U);
+    EXPECT_EQ(mover->now().refused, 1U);
+    EXPECT_TRUE(mover->now().up);
+}
+
+TEST_F(carrying, a_cause_that_goes_while_records_are_sought_blames_none) {
+    append(0, 50);
+    there.refuses = [this](const auto&) { return there.writes < 40; };
+    step();
+    EXPECT_EQ(there.rows.size(), 50U);
+    EXPECT_EQ(mover->now().refused, 0U);
+}
+
+TEST_F(carrying, a_cause_that_comes_while_records_are_sought_blames_none) {
+    there.refused_prompt = 149;  // the last one
+    append(0, 50);
+    there.refuses = [this](const auto&) { return there.writes > 4; };
+    step();
+    EXPECT_EQ(mover->now().refused, 0U);
+    EXPECT_EQ(files->waiting(), 50U);
+    there.refuses = {};
+    step(seconds(11));
+    EXPECT_EQ(mover->now().refused, 1U);
+    EXPECT_EQ(there.rows.size(), 49U);
+}
+
+TEST_F(carrying, a_store_that_refuses_all_for_long_is_not_asked_for_each_record_each_time) {
+    there.refuses = [](const auto&) { return true; };
+    append(0, 5000);
+    step();
+    EXPECT_LT(there.writes, 40) << "a store that is to blame is known as such at once";
+    EXPECT_FALSE(mover->now().up);
+    for (int i = 0; i < 10; ++i) step(seconds(11));
+    EXPECT_LT(there.writes, 10 * 520);
+    there.refuses = [](const auto& r) { return r.tokens.prompt < 5000; };
+    for (int i = 0; i < 10; ++i) step(seconds(11));
+    EXPECT_EQ(there.rows.size(), 100U);
+    EXPECT_EQ(mover->now().refused, 4900U) << "none of those that are asked each time, but found";
+}
+
+TEST_F(carrying, many_refused_records_are_one_line_a_minute) {
+    there.refuses = [](const auto& r) { return r.end_user == "poison"; };
+    for (std::uint64_t n = 0; n < 50; ++n) {
+        auto r = record_of(n);
+        r.end_user = "poison";
+        ASSERT_TRUE(files->writer(0).append(r));
+        append(1000 + n, 1001 + n);
+        step(seconds(1));
+    }
+    EXPECT_EQ(alarms.size(), 1U);
+    step(seconds(20));
+    ASSERT_EQ(alarms.size(), 2U);
+    EXPECT_NE(alarms[1].find("49 record(s)"), std::string::npos) << alarms[1];
+    EXPECT_EQ(mover->now().aside.records, 50U);
+    EXPECT_EQ(mover->now().aside.oldest_us, record_of(0).time_us);
+    EXPECT_EQ(mover->now().aside.reason, "not this one");
+}
+
+TEST_F(carrying, refused_records_wait_while_they_cannot_be_set_aside) {
+    there.refused_prompt = 100 + 3;
+    append(0, 10);
+    std::string owner;
+    for (const auto& e : std::filesystem::directory_iterator(place / "spool"))
+        if (e.path().extension() == ".lock") owner = e.path().stem().string();
+    const auto blocked = place / ("spool/rejected." + owner + ".jsonl");
+    std::filesystem::create_directory(blocked);
+    for (int i = 0; i < 20; ++i) step(seconds(1));
+    EXPECT_EQ(files->waiting(), 10U);
+    EXPECT_FALSE(mover->now().up);
+    std::filesystem::remove(blocked);
+    for (int i = 0; i < 20; ++i) step(seconds(1));
+    EXPECT_EQ(files->waiting(), 0U);
+    EXPECT_EQ(mover->now().refused, 1U);
 }
 
 TEST_F(carrying, segments_stay_until_the_store_is_settled) {

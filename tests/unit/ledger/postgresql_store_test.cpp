@@ -107,6 +107,15 @@ TEST_F(postgresql_store, texts_of_any_bytes_poison_no_batch) {
         << "each byte that is no UTF-8 is replaced";
 }
 
+TEST_F(postgresql_store, what_is_tried_out_leaves_nothing_behind) {
+    const auto s = store();
+    ASSERT_EQ(told(s->write(records(2))), "");
+    EXPECT_EQ(told(s->try_out(records(1, 10).front())), "");
+    EXPECT_EQ(report().totals.requests, 2U);
+    ASSERT_EQ(told(s->write(records(1, 20))), "") << "and no transaction open";
+    EXPECT_EQ(report().totals.requests, 3U);
+}
+
 TEST_F(postgresql_store, compaction_keeps_the_sums_and_several_gateways_may_do_it) {
     const auto old = records(12'000);
     const auto young = records(10, 20'000, begin + 10 * day_us);
@@ -195,6 +204,24 @@ TEST(postgresql_text, json_that_the_database_would_refuse_is_cleaned) {
     EXPECT_EQ(postgresql::clean_json(R"({"a":"x\u0000y"})"), "{\"a\":\"x\xEF\xBF\xBDy\"}");
     EXPECT_EQ(postgresql::clean_json("{"), "");
     EXPECT_EQ(postgresql::clean_json(R"({"a":"\ud800"})"), "");
+}
+
+TEST(postgresql_text, what_a_database_does_not_hold_becomes_a_question_mark) {
+    using enum postgresql::characters;
+    EXPECT_EQ(postgresql::characters_of("UTF8"), all);
+    EXPECT_EQ(postgresql::characters_of("SQL_ASCII"), all);
+    EXPECT_EQ(postgresql::characters_of("LATIN1"), latin1);
+    EXPECT_EQ(postgresql::characters_of("EUC_JP"), some);
+    const std::string text = "a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80\xFF z";
+    const auto cleaned = [&](postgresql::characters held) {
+        std::string out;
+        postgresql::append_clean(out, text, held);
+        return out;
+    };
+    EXPECT_EQ(cleaned(all), "a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80\xEF\xBF\xBD z");
+    EXPECT_EQ(cleaned(latin1), "a\xC3\xBC??? z");
+    EXPECT_EQ(cleaned(some), "a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80? z");
+    EXPECT_EQ(cleaned(ascii), "a???? z");
 }
 
 TEST(postgresql_text, numbers_have_their_decimals) {

@@ -177,6 +177,23 @@ TEST_F(sqlite_store_file, names_of_a_batch_that_was_taken_back_are_not_remembere
     EXPECT_EQ(ask("SELECT count(*) FROM usage_records"), "9");
 }
 
+TEST_F(sqlite_store_file, what_is_tried_out_leaves_nothing_behind) {
+    EXPECT_FALSE(store->write(records(0, 2)));
+    EXPECT_FALSE(store->try_out(records(10, 11).front()));
+    EXPECT_EQ(ask("SELECT count(*) FROM records"), "2");
+    EXPECT_FALSE(store->write(records(20, 21)));
+    EXPECT_EQ(ask("SELECT count(*) FROM usage_records"), "3");
+}
+
+TEST_F(sqlite_store_file, words_of_a_trigger_are_not_told) {
+    ask("CREATE TRIGGER all_of_them BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'ann@example.org'); END");
+    const auto f = store->write(records(0, 1));
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f->code, record_refused);
+    EXPECT_EQ(f->message, "SQLite, adding records: a trigger refuses it");
+    EXPECT_EQ(store->try_out(records(1, 2).front())->code, record_refused);
+}
+
 TEST_F(sqlite_store_file, a_full_disk_is_a_fault_and_leaves_the_database_whole) {
     EXPECT_FALSE(store->write(records(0, 1000)));
     store.reset();

@@ -30,6 +30,8 @@ TEST(usage_metrics, the_ledger_tells_how_it_does) {
     r.written = 90;
     r.lost = 3;
     r.store_failures = 2;
+    r.refused = 5;
+    r.aside.records = 4;
     metric_families out;
     add_ledger(r, out);
     EXPECT_EQ(values(out, "spillway_ledger_up"), (expected{{"", 1}}));
@@ -40,6 +42,8 @@ TEST(usage_metrics, the_ledger_tells_how_it_does) {
     EXPECT_EQ(values(out, "spillway_ledger_written_total"), (expected{{"", 90}}));
     EXPECT_EQ(values(out, "spillway_ledger_lost_total"), (expected{{"", 3}}));
     EXPECT_EQ(values(out, "spillway_ledger_store_failures_total"), (expected{{"", 2}}));
+    EXPECT_EQ(values(out, "spillway_ledger_set_aside_total"), (expected{{"", 5}}));
+    EXPECT_EQ(values(out, "spillway_ledger_set_aside_records"), (expected{{"", 4}}));
 }
 
 TEST(usage_metrics, holders_show_the_limits_that_they_have_and_no_others) {
