@@ -37,18 +37,12 @@ bool is_base_path(std::string_view s) noexcept {
     return plain && s.front() == '/' && s.back() != '/' && s.find("//") == std::string_view::npos;
 }
 
-template <class T>
-std::vector<std::string_view> names_of(const named<T>& all) {
-    std::vector<std::string_view> out;
-    for (const auto& [name, value] : all) out.push_back(name);
-    return out;
-}
-
-class validation {
+class validation : tree_check {
 public:
-    validation(const tree& t, const known_names& names) : tree_(t), names_(names) {}
+    validation(const tree& t, const known_names& names, std::vector<issue>& out)
+        : tree_check(t, out), names_(names) {}
 
-    std::vector<issue> run() {
+    void run() {
         check_gateway();
         check_listeners();
         check_outbound(tree_, issues_);
@@ -62,16 +56,9 @@ public:
         check_unused();
         check_residency(tree_, issues_);
         sort_by_place(issues_);
-        return std::move(issues_);
     }
 
 private:
-    void error(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
-    }
-    void warn(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
-    }
     template <class T>
     bool refer(const std::string& path, std::string_view kind, const std::string& name, const named<T>& all) {
         if (all.contains(name)) return true;
@@ -285,13 +272,15 @@ private:
                 warn("instances." + name, "no pool uses this instance", "add a backend or remove it");
     }
 
-    const tree& tree_;
     const known_names& names_;
-    std::vector<issue> issues_;
 };
 
 }  // namespace
 
-std::vector<issue> validate(const tree& t, const known_names& names) { return validation(t, names).run(); }
+std::vector<issue> validate(const tree& t, const known_names& names) {
+    std::vector<issue> out;
+    validation(t, names, out).run();
+    return out;
+}
 
 }  // namespace spillway::config
