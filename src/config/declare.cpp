@@ -15,6 +15,11 @@ constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
 void declare(visitor& v, gateway& x) {
     v.value({"name", "how this process calls itself in logs"}, text_of(x.name));
     v.value({"region", "where it runs, in Azure's words, such as westeurope"}, word_of(x.region));
+    v.values({"regions", "the order of the other regions, nearest first, for pools with prefer; others come last"},
+             [&x] {
+                 x.regions.emplace_back();
+                 return word_of(x.regions.back());
+             });
     v.value({"geography", "nothing below may be processed outside of it, such as eu"}, word_of(x.geography));
     auto workers = count_of(x.workers, 0, 256);
     workers.words = "auto, or a number from 1 to 256";

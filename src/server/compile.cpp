@@ -253,10 +253,9 @@ private:
             made.state = find_backend_state(made.identity, from.breaker);
             p.backends.push_back(std::move(made));
             members.push_back(
-                {b.priority, b.weight, !tree_.gateway.region.empty() && on.region == tree_.gateway.region});
+                {b.priority, b.weight, core::distance_of(on.region, tree_.gateway.region, tree_.gateway.regions)});
         }
-        p.plan =
-            core::make_plan(members, from.prefer == config::preference::region, core::find_balancer(from.balance));
+        p.plan = core::make_plan(members, from.prefer, core::find_balancer(from.balance));
         next_->pools.push_back(std::move(p));
     }
 

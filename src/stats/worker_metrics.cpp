@@ -31,9 +31,9 @@ const std::array table{
     worker_metric{
         {"spillway_retries_total", counts, g::requests, "pool reason", "Attempts that followed a refused one"},
         &w::retries},
-    worker_metric{
-        {"spillway_spillovers_total", counts, g::requests, "pool", "Requests served below the highest priority"},
-        &w::spillovers},
+    worker_metric{{"spillway_spillovers_total", counts, g::requests, "pool",
+                   "Requests served below the highest priority, or outside of a region that goes first"},
+                  &w::spillovers},
     worker_metric{{"spillway_local_replies_total", counts, g::requests, "code", "Answers made by the gateway itself"},
                   &w::local_replies},
     worker_metric{

@@ -23,6 +23,7 @@ inline constexpr std::uint64_t gibibyte = 1024 * mebibyte;
 struct gateway {
     std::string name{"spillway"};
     std::string region;                   // where it runs, in Azure's words; empty: no backend counts as near
+    std::vector<std::string> regions;     // the order of the others, nearest first; those not named come last
     std::string geography;                // nothing below may be processed outside; empty: no boundary
     std::uint32_t workers{0};             // threads; 0 (`auto`): the cores that the cgroup grants
     std::uint64_t body_memory{gibibyte};  // for request bodies of all workers together; above it requests are shed
