@@ -58,6 +58,9 @@ void declare(visitor& v, listener_limits& x) {
     v.value({"body", "request body"}, size_of(x.body, kibibyte, 4 * gibibyte));
     v.value({"connections", "open connections of this listener, all workers together"},
             count_of(x.connections, 1, 1'000'000));
+    v.value({"connections_per_address",
+             "of these, from one IPv4 address or one /64 of IPv6, trusted_proxies excepted; 0: any number"},
+            count_of(x.connections_per_address, 0, 1'000'000));
     v.value({"head_timeout", "from the first byte of a head to its last"},
             time_of(x.head_timeout, milliseconds(100), minutes(5)));
     v.value({"body_timeout", "gap between two reads of a request body"},

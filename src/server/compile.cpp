@@ -98,8 +98,8 @@ private:
             l->certificate_trust = files_.trust(path + ".forwarded_certificate.client_ca", ca,
                                                 old != before_end() ? (*old)->certificate_trust : nullptr);
         const auto& m = from.limits;
-        l->limits = {m.head,         m.headers,      m.body,          m.connections, m.head_timeout,
-                     m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
+        l->limits = {m.head,         m.headers,      m.body,         m.connections,   m.connections_per_address,
+                     m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
         l->base_path = from.base_path;
         if (from.cors) {
             const auto age = std::chrono::duration_cast<seconds>(from.cors->max_age).count();
@@ -109,6 +109,11 @@ private:
         l->least_sessions = from.accept == config::accept_mode::least_sessions;
         l->open = open_of(before_, name);
         next_->listeners.push_back(std::move(l));
+        if (m.connections_per_address != 0) {
+            l->by_address = old != before_end() ? (*old)->by_address : nullptr;
+            if (!l->by_address || !l->by_address->suits(m.connections))
+                l->by_address = std::make_shared<proxy::address_counts>(m.connections);
+        }
     }
 
     void add_networks(const std::string& path, const std::vector<std::string>& from, std::vector<net::network>& to) {

@@ -145,6 +145,9 @@ const std::array table{
     worker_metric{
         {"spillway_connections_refused_total", counts, g::connections, "", "Client connections refused at a limit"},
         &w::connections_refused},
+    worker_metric{{"spillway_connections_refused_by_address_total", counts, g::connections, "",
+                   "Client connections refused because their address has as many as it may"},
+                  &w::connections_refused_by_address},
     worker_metric{{"spillway_connections_open", now, g::connections, "worker", "Client connections open now"},
                   &w::connections_open},
     worker_metric{{"spillway_tls_handshakes_total", counts, g::connections, "", "TLS handshakes with clients"},
