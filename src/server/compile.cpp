@@ -72,6 +72,7 @@ private:
         if (!rules) return error("net.proxy", rules.error());
         proxies_ = std::move(*rules);
         identities_.use_proxies(proxies_);
+        out_.proxies = proxies_;
     }
 
     void add_listener(const std::string& name, const config::listener& from) {
@@ -108,12 +109,12 @@ private:
         l->sse_keep_alive = from.sse_keep_alive.value_or(duration::zero());
         l->least_sessions = from.accept == config::accept_mode::least_sessions;
         l->open = open_of(before_, name);
-        next_->listeners.push_back(std::move(l));
         if (m.connections_per_address != 0) {
             l->by_address = old != before_end() ? (*old)->by_address : nullptr;
             if (!l->by_address || !l->by_address->suits(m.connections))
                 l->by_address = std::make_shared<proxy::address_counts>(m.connections);
         }
+        next_->listeners.push_back(std::move(l));
     }
 
     void add_networks(const std::string& path, const std::vector<std::string>& from, std::vector<net::network>& to) {
