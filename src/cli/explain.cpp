@@ -71,15 +71,32 @@ std::string proxy_of(const config::tree& t, const config::instance& on) {
     return by ? by.to_string() : "";
 }
 
+constexpr const char* preference_names[] = {"none", "region", "region_first", "region_only"};
+
+// Backends that the plan leaves out: no request of the pool ever gets there.
+json left_out_of(const config::tree& t, const config::pool& p, const core::pool_plan& plan) {
+    json out = json::array();
+    for (std::size_t i = 0; i < p.backends.size(); ++i) {
+        const auto& b = p.backends[i];
+        if (core::asks(plan, i)) continue;
+        const auto& region = t.instances.find(b.instance)->second.region;
+        out.push_back({{"instance", b.instance},
+                       {"deployment", b.deployment},
+                       {"because", b.weight == 0    ? "its weight is 0"
+                                   : region.empty() ? "its region is not stated"
+                                                    : "its region is " + region}});
+    }
+    return out;
+}
+
 json explain_pool(const config::tree& t, const std::string& name) {
     const auto& p = t.pools.find(name)->second;
     std::vector<core::plan_member> members;
     for (const auto& b : p.backends) {
         const auto& on = t.instances.find(b.instance)->second;
-        members.push_back({b.priority, b.weight, !t.gateway.region.empty() && on.region == t.gateway.region});
+        members.push_back({b.priority, b.weight, core::distance_of(on.region, t.gateway.region, t.gateway.regions)});
     }
-    const auto plan =
-        core::make_plan(members, p.prefer == config::preference::region, core::find_balancer(p.balance));
+    const auto plan = core::make_plan(members, p.prefer, core::find_balancer(p.balance));
     json order = json::array();
     for (const auto& tier : plan.tiers) {
         json backends = json::array();
@@ -106,7 +123,9 @@ json explain_pool(const config::tree& t, const std::string& name) {
             {"model", p.model},
             {"version", p.version},
             {"balance", p.balance},
+            {"prefer", preference_names[static_cast<std::size_t>(p.prefer)]},
             {"order", order},
+            {"left_out", left_out_of(t, p, plan)},
             {"attempts", p.retry.attempts},
             {"timeouts",
              {{"connect", duration_text(p.timeouts.connect)},
@@ -118,7 +137,8 @@ json explain_pool(const config::tree& t, const std::string& name) {
 
 void print_pool(const json& p, const std::string& share) {
     std::cout << "pool " << p["pool"].get<std::string>() << share << ": " << p["model"].get<std::string>() << ' '
-              << p["version"].get<std::string>() << ", " << p["balance"].get<std::string>() << ", up to "
+              << p["version"].get<std::string>() << ", " << p["balance"].get<std::string>()
+              << (p["prefer"] == "none" ? "" : ", prefer " + p["prefer"].get<std::string>()) << ", up to "
               << p["attempts"] << " attempts\n";
     for (const auto& tier : p["order"]) {
         std::cout << "  priority " << tier["priority"] << '\n';
@@ -129,6 +149,9 @@ void print_pool(const json& p, const std::string& share) {
                       << (b["kind"] == "openai" ? "  kind openai" : "")
                       << (b["proxy"] == "" ? "" : "  by proxy " + b["proxy"].get<std::string>()) << '\n';
     }
+    for (const auto& b : p["left_out"])
+        std::cout << "  never asked: " << b["instance"].get<std::string>() << '/'
+                  << b["deployment"].get<std::string>() << ", " << b["because"].get<std::string>() << '\n';
     const auto& t = p["timeouts"];
     std::cout << "  time: connect " << t["connect"].get<std::string>() << ", first byte "
               << t["first_byte"].get<std::string>() << " (streams " << t["first_byte_stream"].get<std::string>()

@@ -15,6 +15,11 @@ constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
 void declare(visitor& v, gateway& x) {
     v.value({"name", "how this process calls itself in logs"}, text_of(x.name));
     v.value({"region", "where it runs, in Azure's words, such as westeurope"}, word_of(x.region));
+    v.values({"regions", "the order of the other regions, nearest first, for pools with prefer; others come last"},
+             [&x] {
+                 x.regions.emplace_back();
+                 return word_of(x.regions.back());
+             });
     v.value({"geography", "nothing below may be processed outside of it, such as eu"}, word_of(x.geography));
     auto workers = count_of(x.workers, 0, 256);
     workers.words = "auto, or a number from 1 to 256";
@@ -53,6 +58,9 @@ void declare(visitor& v, listener_limits& x) {
     v.value({"body", "request body"}, size_of(x.body, kibibyte, 4 * gibibyte));
     v.value({"connections", "open connections of this listener, all workers together"},
             count_of(x.connections, 1, 1'000'000));
+    v.value({"connections_per_address",
+             "of these, from one IPv4 address or one /64 of IPv6, trusted_proxies excepted; 0: any number"},
+            count_of(x.connections_per_address, 0, 1'000'000));
     v.value({"head_timeout", "from the first byte of a head to its last"},
             time_of(x.head_timeout, milliseconds(100), minutes(5)));
     v.value({"body_timeout", "gap between two reads of a request body"},

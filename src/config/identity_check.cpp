@@ -13,13 +13,6 @@
 namespace spillway::config {
 namespace {
 
-template <class T>
-std::vector<std::string_view> names_of(const named<T>& all) {
-    std::vector<std::string_view> out;
-    for (const auto& [name, value] : all) out.push_back(name);
-    return out;
-}
-
 // Why a configured origin could never be equal to what browsers send; empty: it can.
 std::string_view origin_problem(std::string_view origin) noexcept {
     if (origin == "*") return {};
@@ -39,9 +32,9 @@ std::string_view origin_problem(std::string_view origin) noexcept {
     return {};
 }
 
-class identity_check {
+class identity_check : tree_check {
 public:
-    identity_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
+    using tree_check::tree_check;
 
     void run() {
         for (const auto& [name, l] : tree_.listeners) check_listener("listeners." + name, l);
@@ -53,13 +46,6 @@ public:
     }
 
 private:
-    void error(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
-    }
-    void warn(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
-    }
-
     // Told without the URL: a password may stand in it, and errors of fetching would log it.
     void check_url(const std::string& path, const std::string& url) {
         const auto t = url.empty() ? http::url_trouble{} : http::endpoint_trouble(url);
@@ -240,8 +226,6 @@ private:
         }
     }
 
-    const tree& tree_;
-    std::vector<issue>& issues_;
     std::map<key_hash, std::string> owners_, fingerprints_;
     std::map<std::string, std::string> certificate_names_;
 };

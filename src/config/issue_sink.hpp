@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <spillway/config/load.hpp>
@@ -28,6 +29,31 @@ private:
     std::vector<issue> issues_;
     bool cut_{false};
 };
+
+// What checks of a whole tree have in common: issues at the place of their key.
+class tree_check {
+public:
+    tree_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
+
+protected:
+    void error(const std::string& path, std::string what, std::string remedy) {
+        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
+    }
+    void warn(const std::string& path, std::string what, std::string remedy) {
+        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
+    }
+
+    const tree& tree_;
+    std::vector<issue>& issues_;
+};
+
+// To suggest one of them.
+template <class T>
+std::vector<std::string_view> names_of(const named<T>& all) {
+    std::vector<std::string_view> out;
+    for (const auto& [name, value] : all) out.push_back(name);
+    return out;
+}
 
 void sort_by_place(std::vector<issue>& issues);
 

@@ -28,9 +28,9 @@ std::optional<url_parts> split(std::string_view url) {
     return out;
 }
 
-class outbound_check {
+class outbound_check : tree_check {
 public:
-    outbound_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
+    using tree_check::tree_check;
 
     void run() {
         if (tree_.net.proxy && !tree_.net.proxy->none) check_proxy(*tree_.net.proxy);
@@ -40,13 +40,6 @@ public:
     }
 
 private:
-    void error(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
-    }
-    void warn(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
-    }
-
     // No message repeats the URL: a password may stand in it.
     void check_proxy(const outbound_proxy& p) {
         const std::string path = "net.proxy";
@@ -107,9 +100,6 @@ private:
             }
         }
     }
-
-    const tree& tree_;
-    std::vector<issue>& issues_;
 };
 
 }  // namespace

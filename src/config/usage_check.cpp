@@ -31,9 +31,9 @@ bool is_loopback(std::string_view url) noexcept {
     return name == "localhost" || (v4 && name.starts_with("127."));
 }
 
-class usage_check {
+class usage_check : tree_check {
 public:
-    usage_check(const tree& t, std::vector<issue>& out) : tree_(t), issues_(out) {}
+    using tree_check::tree_check;
 
     void run() {
         if (tree_.usage) check_ledger(*tree_.usage);
@@ -50,13 +50,6 @@ public:
     }
 
 private:
-    void error(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
-    }
-    void warn(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
-    }
-
     void check_ledger(const usage& u) {
         if (u.spool.empty()) error("usage.spool", "no folder is named", "write a path that the gateway may write to");
         const bool sqlite = u.store.starts_with("sqlite:") && u.store.size() > 7;
@@ -146,12 +139,9 @@ private:
         check_quota(path + ".quota", c.quota);
         for (const auto& [name, q] : c.pool_quotas) {
             const auto at = path + ".pool_quotas." + name;
-            if (!tree_.pools.contains(name)) {
-                std::vector<std::string_view> pools;
-                for (const auto& [pool, value] : tree_.pools) pools.push_back(pool);
+            if (!tree_.pools.contains(name))
                 error(at, "there is no pool called '" + name + "'",
-                      did_you_mean(name, pools, "use the name of one that exists"));
-            }
+                      did_you_mean(name, names_of(tree_.pools), "use the name of one that exists"));
             check_quota(at, q);
         }
     }
@@ -183,9 +173,6 @@ private:
             error("tracing.endpoint", "a password stands in the URL, where logs would show it",
                   "send it as a header: tracing.headers");
     }
-
-    const tree& tree_;
-    std::vector<issue>& issues_;
 };
 
 }  // namespace

@@ -37,19 +37,14 @@ bool is_base_path(std::string_view s) noexcept {
     return plain && s.front() == '/' && s.back() != '/' && s.find("//") == std::string_view::npos;
 }
 
-template <class T>
-std::vector<std::string_view> names_of(const named<T>& all) {
-    std::vector<std::string_view> out;
-    for (const auto& [name, value] : all) out.push_back(name);
-    return out;
-}
-
-class validation {
+class validation : tree_check {
 public:
-    validation(const tree& t, const known_names& names) : tree_(t), names_(names) {}
+    validation(const tree& t, const known_names& names, std::vector<issue>& out)
+        : tree_check(t, out), names_(names) {}
 
-    std::vector<issue> run() {
+    void run() {
         check_gateway();
+        check_regions();
         check_listeners();
         check_outbound(tree_, issues_);
         for (const auto& [name, i] : tree_.instances) check_instance("instances." + name, i);
@@ -62,16 +57,9 @@ public:
         check_unused();
         check_residency(tree_, issues_);
         sort_by_place(issues_);
-        return std::move(issues_);
     }
 
 private:
-    void error(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::error, path, std::move(what), std::move(remedy)));
-    }
-    void warn(const std::string& path, std::string what, std::string remedy) {
-        issues_.push_back(tree_.source.make(severity::warning, path, std::move(what), std::move(remedy)));
-    }
     template <class T>
     bool refer(const std::string& path, std::string_view kind, const std::string& name, const named<T>& all) {
         if (all.contains(name)) return true;
@@ -147,12 +135,56 @@ private:
         }
         if (!p.backends.empty() && weights == 0)
             error(path + ".backends", "every backend has weight 0, so nobody would serve", "raise a weight");
-        if (p.prefer == preference::region && tree_.gateway.region.empty())
-            warn(path + ".prefer", "the gateway's own region is not known, so no backend is near",
-                 "set gateway.region");
+        check_prefer(path + ".prefer", p);
         if (p.breaker.open > p.breaker.max_open)
             error(path + ".breaker", "open is longer than max_open", "lower open or raise max_open");
         check_shared_quota(path, p);
+    }
+
+    void check_prefer(const std::string& path, const pool& p) {
+        if (p.prefer == preference::none) return;
+        const auto& own = tree_.gateway.region;
+        if (p.prefer == preference::region_only) {
+            if (own.empty())
+                error(path, "the gateway's own region is not known, so nobody would serve", "set gateway.region");
+            else if (!serves_from(p, own))
+                error(path, "no backend of the pool is in " + own + ", the gateway's own region: nobody would serve",
+                      "add one, state the region of its instance, or write prefer: region_first");
+        } else if (tree_.gateway.regions.empty() && own.empty()) {
+            warn(path, "the gateway's own region is not known, so no backend is near", "set gateway.region");
+        } else if (tree_.gateway.regions.empty() && !serves_from(p, own)) {
+            warn(path, "no backend of the pool is in " + own + ", the gateway's own region: it prefers nobody",
+                 "set gateway.regions to the order of the other regions");
+        }
+    }
+
+    bool serves_from(const pool& p, const std::string& region) const {
+        return std::any_of(p.backends.begin(), p.backends.end(), [&](const backend& b) {
+            const auto on = tree_.instances.find(b.instance);
+            return b.weight != 0 && on != tree_.instances.end() && on->second.region == region;
+        });
+    }
+
+    void check_regions() {
+        std::set<std::string, std::less<>> known, seen;
+        for (const auto& [name, i] : tree_.instances) known.insert(i.region);
+        known.erase("");
+        const auto& order = tree_.gateway.regions;
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            const auto path = child_path("gateway.regions", i);
+            if (!known.contains(order[i]))
+                warn(path, "no instance is in region '" + order[i] + "'",
+                     did_you_mean(order[i], std::vector<std::string_view>(known.begin(), known.end()),
+                                  "take it out, or state the region of its instances"));
+            if (!seen.insert(order[i]).second)
+                warn(path, "the region is listed twice; its first place counts", "take one out");
+        }
+        const auto prefers = [](const auto& p) {
+            return p.second.prefer == preference::region || p.second.prefer == preference::region_first;
+        };
+        if (!order.empty() && std::none_of(tree_.pools.begin(), tree_.pools.end(), prefers))
+            warn("gateway.regions", "no pool asks for an order of regions",
+                 "set prefer: region or region_first in a pool");
     }
 
     // A pool answers as one model: mixing versions behind a client's back is never right.
@@ -285,13 +317,15 @@ private:
                 warn("instances." + name, "no pool uses this instance", "add a backend or remove it");
     }
 
-    const tree& tree_;
     const known_names& names_;
-    std::vector<issue> issues_;
 };
 
 }  // namespace
 
-std::vector<issue> validate(const tree& t, const known_names& names) { return validation(t, names).run(); }
+std::vector<issue> validate(const tree& t, const known_names& names) {
+    std::vector<issue> out;
+    validation(t, names, out).run();
+    return out;
+}
 
 }  // namespace spillway::config

@@ -14,72 +14,44 @@ namespace {
 constexpr std::size_t longest_code = 128;
 
 // Codes without case, '_' and '-': `RateLimitReached` and `rate_limit_reached` are one.
-constexpr std::array throttled_codes{
-    std::string_view("ratelimitexceeded"),       std::string_view("ratelimitreached"),
-    std::string_view("ratelimiterror"),          std::string_view("toomanyrequests"),
-    std::string_view("toomanypendingrequest"),   std::string_view("insufficientquota"),
-    std::string_view("quotaexceeded"),           std::string_view("nocapacity"),
-    std::string_view("billinghardlimitreached"), std::string_view("billingnotactive"),
-};
-constexpr std::array server_codes{
-    std::string_view("servererror"),
-    std::string_view("internalerror"),
-    std::string_view("internalservererror"),
-    std::string_view("serverisoverloaded"),
-    std::string_view("overloadederror"),
-    std::string_view("overloaded"),
-    std::string_view("modeloverloaded"),
-    std::string_view("engineoverloaded"),
-    std::string_view("modelnotready"),
-    std::string_view("serviceunavailable"),
-    std::string_view("slowdown"),
-    std::string_view("invalidapikey"),
-};
-constexpr std::array timeout_codes{
-    std::string_view("timeout"),
-    std::string_view("requesttimeout"),
-    std::string_view("gatewaytimeout"),
-    std::string_view("vectorstoretimeout"),
-};
-constexpr std::array client_codes{
-    std::string_view("contextlengthexceeded"),
-    std::string_view("contentfilter"),
-    std::string_view("contentpolicyviolation"),
-    std::string_view("responsibleaipolicyviolation"),
-    std::string_view("cyberpolicyviolation"),
-    std::string_view("biopolicy"),
-    std::string_view("modelerror"),
-    std::string_view("badrequest"),
-    std::string_view("operationnotsupported"),
-    std::string_view("previousresponsenotfound"),
-    std::string_view("unknownparameter"),
-    std::string_view("missingrequiredparameter"),
-    std::string_view("emptyimagefile"),
-    std::string_view("failedtodownloadimage"),
-    std::string_view("requesttoolarge"),
-    std::string_view("tokenlimitexceeded"),
-    std::string_view("maxtokensexceeded"),
-};
+constexpr std::string_view throttled_codes[] = {
+    "ratelimitexceeded", "ratelimitreached", "ratelimiterror", "toomanyrequests",         "toomanypendingrequest",
+    "insufficientquota", "quotaexceeded",    "nocapacity",     "billinghardlimitreached", "billingnotactive"};
+constexpr std::string_view server_codes[] = {"servererror",        "internalerror",    "internalservererror",
+                                             "serverisoverloaded", "overloadederror",  "overloaded",
+                                             "modeloverloaded",    "engineoverloaded", "modelnotready",
+                                             "serviceunavailable", "slowdown",         "invalidapikey"};
+constexpr std::string_view timeout_codes[] = {"timeout", "requesttimeout", "gatewaytimeout", "vectorstoretimeout"};
+constexpr std::string_view client_codes[] = {"contextlengthexceeded",
+                                             "contentfilter",
+                                             "contentpolicyviolation",
+                                             "responsibleaipolicyviolation",
+                                             "cyberpolicyviolation",
+                                             "biopolicy",
+                                             "modelerror",
+                                             "badrequest",
+                                             "operationnotsupported",
+                                             "previousresponsenotfound",
+                                             "unknownparameter",
+                                             "missingrequiredparameter",
+                                             "emptyimagefile",
+                                             "failedtodownloadimage",
+                                             "requesttoolarge",
+                                             "tokenlimitexceeded",
+                                             "maxtokensexceeded"};
 // Families of such codes: invalid_prompt, invalid_image_url, unsupported_value, image_too_large ...
-constexpr std::array client_prefixes{
-    std::string_view("invalid"),
-    std::string_view("unsupported"),
-    std::string_view("image"),
-    std::string_view("string"),
-};
-constexpr std::array credential_codes{
-    std::string_view("401"),
-    std::string_view("unauthorized"),
-    std::string_view("permissiondenied"),
-    std::string_view("invalidapikey"),
-    std::string_view("authorizationfailed"),
-    std::string_view("authenticationfailed"),
-    std::string_view("authenticationerror"),
-    std::string_view("authenticationtypedisabled"),
-    std::string_view("invalidauthenticationtoken"),
-    std::string_view("expiredauthenticationtoken"),
-    std::string_view("insufficientclaims"),
-};
+constexpr std::string_view client_prefixes[] = {"invalid", "unsupported", "image", "string"};
+constexpr std::string_view credential_codes[] = {"401",
+                                                 "unauthorized",
+                                                 "permissiondenied",
+                                                 "invalidapikey",
+                                                 "authorizationfailed",
+                                                 "authenticationfailed",
+                                                 "authenticationerror",
+                                                 "authenticationtypedisabled",
+                                                 "invalidauthenticationtoken",
+                                                 "expiredauthenticationtoken",
+                                                 "insufficientclaims"};
 
 bool is_one_of(std::string_view word, std::span<const std::string_view> list) noexcept {
     return std::find(list.begin(), list.end(), word) != list.end();

@@ -14,29 +14,27 @@ namespace {
 
 // What a client or a proxy in front of the gateway obeys, or what leads past the gateway to the instance: such words
 // are the gateway's alone.
-constexpr std::array never_relayed{
-    std::string_view("alt-svc"),
-    std::string_view("alternates"),
-    std::string_view("clear-site-data"),
-    std::string_view("content-location"),
-    std::string_view("link"),
-    std::string_view("nel"),
-    std::string_view("public-key-pins"),
-    std::string_view("public-key-pins-report-only"),
-    std::string_view("refresh"),
-    std::string_view("report-to"),
-    std::string_view("reporting-endpoints"),
-    std::string_view("service-worker-allowed"),
-    std::string_view("set-cookie2"),
-    std::string_view("sourcemap"),
-    std::string_view("uri"),
-    std::string_view("x-lighttpd-send-file"),
-    std::string_view("x-powered-by"),
-    std::string_view("x-reproxy-url"),
-    std::string_view("x-sendfile"),
-    std::string_view("x-sendfile2"),
-    std::string_view("x-sourcemap"),
-};
+constexpr std::string_view never_relayed[] = {"alt-svc",
+                                              "alternates",
+                                              "clear-site-data",
+                                              "content-location",
+                                              "link",
+                                              "nel",
+                                              "public-key-pins",
+                                              "public-key-pins-report-only",
+                                              "refresh",
+                                              "report-to",
+                                              "reporting-endpoints",
+                                              "service-worker-allowed",
+                                              "set-cookie2",
+                                              "sourcemap",
+                                              "uri",
+                                              "x-lighttpd-send-file",
+                                              "x-powered-by",
+                                              "x-reproxy-url",
+                                              "x-sendfile",
+                                              "x-sendfile2",
+                                              "x-sourcemap"};
 
 }  // namespace
 
@@ -58,7 +56,7 @@ bool relayed_to_client(field_id id, std::string_view name) noexcept {
     if (text::istarts_with(name, "x-spillway-") || text::istarts_with(name, "x-accel-") ||
         text::istarts_with(name, "access-control-"))
         return false;
-    return std::none_of(never_relayed.begin(), never_relayed.end(),
+    return std::none_of(std::begin(never_relayed), std::end(never_relayed),
                         [&](std::string_view n) { return text::iequals(n, name); });
 }
 

@@ -6,20 +6,41 @@
 
 namespace spillway::core {
 
-pool_plan make_plan(std::span<const plan_member> members, bool prefer_near, balancer algorithm) {
-    std::map<std::pair<std::uint32_t, bool>, tier> ordered;
+std::uint32_t distance_of(std::string_view region, std::string_view own,
+                          std::span<const std::string> others) noexcept {
+    if (!own.empty() && region == own) return 0;
+    const auto at = std::find(others.begin(), others.end(), region);
+    return 1 + static_cast<std::uint32_t>(at - others.begin());
+}
+
+pool_plan make_plan(std::span<const plan_member> members, config::preference prefer, balancer algorithm) {
+    using config::preference;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, tier> ordered;  // what decides first, what decides then
     for (std::size_t i = 0; i < members.size(); ++i) {
         const auto& m = members[i];
-        if (m.weight == 0) continue;
-        auto& t = ordered[{m.priority, prefer_near && !m.near}];
+        if (m.weight == 0 || (prefer == preference::region_only && m.distance != 0)) continue;
+        const std::uint32_t distance = prefer == preference::none ? 0 : m.distance;
+        auto& t =
+            prefer == preference::region_first ? ordered[{distance, m.priority}] : ordered[{m.priority, distance}];
         t.priority = m.priority;
         t.members.push_back({i, m.weight});
     }
     pool_plan out;
     out.algorithm = algorithm;
     out.backends = members.size();
-    for (auto& [key, t] : ordered) out.tiers.push_back(std::move(t));
+    for (auto& [key, t] : ordered) {
+        const auto& best = ordered.begin()->first;
+        // Inside one priority another region is as welcome, only farther.
+        t.spillover = key.first != best.first || (prefer == preference::region_first && key.second != best.second);
+        out.tiers.push_back(std::move(t));
+    }
     return out;
+}
+
+bool asks(const pool_plan& plan, std::size_t backend) noexcept {
+    const auto is_it = [&](const tier::member& m) { return m.backend == backend; };
+    return std::any_of(plan.tiers.begin(), plan.tiers.end(),
+                       [&](const tier& t) { return std::any_of(t.members.begin(), t.members.end(), is_it); });
 }
 
 balancer_state make_balancer_state(const pool_plan& plan) { return {std::vector<std::int64_t>(plan.backends)}; }
@@ -83,7 +104,6 @@ std::optional<last_resort> find_last_resort(const pool_plan& plan, const tried_s
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
                  time_point now, random_source& random) {
     if (tried.full()) return {};
-    const std::uint32_t first = plan.tiers.empty() ? 0 : plan.tiers.front().priority;
     for (const auto& t : plan.tiers) {
         // A lost claim changes what look() says, so the tier is looked at anew, once for each member at most.
         for (std::size_t round = 0; round <= t.members.size(); ++round) {
@@ -100,7 +120,7 @@ selection select(const pool_plan& plan, const tried_set& tried, pool_view& view,
             claim got;
             if (usable.trial(at)) got = view.claim(all[at].backend, now, false);
             if (usable.trial(at) && !got.good) continue;
-            return {all[at].backend, usable.trial(at), got, t.priority != first, false};
+            return {all[at].backend, usable.trial(at), got, t.spillover, false};
         }
     }
     const auto last = find_last_resort(plan, tried, view, now);

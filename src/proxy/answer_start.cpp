@@ -79,12 +79,13 @@ void exchange::note_refusal(outcome& o) {
     std::string json;
     http::body_scanner body(s.response);
     body.feed(s.answer.view().substr(answer_head_bytes_), [&](std::string_view payload) { json.append(payload); });
-    const core::error_words words = core::read_error(json);
     const bool openai = snapshot_->shared->instances[serving_->instance].kind == config::instance_kind::openai;
-    o.deployment_not_found =
-        o.status == 404 && (openai ? core::says_model_missing(json) : core::says_deployment_not_found(words));
-    o.about_credential = o.status == 403 && (core::says_credential_refused(words) ||
-                                             s.response.fields.has(http::field_id::www_authenticate));
+    if (o.status == 404)
+        o.deployment_not_found =
+            openai ? core::says_model_missing(json) : core::says_deployment_not_found(core::read_error(json));
+    else
+        o.about_credential = s.response.fields.has(http::field_id::www_authenticate) ||
+                             core::says_credential_refused(core::read_error(json));
 }
 
 // Whether the answer is a stream of events that can be read. Behind APIM one without a content type has been seen.

@@ -1,23 +1,14 @@
-#include <algorithm>
 #include <array>
 
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/target.hpp>
 #include <spillway/proxy/exchange.hpp>
+#include <spillway/proxy/health_paths.hpp>
 
 namespace spillway::proxy {
-namespace {
-
-constexpr std::string_view live_path = "/health/live";
-// The last is what API Management's users probe; the two before it are what everybody else tries first.
-constexpr std::array<std::string_view, 4> ready_paths{"/health/ready", "/healthz", "/health",
-                                                      "/status-0123456789abcdef"};
-
-}  // namespace
 
 bool exchange::is_local_path() const noexcept {
-    return path_ == live_path || std::find(ready_paths.begin(), ready_paths.end(), path_) != ready_paths.end() ||
-           is_route_health();
+    return path_ == live_path || is_ready_path(path_) || is_route_health();
 }
 
 // Probes: tiny, without a key, the same for GET and HEAD.

@@ -1,9 +1,9 @@
 #include <spillway/proxy/prober.hpp>
 
+#include <spillway/core/error_words.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/core/told_time.hpp>
 #include <spillway/http/head.hpp>
-#include <spillway/http/json_scan.hpp>
 #include <spillway/net/fetch.hpp>
 #include <spillway/proxy/worker.hpp>
 
@@ -44,16 +44,6 @@ outcome_kind kind_of(const fault& f) noexcept {
     return f.code == "FetchTooLarge" ? outcome_kind::bad_response : outcome_kind::reset_before_head;
 }
 
-bool has_error_code(std::string_view body, std::string_view code) {
-    http::json_query whole, inner;
-    const auto error = whole.want("error");
-    if (http::scan_json_object(body, whole) != http::json_error::none) return false;
-    const auto member = inner.want("code");
-    if (http::scan_json_object(whole[error].raw, inner) != http::json_error::none) return false;
-    std::array<char, 64> memory;
-    return http::decode_json_string(inner[member].raw, memory) == code;
-}
-
 outcome outcome_of(const net::fetched& answer) {
     outcome o;
     o.status = answer.status;
@@ -70,7 +60,7 @@ outcome outcome_of(const net::fetched& answer) {
     t.date = f.value(field_id::date);
     if (o.status >= 400) o.told = core::told_time(t, o.status, wall_clock::now());
     o.fe_error = o.status == 400 && text::iequals(f.value(field_id::x_ms_fe_error), "true");
-    o.deployment_not_found = o.status == 404 && has_error_code(answer.body, "DeploymentNotFound");
+    o.deployment_not_found = o.status == 404 && core::says_deployment_not_found(core::read_error(answer.body));
     return o;
 }
 

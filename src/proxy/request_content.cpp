@@ -119,7 +119,7 @@ net::task<exchange::maybe_fault> exchange::decode_body() {
         in_turn += d.produced;
         if (in_turn < decoded_in_a_turn || now == http::decoded::state::done) continue;
         in_turn = 0;
-        co_await net::sleep_until(worker_.loop(), worker_.now(), &session_.left());
+        co_await net::yield(worker_.loop(), &session_.left());
         if (session_.left().fired()) co_return body_read_fault({net::io_status::interrupted, 0});
     }
     scratch_->body.swap(plain);

@@ -170,41 +170,61 @@ void worker::on_accepted(const std::string& listener_name, int fd, const net::ad
         return;
     }
     stats_.connections_accepted.add();
-    std::size_t everywhere = 0;
-    for (const auto& p : peers_) everywhere += p->sessions();
-    if (at->open->load(std::memory_order_relaxed) >= at->limits.connections || everywhere >= process_.most_sessions) {
+    const auto in = count(*at, peer);
+    if (!in) {
         // Closed at once: a handshake for a connection that cannot be served would only cost more.
-        stats_.connections_refused.add();
         ::close(fd);
         return;
     }
-    at->open->fetch_add(1, std::memory_order_relaxed);
     if (at->least_sessions) {
         // The kernel's hash does not balance long-lived connections; hand this one to whoever has clearly fewer.
         worker* least = this;
         for (const auto& p : peers_)
             if (p->sessions() + 1 < least->sessions()) least = p.get();
         if (least != this) {
-            least->post([least, from = at, fd, peer] { least->take_connection(from, fd, peer); });
+            least->post([least, from = at, fd, peer, c = *in] { least->take_connection(from, fd, peer, c); });
             return;
         }
     }
-    take_connection(at, fd, peer);
+    take_connection(at, fd, peer, *in);
 }
 
-void worker::take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer) {
+std::optional<worker::counted> worker::count(const listener& at, const net::address& peer) {
+    std::size_t everywhere = 0;
+    for (const auto& p : peers_) everywhere += p->sessions();
+    if (at.open->load(std::memory_order_relaxed) >= at.limits.connections || everywhere >= process_.most_sessions) {
+        stats_.connections_refused.add();
+        return std::nullopt;
+    }
+    counted out{at.open, nullptr, address_counts::uncounted};
+    const auto speaks_for_many = [&](const net::network& n) { return n.contains(peer); };
+    if (at.by_address && std::none_of(at.trusted_proxies.begin(), at.trusted_proxies.end(), speaks_for_many)) {
+        const auto place = at.by_address->enter(peer, at.limits.connections_per_address);
+        if (!place) {
+            stats_.connections_refused_by_address.add();
+            return std::nullopt;
+        }
+        out.by_address = at.by_address;
+        out.place = *place;
+    }
+    at.open->fetch_add(1, std::memory_order_relaxed);
+    return out;
+}
+
+void worker::take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer,
+                             const counted& in) {
     // Another worker may have accepted it under the configuration before.
     const auto now = current_->shared->find_listener(from->name);
     if (!now || now->tls_terms != from->tls_terms) {
-        from->open->fetch_sub(1, std::memory_order_relaxed);
+        in.end();
         ::close(fd);
         return;
     }
     auto* s = new session(*this, now, fd, peer);
     link(*s);
-    net::spawn(s->run(), [this, s, open = from->open](std::exception_ptr failure) {
+    net::spawn(s->run(), [this, s, in](std::exception_ptr failure) {
         if (failure) stats_.exceptions.add();
-        open->fetch_sub(1, std::memory_order_relaxed);
+        in.end();
         unlink(*s);
         delete s;
     });

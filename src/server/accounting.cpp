@@ -130,6 +130,7 @@ void accounting::commit(const config::tree& t) {
     if (tracer_ && tracer_ != next_.tracer) retired_.push_back(std::move(tracer_));
     tracer_ = std::move(next_.tracer);
     tracer_from_ = std::move(next_.tracer_from);
+    tracer_proxies_ = std::move(next_.tracer_proxies);
     next_ = {};
     // A budget that comes with this configuration knows what was spent before it.
     if (quotas_) seed_budgets(t);
@@ -250,12 +251,12 @@ bool accounting::stage_tracer(const config::tree& t, issues_list& issues) {
     with.region = t.gateway.region;
     with.version = SPILLWAY_VERSION;
     with.alarm = tell_;
+    with.proxies = how_.proxies;
     std::string from = settings.endpoint + "|" + settings.service + "|" + settings.ca_file;
     for (const auto& [name, ref] : settings.headers) {
         auto value = secret(ref, "tracing.headers." + name, t, issues);
         if (!value && renewing()) {
-            next_.tracer = tracer_;
-            next_.tracer_from = tracer_from_;
+            keep_tracer();
             return true;
         }
         if (!value) return false;
@@ -263,18 +264,18 @@ bool accounting::stage_tracer(const config::tree& t, issues_list& issues) {
         with.headers.push_back({name, std::move(*value)});
     }
     if (!settings.ca_file.empty()) files_.push_back(settings.ca_file);
-    next_.tracer_from = from;
-    if (tracer_ && from == tracer_from_) {
-        next_.tracer = tracer_;
+    if (tracer_ && from == tracer_from_ && how_.proxies == tracer_proxies_) {
+        keep_tracer();
         return true;
     }
+    next_.tracer_from = from;
+    next_.tracer_proxies = how_.proxies;
     if (how_.files == file_rule::if_there && ::access(settings.ca_file.c_str(), R_OK) != 0)
         with.settings.ca_file = {};
     auto opened = trace::open(std::move(with));
     if (!opened) {
         if (renewing()) {
-            next_.tracer = tracer_;
-            next_.tracer_from = tracer_from_;
+            keep_tracer();
             return true;
         }
         error(t, "tracing", opened.error().message, issues);
@@ -282,6 +283,12 @@ bool accounting::stage_tracer(const config::tree& t, issues_list& issues) {
     }
     next_.tracer = std::move(*opened);
     return true;
+}
+
+void accounting::keep_tracer() {
+    next_.tracer = tracer_;
+    next_.tracer_from = tracer_from_;
+    next_.tracer_proxies = tracer_proxies_;
 }
 
 void accounting::attach(proxy::snapshot& s, const config::tree& t, stats::label_table& labels) {

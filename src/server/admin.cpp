@@ -12,6 +12,8 @@
 #include <spillway/base/text.hpp>
 #include <spillway/http/local_reply.hpp>
 #include <spillway/net/address.hpp>
+#include <spillway/proxy/health_paths.hpp>
+#include <spillway/server/health.hpp>
 #include <spillway/server/status.hpp>
 
 #include "admin_door.hpp"
@@ -88,7 +90,8 @@ struct admin::listening {
 
     response answer(const request& r);
     response dispatch(const request& r, std::string_view path);
-    response health(const request& r) const;
+    response health(const request& r, std::string_view path) const;
+    response routes() const;
 };
 
 namespace {
@@ -123,23 +126,48 @@ constexpr std::string_view overview =
     "GET  /metrics        Prometheus\n"
     "GET  /config         hash, reloads, last issues (JSON)\n"
     "POST /config/reload  read the configuration again\n"
-    "GET  /health/live, /health/ready\n";
+    "GET  /health/routes  which routes serve (JSON)\n"
+    "GET  /health/live, /health/ready, /health/routes/{name} and what else probes ask of listeners\n";
 
 }  // namespace
 
 // Probes carry no key and are told no more than they ask for.
-response admin::listening::health(const request& r) const {
+response admin::listening::health(const request& r, std::string_view path) const {
+    if (r.method() != bhttp::verb::get && r.method() != bhttp::verb::head)
+        return refuse(405, "MethodNotAllowed", "Probes use GET or HEAD.");
+    if (path == proxy::live_path) return make(200, "text/plain", "ok\n");
+    if (path.starts_with(proxy::route_health_prefix)) {
+        const auto s = of.current();
+        const auto route = proxy::route_asked(*s, path);
+        if (!route) return make(404, "text/plain", "no such route\n");
+        const auto now = clock::now();
+        const bool serves = is_route_ready(*s, *route, now) && !of.draining();
+        if (trusts_host(r) && admits(r))
+            return make(serves ? 200 : 503, "application/json", proxy::route_details(*s, *route, serves, true, now));
+        return make(serves ? 200 : 503, "text/plain", serves ? "ok\n" : "unavailable\n");
+    }
     std::string body = of.ready() ? "ok\n" : "unavailable\n";
     if (trusts_host(r) && admits(r))
         for (const auto& line : attention(of)) body += line + "\n";
     return make(of.ready() ? 200 : 503, "text/plain", std::move(body));
 }
 
+response admin::listening::routes() const {
+    const auto s = of.current();
+    const auto now = clock::now();
+    std::string body = "{\"routes\":[";
+    for (std::size_t i = 0; i < s->route_names.size(); ++i) {
+        body += i == 0 ? "" : ",";
+        body += proxy::route_details(*s, i, is_route_ready(*s, i, now) && !of.draining(), true, now);
+    }
+    return make(200, "application/json", body + "]}");
+}
+
 response admin::listening::answer(const request& r) {
     const auto path = path_of(r);
     const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
-    if (path == "/health/live") return make(200, "text/plain", "ok\n");
-    if (path == "/health/ready") return health(r);
+    if (path == proxy::live_path || proxy::is_ready_path(path) || path.starts_with(proxy::route_health_prefix))
+        return health(r, path);
     // The page holds no data: it asks for the key itself.
     const bool wants_page = path != "/" || view(r[bhttp::field::accept]).find("text/html") != std::string_view::npos;
     if (const auto* asset = find_page_asset(path); asset != nullptr && reads && wants_page)
@@ -167,6 +195,7 @@ response admin::listening::dispatch(const request& r, std::string_view path) {
     }
     const auto now = clock::now();
     if (path == "/status") return reads ? make(200, "application/json", status_text(of, now)) : wrong_method("GET");
+    if (path == "/health/routes") return reads ? routes() : wrong_method("GET");
     if (path == "/config") return reads ? make(200, "application/json", config_text(of)) : wrong_method("GET");
     if (path == "/events")
         return r.method() == bhttp::verb::get

@@ -72,6 +72,7 @@ private:
         if (!rules) return error("net.proxy", rules.error());
         proxies_ = std::move(*rules);
         identities_.use_proxies(proxies_);
+        out_.proxies = proxies_;
     }
 
     void add_listener(const std::string& name, const config::listener& from) {
@@ -98,8 +99,8 @@ private:
             l->certificate_trust = files_.trust(path + ".forwarded_certificate.client_ca", ca,
                                                 old != before_end() ? (*old)->certificate_trust : nullptr);
         const auto& m = from.limits;
-        l->limits = {m.head,         m.headers,      m.body,          m.connections, m.head_timeout,
-                     m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
+        l->limits = {m.head,         m.headers,      m.body,         m.connections,   m.connections_per_address,
+                     m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
         l->base_path = from.base_path;
         if (from.cors) {
             const auto age = std::chrono::duration_cast<seconds>(from.cors->max_age).count();
@@ -108,6 +109,11 @@ private:
         l->sse_keep_alive = from.sse_keep_alive.value_or(duration::zero());
         l->least_sessions = from.accept == config::accept_mode::least_sessions;
         l->open = open_of(before_, name);
+        if (m.connections_per_address != 0) {
+            l->by_address = old != before_end() ? (*old)->by_address : nullptr;
+            if (!l->by_address || !l->by_address->suits(m.connections))
+                l->by_address = std::make_shared<proxy::address_counts>(m.connections);
+        }
         next_->listeners.push_back(std::move(l));
     }
 
@@ -253,10 +259,9 @@ private:
             made.state = find_backend_state(made.identity, from.breaker);
             p.backends.push_back(std::move(made));
             members.push_back(
-                {b.priority, b.weight, !tree_.gateway.region.empty() && on.region == tree_.gateway.region});
+                {b.priority, b.weight, core::distance_of(on.region, tree_.gateway.region, tree_.gateway.regions)});
         }
-        p.plan =
-            core::make_plan(members, from.prefer == config::preference::region, core::find_balancer(from.balance));
+        p.plan = core::make_plan(members, from.prefer, core::find_balancer(from.balance));
         next_->pools.push_back(std::move(p));
     }
 

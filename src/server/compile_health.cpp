@@ -18,7 +18,9 @@ void add_probes(const config::tree& from, proxy::pool& p) {
     p.probe = its.probe;
     for (std::size_t i = 0; i < p.backends.size(); ++i) {
         const auto& on = from.instances.find(its.backends[i].instance)->second;
-        p.backends[i].probe = core::kind_of(its.probe.how, host_of(on));
+        // A pool that stays in its region does not even probe beyond it.
+        const bool beyond = its.backends[i].weight != 0 && !core::asks(p.plan, i);
+        p.backends[i].probe = beyond ? core::probe_kind::none : core::kind_of(its.probe.how, host_of(on));
     }
 }
 

@@ -25,7 +25,7 @@ std::optional<server::staged> server::stage(config::checked from, file_rule file
     issues = s.made.issues;
     issues.insert(issues.end(), s.from.warnings.begin(), s.from.warnings.end());
     if (!s.renewal) preflight(t, files, issues);
-    accounting_.stage(t, issues, {.open = true, .files = files});
+    accounting_.stage(t, issues, {.open = true, .files = files, .proxies = s.made.proxies});
     s.made.files.insert(s.made.files.end(), accounting_.files().begin(), accounting_.files().end());
     for (const auto& k : t.admin.keys)
         if (k.where() == config::secret_ref::kind::file) s.made.files.emplace_back(k.place());

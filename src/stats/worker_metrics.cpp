@@ -31,9 +31,9 @@ const std::array table{
     worker_metric{
         {"spillway_retries_total", counts, g::requests, "pool reason", "Attempts that followed a refused one"},
         &w::retries},
-    worker_metric{
-        {"spillway_spillovers_total", counts, g::requests, "pool", "Requests served below the highest priority"},
-        &w::spillovers},
+    worker_metric{{"spillway_spillovers_total", counts, g::requests, "pool",
+                   "Requests served below the highest priority, or outside of a region that goes first"},
+                  &w::spillovers},
     worker_metric{{"spillway_local_replies_total", counts, g::requests, "code", "Answers made by the gateway itself"},
                   &w::local_replies},
     worker_metric{
@@ -145,6 +145,9 @@ const std::array table{
     worker_metric{
         {"spillway_connections_refused_total", counts, g::connections, "", "Client connections refused at a limit"},
         &w::connections_refused},
+    worker_metric{{"spillway_connections_refused_by_address_total", counts, g::connections, "",
+                   "Client connections refused because their address has as many as it may"},
+                  &w::connections_refused_by_address},
     worker_metric{{"spillway_connections_open", now, g::connections, "worker", "Client connections open now"},
                   &w::connections_open},
     worker_metric{{"spillway_tls_handshakes_total", counts, g::connections, "", "TLS handshakes with clients"},

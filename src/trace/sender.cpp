@@ -49,6 +49,7 @@ sender::sender(net::loop& l, const opening& from, std::string url, net::ssl_ctx_
     request_.tls = std::move(tls);
     request_.most_bytes = 64 * 1024;
     request_.fields.emplace_back("Content-Type", "application/json");
+    fetcher_.use_proxies(from.proxies);
     for (const auto& h : from.headers) request_.fields.emplace_back(h.name, h.value);
 }
 

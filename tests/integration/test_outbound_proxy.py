@@ -7,6 +7,7 @@ import pytest
 from support.config import UPSTREAM_KEY, deployment_on, merge
 from support.gateway import STREAM
 from support.identity import until
+from support.otlp import Collector
 from support.proxy import Proxy
 
 PASSWORD = "hush-4711"
@@ -204,3 +205,48 @@ def test_identity_providers_are_asked_through_it_and_metadata_services_are_not(g
     g.reload({"credentials": {"own": {"chain": ["application"]}}})
     until(lambda: any("/oauth2/v2.0/token" in r.target for r in login.requests))
     assert g.chat().status == 200
+
+
+@pytest.fixture
+def collector():
+    with Collector() as c:
+        yield c
+
+
+def traced(**net):
+    return {"tracing": {"endpoint": "http://otel.collect.test:4318", "sample": "100%"}, **net}
+
+
+def port_of(collector):
+    return int(collector.url.rpartition(":")[2])
+
+
+def test_spans_go_through_the_proxy_too(gateway, a, proxy, collector):
+    p = proxy({"otel.collect.test:4318": port_of(collector)}, credential=("gate", PASSWORD))
+    g = gateway([a], traced(**by(p, user="gate", password=PASSWORD)))
+    assert g.chat().status == 200
+    assert collector.wait_for(lambda spans: len(spans) >= 2)
+    assert set(p.asked) == {"otel.collect.test:4318"}, "the instance has an address on this machine"
+    assert not [n for fields in collector.headers for n in fields if n.lower().startswith("proxy")]
+    assert collector.headers[0]["host"] == "otel.collect.test:4318"
+
+
+def test_spans_follow_the_environment_and_reloads(gateway, a, proxy, collector, monkeypatch):
+    p = proxy({"otel.collect.test:4318": port_of(collector)})
+    second = proxy({"otel.collect.test:4318": port_of(collector)})
+    monkeypatch.setenv("http_proxy", p.url)
+    g = gateway([a], traced())
+    assert g.chat().status == 200
+    assert collector.wait_for(lambda spans: len(spans) >= 2)
+    before = len(p.asked)
+    assert before > 0
+    assert g.reload(by(second)).status == 200
+    assert g.chat().status == 200
+    assert collector.wait_for(lambda spans: len(spans) >= 4)
+    assert len(p.asked) == before and second.asked
+    # Directly nobody here knows that name: spans are lost, requests are not.
+    seen_by_second = len(second.asked)
+    assert g.reload(by(second, no_proxy=["collect.test"])).status == 200
+    assert g.chat().status == 200
+    until(lambda: g.metric("spillway_trace_export_failures_total") > 0)
+    assert len(second.asked) == seen_by_second

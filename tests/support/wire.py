@@ -82,11 +82,14 @@ class Answer:
 class Wire:
     """One client connection. `tls` is an SSLContext, or None for plain HTTP."""
 
-    def __init__(self, port, tls=None, host="127.0.0.1", name="localhost", timeout=15, receive_buffer=None):
+    def __init__(self, port, tls=None, host="127.0.0.1", name="localhost", timeout=15, receive_buffer=None,
+                 source=None):
         raw = socket.socket()
         if receive_buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.settimeout(timeout)
+        if source:
+            raw.bind((source, 0))
         raw.connect((host, port))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = raw

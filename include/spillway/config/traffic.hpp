@@ -133,7 +133,9 @@ struct probe {
     duration suspect{seconds(10)};  // an attempt that has waited this long for its first byte makes a probe ask
 };
 
-enum class preference : std::uint8_t { none, region };
+// What the distance between gateway and backend decides: nothing, the order inside one priority, the order before
+// priority, or who is asked at all.
+enum class preference : std::uint8_t { none, region, region_first, region_only };
 
 // Backends that serve the same model in the same version inside one geography.
 struct pool {
@@ -141,7 +143,7 @@ struct pool {
     std::string version;
     std::string geography;                   // nothing of this pool may be processed outside; empty: the gateway's
     std::string balance{"weighted_random"};  // a name of the balancer table
-    preference prefer{preference::none};     // inside one priority: the gateway's own region first
+    preference prefer{preference::none};     // by gateway.region and gateway.regions
     retry_policy retry;
     pool_timeouts timeouts;
     commit_policy commit;

@@ -23,6 +23,7 @@ inline constexpr std::uint64_t gibibyte = 1024 * mebibyte;
 struct gateway {
     std::string name{"spillway"};
     std::string region;                   // where it runs, in Azure's words; empty: no backend counts as near
+    std::vector<std::string> regions;     // the order of the others, nearest first; those not named come last
     std::string geography;                // nothing below may be processed outside; empty: no boundary
     std::uint32_t workers{0};             // threads; 0 (`auto`): the cores that the cgroup grants
     std::uint64_t body_memory{gibibyte};  // for request bodies of all workers together; above it requests are shed
@@ -58,10 +59,13 @@ struct forwarded_certificate {
 
 // What a listener allows a client.
 struct listener_limits {
-    std::uint64_t head{32 * kibibyte};    // request line and headers
-    std::uint32_t headers{100};           // header fields
-    std::uint64_t body{64 * mebibyte};    // request body
-    std::uint32_t connections{10000};     // of this listener, all workers together
+    std::uint64_t head{32 * kibibyte};  // request line and headers
+    std::uint32_t headers{100};         // header fields
+    std::uint64_t body{64 * mebibyte};  // request body
+    std::uint32_t connections{10000};   // of this listener, all workers together
+    // Of these, from one address (IPv4, /64 of IPv6); 0: any number, since one address may be a whole office or a
+    // load balancer. Those of trusted_proxies are not counted.
+    std::uint32_t connections_per_address{0};
     duration head_timeout{seconds(10)};   // from the first byte of a head to its last
     duration body_timeout{seconds(60)};   // gap between two reads of a request body
     duration idle_timeout{seconds(120)};  // between two requests of a connection

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <spillway/core/balancer.hpp>
@@ -11,13 +13,14 @@
 
 namespace spillway::core {
 
-// Backends that are equally welcome: one priority, or the near or far half of one.
+// Backends that are equally welcome: one priority, or those of one priority and one region.
 struct tier {
     struct member {
         std::size_t backend{0};
         std::uint32_t weight{1};
     };
     std::uint32_t priority{1};
+    bool spillover{false};  // who serves here does so because better ones are full
     std::vector<member> members;
 };
 
@@ -30,10 +33,16 @@ struct pool_plan {
 
 struct plan_member {
     std::uint32_t priority{1}, weight{1};
-    bool near{false};  // in the gateway's own region
+    std::uint32_t distance{0};  // 0: the gateway's own region
 };
-// Backends with weight 0 are in no tier: they get nothing.
-pool_plan make_plan(std::span<const plan_member> members, bool prefer_near, balancer algorithm);
+// Backends with weight 0 are in no tier, nor are those outside of the own region with `region_only`: they get
+// nothing.
+pool_plan make_plan(std::span<const plan_member> members, config::preference prefer, balancer algorithm);
+// Of a backend's region: 0 for the gateway's own, then the others in their order, then those that are not named.
+std::uint32_t distance_of(std::string_view region, std::string_view own,
+                          std::span<const std::string> others) noexcept;
+// Whether a backend is in the plan at all. For people and probes: it walks the tiers.
+bool asks(const pool_plan& plan, std::size_t backend) noexcept;
 balancer_state make_balancer_state(const pool_plan& plan);
 
 // What was reserved for a trial, if the backend's breakers wanted one.
@@ -82,11 +91,11 @@ struct selection {
     std::optional<std::size_t> backend;
     bool trial{false};  // claimed, and what of:
     claim claimed;
-    bool spillover{false};    // a higher priority has no usable backend
+    bool spillover{false};    // of its tier
     bool last_resort{false};  // nobody is usable; this one recovers first
 };
 
-// Lowest priority number that has a usable backend; inside it by the pool's algorithm. When the whole pool is sick,
+// The first tier that has a usable backend; inside it by the pool's algorithm. When the whole pool is sick,
 // the one that recovers first, as far as it may be tried again by now.
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
                  time_point now, random_source& random);

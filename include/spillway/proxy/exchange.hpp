@@ -175,7 +175,6 @@ private:
     bool is_route_health() const noexcept;
     net::task<bool> route_health();
     net::task<maybe_fault> identify_prober();
-    std::string route_details(std::size_t route, bool ready) const;
     net::task<bool> list_models();
 
     // attempts.cpp

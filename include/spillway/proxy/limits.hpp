@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <spillway/base/time.hpp>
 
@@ -11,7 +12,8 @@ struct client_limits {
     std::size_t head_bytes{32 * 1024};
     std::size_t header_fields{100};
     std::size_t body_bytes{64 * 1024 * 1024};
-    std::size_t connections{10000};  // of this listener, all workers together
+    std::size_t connections{10000};            // of this listener, all workers together
+    std::uint32_t connections_per_address{0};  // of these, from one address; 0: any number
     duration head_timeout{seconds(10)};
     duration body_timeout{seconds(60)};
     duration idle_timeout{seconds(120)};

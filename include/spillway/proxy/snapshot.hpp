@@ -21,6 +21,7 @@
 #include <spillway/ledger/ledger.hpp>
 #include <spillway/net/tls_context.hpp>
 #include <spillway/net/upstream.hpp>
+#include <spillway/proxy/address_counts.hpp>
 #include <spillway/proxy/backend_state.hpp>
 #include <spillway/proxy/limits.hpp>
 #include <spillway/shared/quota.hpp>
@@ -48,6 +49,7 @@ struct listener {
     std::optional<core::cors_rules> cors;       // unset: nothing for browsers
     bool least_sessions{false};
     std::shared_ptr<std::atomic<std::size_t>> open;  // connections now, over all workers and reloads
+    std::shared_ptr<address_counts> by_address;      // the same by address; null: not limited
 };
 
 struct instance {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -61,7 +62,6 @@ public:
     // `key` tells sockets of one listener on different addresses apart.
     void accept_on(const std::string& listener_name, const std::string& key, int listening_fd);
     void stop_accepting(const std::string& key);
-    void take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer);
     void set_addresses(const std::string& host, const net::address_list& found);
     void begin_drain();  // no new connections; idle sessions end, busy ones after their exchange
     void cut_all();      // ends what is still running
@@ -109,7 +109,22 @@ public:
 
 private:
     friend class session;
+    // What a connection was counted in when it was accepted.
+    struct counted {
+        std::shared_ptr<std::atomic<std::size_t>> open;
+        std::shared_ptr<address_counts> by_address;  // null: not by its address
+        address_counts::place place{address_counts::uncounted};
+
+        void end() const noexcept {
+            open->fetch_sub(1, std::memory_order_relaxed);
+            if (by_address) by_address->leave(place);
+        }
+    };
     void on_accepted(const std::string& listener_name, int fd, const net::address& peer);
+    // Nothing: the listener, the process or the peer's address has as many as it may.
+    std::optional<counted> count(const listener& at, const net::address& peer);
+    void take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer,
+                         const counted& in);
     void end_outdated_sessions();
     void link(session& s) noexcept;
     void unlink(session& s) noexcept;

@@ -33,6 +33,7 @@ public:
     struct staging {
         bool open{true};  // no: a configuration is checked and will not run
         file_rule files{file_rule::needed};
+        net::proxy_rules proxies{};  // to the collector of traces
     };
     bool stage(const config::tree& t, std::vector<config::issue>& issues, staging how);
     // Makes the spool, which stays: the very last thing that may refuse. `workers` as at the start of the process.
@@ -60,6 +61,7 @@ private:
     bool stage_ledger(const config::tree& t, std::vector<config::issue>& issues);
     bool stage_quotas(const config::tree& t, std::vector<config::issue>& issues);
     bool stage_tracer(const config::tree& t, std::vector<config::issue>& issues);
+    void keep_tracer();
     bool stage_capture(const config::tree& t, std::vector<config::issue>& issues);
     void commit(const config::tree& t);
     void seed_budgets(const config::tree& t);
@@ -80,6 +82,7 @@ private:
         std::shared_ptr<ledger::service> ledger;
         std::shared_ptr<shared::store> quotas;
         std::shared_ptr<trace::exporter> tracer;
+        net::proxy_rules tracer_proxies;
     } next_;  // staged, not followed yet
     std::shared_ptr<ledger::service> ledger_;
     std::string ledger_spool_;
@@ -87,6 +90,7 @@ private:
     std::string quotas_from_, quotas_store_;
     std::shared_ptr<trace::exporter> tracer_;
     std::string tracer_from_;
+    net::proxy_rules tracer_proxies_;
     std::vector<std::shared_ptr<trace::exporter>> retired_;  // replaced, perhaps still known to a request
     capture_writer captures_;
     bool reopen_due_{false};

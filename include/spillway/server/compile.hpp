@@ -16,6 +16,7 @@ namespace spillway::server {
 struct compiled {
     std::shared_ptr<proxy::snapshot> snapshot;  // its accounting part is the server's to add
     std::vector<config::issue> issues;          // errors: then snapshot is null
+    net::proxy_rules proxies;                   // the way out
     std::vector<std::string> files;             // what was read: certificates, keys, secrets; to be watched
 
     // Its breakers, which the running configuration shares, follow its policies. Only when nothing can refuse it.

@@ -61,7 +61,8 @@ struct worker_stats {
     // Time that the gateway itself added before the first attempt was sent.
     histogram overhead_seconds;
 
-    counter connections_accepted, connections_refused, connections_open, tls_handshakes, tls_resumed, tls_failures;
+    counter connections_accepted, connections_refused, connections_refused_by_address, connections_open,
+        tls_handshakes, tls_resumed, tls_failures;
     counter requests_active, streams_active, client_left;
     counter bytes_from_clients, bytes_to_clients;
     counter upstream_opened, upstream_reused, upstream_resumed, upstream_failed, upstream_idle, upstream_unexpected;

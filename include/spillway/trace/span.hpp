@@ -12,6 +12,7 @@
 #include <spillway/base/fault.hpp>
 #include <spillway/base/time.hpp>
 #include <spillway/config/usage.hpp>
+#include <spillway/net/proxy.hpp>
 
 // Traces: W3C trace context, spans, their export as OTLP/HTTP JSON.
 namespace spillway::trace {
@@ -91,6 +92,7 @@ struct export_limits {
 struct opening {
     config::tracing settings;
     std::vector<header> headers;           // with their secrets resolved
+    net::proxy_rules proxies;              // the way to the collector
     std::string gateway, region, version;  // resource attributes: service.instance.id, cloud.region, service.version
     // Called on the exporter's thread, once for each kind of trouble until a batch gets through.
     std::function<void(std::string)> alarm;

@@ -48,6 +48,49 @@ TEST(validate, standard_backends_of_one_quota_are_advised_against) {
     EXPECT_TRUE(has(told(r), "no throughput"));
 }
 
+struct regions_case {
+    const char* name;
+    std::string gateway, prefer;
+    std::string told;  // "" when there is nothing to say
+    bool refused{false};
+};
+class prefer_region : public ::testing::TestWithParam<regions_case> {};
+
+TEST_P(prefer_region, needs_a_region_to_prefer) {
+    const auto& c = GetParam();
+    auto text = with(good(), "    model: gpt-4o", "    prefer: " + c.prefer + "\n    model: gpt-4o");
+    text = with(text, "version: 1\n", "version: 1\ngateway: { " + c.gateway + " }\n");
+    const auto r = check(text, usual());
+    EXPECT_EQ(static_cast<bool>(r), !c.refused) << told(r);
+    if (c.told.empty()) {
+        EXPECT_EQ(told(r).find("region"), std::string::npos) << told(r);
+    } else {
+        EXPECT_TRUE(has(told(r), c.told));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    validate, prefer_region,
+    ::testing::Values(
+        regions_case{"none", "name: x", "none", ""},
+        regions_case{"only_elsewhere", "region: eastus", "region_only", "in eastus, the gateway's own region", true},
+        regions_case{"only_unknown", "name: x", "region_only",
+                     "pools.p.prefer: the gateway's own region is not known", true},
+        regions_case{"only", "region: westeurope", "region_only", ""},
+        regions_case{"first", "region: westeurope, regions: [swedencentral, westeurope]", "region_first", ""},
+        regions_case{"first_unknown", "name: x", "region_first", "region is not known"},
+        regions_case{"first_elsewhere", "region: eastus", "region_first", "set gateway.regions"},
+        regions_case{"region_elsewhere", "region: eastus", "region", "set gateway.regions"},
+        regions_case{"region_in_order", "region: eastus, regions: [westeurope]", "region", ""},
+        regions_case{"misspelt", "region: westeurope, regions: [swedencentrl]", "region",
+                     "no instance is in region 'swedencentrl'. did you mean 'swedencentral'?"},
+        regions_case{"twice", "region: westeurope, regions: [swedencentral, swedencentral]", "region",
+                     "gateway.regions[1]: the region is listed twice"},
+        regions_case{"order_for_nobody", "region: westeurope, regions: [swedencentral]", "region_only",
+                     "no pool asks for an order"},
+        regions_case{"nonsense", "region: westeurope", "regional", "regional", true}),
+    [](const auto& of) { return std::string(of.param.name); });
+
 struct boundary {
     const char* name;
     std::string gateway;    // the gateway's geography

@@ -12,8 +12,8 @@ namespace {
 constexpr time_point now = time_point(hours(1));
 
 std::map<std::size_t, int> picks(const std::vector<plan_member>& members, fake_pool& view, balancer algorithm, int n,
-                                 bool prefer_near = false) {
-    const auto plan = make_plan(members, prefer_near, algorithm);
+                                 config::preference prefer = {}) {
+    const auto plan = make_plan(members, prefer, algorithm);
     auto state = make_balancer_state(plan);
     random_source random(7);
     std::map<std::size_t, int> out;
@@ -29,20 +29,19 @@ TEST(balancers, all_have_a_name) {
 
 TEST(weighted_random, shares_by_weight) {
     fake_pool view(2);
-    const auto got = picks({{1, 90, false}, {1, 10, false}}, view, &weighted_random, 10'000);
+    const auto got = picks({{1, 90}, {1, 10}}, view, &weighted_random, 10'000);
     EXPECT_NEAR(got.at(0), 9000, 150);
     EXPECT_NEAR(got.at(1), 1000, 150);
 }
 
 TEST(weighted_random, weight_zero_gets_nothing) {
     fake_pool view(2);
-    EXPECT_EQ(picks({{1, 0, false}, {1, 1, false}}, view, &weighted_random, 100).at(1), 100);
+    EXPECT_EQ(picks({{1, 0}, {1, 1}}, view, &weighted_random, 100).at(1), 100);
 }
 
 TEST(round_robin, spreads_a_heavy_backend_between_light_ones) {
     fake_pool view(3);
-    const auto plan =
-        make_plan(std::vector<plan_member>{{1, 5, false}, {1, 1, false}, {1, 1, false}}, false, &round_robin);
+    const auto plan = make_plan(std::vector<plan_member>{{1, 5}, {1, 1}, {1, 1}}, {}, &round_robin);
     auto state = make_balancer_state(plan);
     random_source random(1);
     std::vector<std::size_t> order;
@@ -56,19 +55,19 @@ TEST(least_outstanding, counts_requests_for_the_weight) {
     view.backends[1].outstanding = 5;
     view.backends[2].outstanding = 9;
     // (4+1)/1, (5+1)/2, (9+1)/1
-    EXPECT_EQ(picks({{1, 1, false}, {1, 2, false}, {1, 1, false}}, view, &least_outstanding, 50).at(1), 50);
+    EXPECT_EQ(picks({{1, 1}, {1, 2}, {1, 1}}, view, &least_outstanding, 50).at(1), 50);
 }
 
 TEST(least_outstanding, equals_share) {
     fake_pool view(4);
-    const auto got = picks(std::vector<plan_member>(4, {1, 1, false}), view, &least_outstanding, 4000);
+    const auto got = picks(std::vector<plan_member>(4, {1, 1}), view, &least_outstanding, 4000);
     for (const auto& [backend, n] : got) EXPECT_NEAR(n, 1000, 150) << backend;
 }
 
 TEST(least_outstanding, compares_two_of_many) {
     fake_pool view(100);
     for (std::size_t i = 0; i < 100; ++i) view.backends[i].outstanding = static_cast<std::uint32_t>(i);
-    const auto got = picks(std::vector<plan_member>(100, {1, 1, false}), view, &least_outstanding, 10'000);
+    const auto got = picks(std::vector<plan_member>(100, {1, 1}), view, &least_outstanding, 10'000);
     EXPECT_GT(got.size(), 50U);
     EXPECT_EQ(got.count(99), 0U);
 }
@@ -77,7 +76,7 @@ TEST(peak_ewma, prefers_the_fast_and_tries_the_unknown) {
     fake_pool view(3);
     view.backends[0].latency = 2.0;
     view.backends[1].latency = 0.1;
-    const auto got = picks(std::vector<plan_member>(3, {1, 1, false}), view, &peak_ewma, 1000);
+    const auto got = picks(std::vector<plan_member>(3, {1, 1}), view, &peak_ewma, 1000);
     EXPECT_EQ(got.count(0), 0U);
     EXPECT_GT(got.at(1), 300);
     EXPECT_GT(got.at(2), 300);
@@ -96,25 +95,93 @@ TEST(peak_latency, worse_counts_at_once_and_silence_forgives) {
 
 TEST(select, the_lowest_priority_number_serves) {
     fake_pool view(3);
-    EXPECT_EQ(picks({{2, 1, false}, {1, 1, false}, {3, 1, false}}, view, &weighted_random, 1000).at(1), 1000);
+    EXPECT_EQ(picks({{2, 1}, {1, 1}, {3, 1}}, view, &weighted_random, 1000).at(1), 1000);
 }
 
-TEST(select, the_own_region_goes_first_inside_a_priority_only) {
-    fake_pool view(3);
-    EXPECT_EQ(picks({{1, 1, false}, {1, 1, true}, {2, 1, true}}, view, &weighted_random, 100, true).at(1), 100);
-    view.close(1, breaker_mode::throttled, now + seconds(1));
-    EXPECT_EQ(picks({{1, 1, false}, {1, 1, true}, {2, 1, true}}, view, &weighted_random, 100, true).at(0), 100);
+// Backends in the order in which a pool that loses one after the other asks them.
+std::vector<std::size_t> order_of(const std::vector<plan_member>& members, config::preference prefer) {
+    fake_pool view(members.size());
+    std::vector<std::size_t> out;
+    for (;;) {
+        const auto got = picks(members, view, &weighted_random, 1, prefer);
+        if (got.empty()) return out;
+        out.push_back(got.begin()->first);
+        view.close(out.back(), breaker_mode::throttled, now + minutes(1));
+    }
+}
+
+TEST(select, distance_counts_inside_a_priority_before_it_or_as_a_boundary) {
+    using config::preference;
+    using order = std::vector<std::size_t>;
+    // Priority, weight and distance; the own region has only the second priority.
+    const std::vector<plan_member> members{{1, 1, 2}, {1, 1, 1}, {2, 1, 0}, {2, 1, 2}, {3, 1, 0}, {1, 0, 0}};
+    EXPECT_EQ(order_of(members, preference::region), (order{1, 0, 2, 3, 4}));
+    EXPECT_EQ(order_of(members, preference::region_first), (order{2, 4, 1, 0, 3}));
+    EXPECT_EQ(order_of(members, preference::region_only), (order{2, 4}));
+    const auto none = order_of(members, preference::none);
+    EXPECT_LT(none[0] + none[1], 2U);  // either first
+    EXPECT_EQ(none.back(), 4U);
+}
+
+TEST(select, spillover_is_what_better_ones_had_no_room_for) {
+    using config::preference;
+    const std::vector<plan_member> members{{1, 1, 0}, {1, 1, 1}, {2, 1, 0}, {2, 1, 1}};
+    const auto told = [&](preference prefer) {
+        std::vector<bool> out;
+        for (const auto& t : make_plan(members, prefer, &weighted_random).tiers) out.push_back(t.spillover);
+        return out;
+    };
+    EXPECT_EQ(told(preference::none), (std::vector<bool>{false, true}));
+    EXPECT_EQ(told(preference::region), (std::vector<bool>{false, false, true, true}));
+    EXPECT_EQ(told(preference::region_first), (std::vector<bool>{false, true, true, true}));
+    EXPECT_EQ(told(preference::region_only), (std::vector<bool>{false, true}));
+}
+
+TEST(select, regions_are_as_far_as_their_place_in_the_order) {
+    const std::vector<std::string> others{"northeurope", "swedencentral", "westeurope"};
+    EXPECT_EQ(distance_of("westeurope", "westeurope", others), 0U);
+    EXPECT_EQ(distance_of("northeurope", "westeurope", others), 1U);
+    EXPECT_EQ(distance_of("swedencentral", "westeurope", others), 2U);
+    EXPECT_EQ(distance_of("eastus", "westeurope", others), 4U);
+    EXPECT_EQ(distance_of("", "westeurope", others), 4U);
+    EXPECT_EQ(distance_of("", "", {}), 1U);
+}
+
+// Whatever breaks, a pool with region_only asks nobody outside, last resorts included.
+TEST(select, region_only_never_leaves) {
+    constexpr balancer balancers[] = {&weighted_random, &round_robin, &least_outstanding, &peak_ewma};
+    random_source random(11);
+    const auto up_to = [&](std::uint32_t n) { return random.below(n); };
+    for (int round = 0; round < 2000; ++round) {
+        std::vector<plan_member> members(1 + up_to(8));
+        for (auto& m : members) m = {1 + up_to(3), up_to(3), up_to(3)};
+        const auto plan = make_plan(members, config::preference::region_only, balancers[up_to(4)]);
+        auto state = make_balancer_state(plan);
+        fake_pool view(members.size());
+        for (std::size_t i = 0; i < members.size(); ++i)
+            if (const auto dice = up_to(4); dice != 0)
+                view.close(i, dice == 1 ? breaker_mode::throttled : breaker_mode::unhealthy,
+                           now + milliseconds(up_to(3000)), now);
+        tried_set tried;
+        while (const auto s = select(plan, tried, view, state, now, random).backend) {
+            ASSERT_EQ(members[*s].distance, 0U);
+            ASSERT_TRUE(asks(plan, *s));
+            tried.add(*s);
+        }
+        for (std::size_t i = 0; i < members.size(); ++i)
+            ASSERT_EQ(asks(plan, i), members[i].distance == 0 && members[i].weight != 0);
+    }
 }
 
 TEST(select, large_tiers_are_no_special_case) {
     fake_pool view(500);
-    const auto got = picks(std::vector<plan_member>(500, {1, 1, false}), view, &weighted_random, 20'000);
+    const auto got = picks(std::vector<plan_member>(500, {1, 1}), view, &weighted_random, 20'000);
     EXPECT_GT(got.size(), 490U);
 }
 
 TEST(select, a_pool_that_is_sick_all_over_tries_the_one_that_recovers_first) {
     fake_pool view(3);
-    const auto plan = make_plan(std::vector<plan_member>(3, {1, 1, false}), false, &weighted_random);
+    const auto plan = make_plan(std::vector<plan_member>(3, {1, 1}), {}, &weighted_random);
     auto state = make_balancer_state(plan);
     random_source random(1);
     view.close(0, breaker_mode::unhealthy, now + seconds(9), now + milliseconds(500));

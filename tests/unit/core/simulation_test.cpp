@@ -101,8 +101,8 @@ public:
         : backends(std::move(of)), random(seed) {
         policy.max_open = seconds(60);
         std::vector<plan_member> members;
-        for (std::size_t i = 0; i < backends.size(); ++i) members.push_back({i == 0 ? 1U : 2U, 1, false});
-        plan = make_plan(members, false, &weighted_random);
+        for (std::size_t i = 0; i < backends.size(); ++i) members.push_back({i == 0 ? 1U : 2U, 1});
+        plan = make_plan(members, {}, &weighted_random);
         for (std::size_t i = 0; i < gateways; ++i) gates.push_back(std::make_unique<gateway>(*this, 2, plan));
     }
 
