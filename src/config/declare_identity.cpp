@@ -60,12 +60,15 @@ void declare(visitor& v, token_provider& x) {
             x.audiences);
     list_of(v, {"passthrough_audiences", "likewise, but only on passthrough routes: Azure's own API"},
             x.passthrough_audiences);
+    list_of(v, {"jwks_hosts", "host or host:port that may publish the keys, besides the provider's own"},
+            x.jwks_hosts);
     v.value({"ca_file", "PEM bundle to trust there instead of the system's"}, text_of(x.ca_file));
     v.value({"insecure", "allow metadata over http://: whoever sits between could let anybody in"},
             flag_of(x.insecure));
     v.value({"skew", "by which clocks may differ"}, time_of(x.skew, duration::zero(), minutes(5)));
     v.value({"refresh", "of keys, ahead of any need"}, time_of(x.refresh, seconds(1), hours(24)));
-    v.value({"unknown_key", "a token with an unknown key id asks for fresh keys at most this often"},
+    v.value({"unknown_key",
+             "a token with an unknown key id, or that its key did not sign, asks for fresh keys at most this often"},
             time_of(x.unknown_key, seconds(1), hours(24)));
 }
 

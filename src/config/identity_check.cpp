@@ -97,6 +97,8 @@ private:
             error(key, "the keys' source is not protected by TLS",
                   "write https://, or set insecure: true for a test");
         else check_url(key, where);
+        for (std::size_t i = 0; i < p.jwks_hosts.size(); ++i)
+            check_keys_host(child_path(path + ".jwks_hosts", i), p.jwks_hosts[i]);
         static constexpr std::string_view of_microsoft[] = {"https://cognitiveservices.azure.com",
                                                             "https://ai.azure.com"};
         for (std::size_t i = 0; i < p.audiences.size(); ++i)
@@ -109,6 +111,15 @@ private:
         for (const auto& [name, other] : tree_.token_providers)
             if (name < of && !p.tenant.empty() && other.tenant == p.tenant)
                 error(path + ".tenant", "provider " + name + " is for the same tenant", "join the two");
+    }
+
+    void check_keys_host(const std::string& path, const std::string& listed) {
+        if (listed.find_first_of("/?#@") != std::string::npos ||
+            !http::endpoint_trouble("https://" + listed).what.empty())
+            error(path, "this is no host", "write host or host:port, without https:// and without a path");
+        else if (listed.starts_with("169.254.") || text::istarts_with(listed, "[fe80:") ||
+                 text::istarts_with(listed, "[fd00:ec2:") || text::istarts_with(listed, "metadata."))
+            error(path, "a metadata service lives there, and no issuer publishes its keys there", "take it out");
     }
 
     void check_client(const std::string& name, const client& c) {

@@ -1,9 +1,10 @@
 #include <spillway/config/load.hpp>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <sstream>
+
+#include <spillway/base/plain_file.hpp>
 
 #include "keys.hpp"
 #include "text_check.hpp"
@@ -313,17 +314,11 @@ std::vector<issue> parse_map(std::string_view text, source_map& marks, const env
 
 // The file's bytes, or why there are none.
 boost::system::result<std::string, issue> read_whole(const std::string& path) {
-    const auto fail = [&](std::string what, std::string remedy) {
-        return issue{path, 0, 0, {}, std::move(what), std::move(remedy), severity::error};
-    };
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return fail("the file cannot be opened", "check that it exists and that this user may read it");
-    std::string text;
-    text.resize(max_file_bytes + 1);
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (in.bad()) return fail("the file cannot be read", "check that it is a plain file");
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    return {boost::system::in_place_value, std::move(text)};
+    auto text = read_plain_file(path, max_file_bytes + 1);
+    if (!text)
+        return issue{path,           0, 0, {}, "the file " + text.error().what, std::move(text.error().remedy),
+                     severity::error};
+    return {boost::system::in_place_value, std::move(*text)};
 }
 
 }  // namespace

@@ -20,7 +20,9 @@ editors ([config/schema.json](../config/schema.json), `spillway schema`).
 - **Names** of listeners, instances, pools and clients: letters, digits, `-`, `_` and `.`, 64 at most.
 - Unknown keys, keys that occur twice, YAML tags, merge keys and second documents are errors. All problems of a file are
   told at once, as `file:line:column: error: key.path: what. remedy`; a file with errors changes nothing.
-- The file, certificates, keys and secret files are watched; saving them is a reload.
+- The file, certificates, keys and secret files are watched; saving them is a reload. They are regular files: a pipe, a device, a
+  folder or a socket in the place of one is refused at once, and what was read before serves on. Only a pipe that the process itself was
+  started with (`/dev/stdin`, a shell's `<(...)`) is read, which helps with `check`.
 
 )";
 

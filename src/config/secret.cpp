@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <ostream>
+
+#include <spillway/base/plain_file.hpp>
 
 #include "text_check.hpp"
 
@@ -23,14 +24,10 @@ fault unusable(const secret_ref& ref, const std::string& why) {
 result<std::string> value_of(std::string text) { return {boost::system::in_place_value, std::move(text)}; }
 
 result<std::string> read_file(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return unreadable("the file " + path + " cannot be opened; check that it exists and may be read");
-    std::string out(largest_secret + 1, '\0');
-    in.read(out.data(), static_cast<std::streamsize>(out.size()));
-    out.resize(static_cast<std::size_t>(in.gcount()));
-    if (in.bad()) return unreadable("the file " + path + " cannot be read");
-    if (out.size() > largest_secret) return unreadable("the file " + path + " is too large for a secret");
-    return value_of(std::move(out));
+    auto out = read_plain_file(path, largest_secret + 1);
+    if (!out) return unreadable(out.error().about(path));
+    if (out->size() > largest_secret) return unreadable("the file " + path + " is too large for a secret");
+    return value_of(std::move(*out));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "sources.hpp"
 
-#include <fstream>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include <spillway/base/text.hpp>
@@ -95,6 +95,14 @@ void append_escaped(std::string& out, std::string_view value) {
     }
 }
 
+bool is_bearer_token(std::string_view s) noexcept {
+    while (s.ends_with('=')) s.remove_suffix(1);
+    return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+               c == '_' || c == '~' || c == '+' || c == '/';
+    });
+}
+
 token_answer read_token_answer(const net::fetched& from, std::string_view who) {
     const std::string name(who);
     no_token refused;
@@ -113,7 +121,7 @@ token_answer read_token_answer(const net::fetched& from, std::string_view who) {
     const auto life = life_of(body);
     auto& text = token->get_ref<std::string&>();
     constexpr std::size_t longest = 16 * 1024;
-    const bool usable = text.size() <= longest && text.find_first_of("\r\n \t") == std::string::npos;
+    const bool usable = text.size() <= longest && is_bearer_token(text);
     if (!life || *life <= duration::zero() || !usable) {
         cleanse(text);
         refused.message = name + (usable ? " answered a token that has expired" : " answered what is no token");

@@ -20,6 +20,9 @@ std::string resource_of(const std::string& scope);
 void append_escaped(std::string& out, std::string_view value);
 void append_form(std::string& out, std::string_view name, std::string_view value);
 
+// RFC 6750's b64token: what an Authorization field can carry behind "Bearer ". Tokens of Entra ID are of this form.
+bool is_bearer_token(std::string_view s) noexcept;
+
 // The answer of any token endpoint: access_token with expires_in (number or text), else expires_on (seconds since
 // 1970, or a date), and refresh_in; or an OAuth error.
 token_answer read_token_answer(const net::fetched& from, std::string_view who);

@@ -16,6 +16,12 @@ public:
             out.unavailable = true;
             co_return token_answer(std::move(out));
         }
+        if (!is_bearer_token(assertion->view())) {
+            no_token out;
+            out.message =
+                "the file " + file_ + " holds no token; it should be one line of letters, digits, - . and _";
+            co_return token_answer(std::move(out));
+        }
         co_return co_await ask_with_assertion(by, at_, asked, std::move(*assertion), stop);
     }
     std::string describe() const override { return "workload identity " + at_.client_id + " of " + at_.tenant; }

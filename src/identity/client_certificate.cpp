@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include <spillway/base/base64.hpp>
+#include <spillway/base/plain_file.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/net/tls_context.hpp>
 
@@ -153,6 +154,8 @@ cert_ptr parse_certificate(const std::string& text) {
 }  // namespace
 
 result<trust_store> load_trust(const std::string& ca_file) {
+    if (const auto t = trouble_with_file(ca_file, most_pem_bytes); !t.what.empty())
+        return fault{.code = "TlsFile", .message = t.about(ca_file)};
     trust_store out(X509_STORE_new(), [](X509_STORE* p) { X509_STORE_free(p); });
     if (!out || X509_STORE_load_file(out.get(), ca_file.c_str()) != 1) {
         ERR_clear_error();

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -126,33 +127,82 @@ token_error read_head(std::string_view token, token_head& out) {
     return out.issuer.empty() ? token_error::malformed : token_error::none;
 }
 
+namespace {
+
+// A number of a key without the zeros in front. Empty: it is none.
+std::string number_of(const json& key, const char* name) {
+    auto bytes = text::from_base64url(text_of(key, name)).value_or("");
+    bytes.erase(0, std::min(bytes.find_first_not_of('\0'), bytes.size()));
+    return bytes;
+}
+
+std::size_t bits_of(std::string_view number) noexcept {
+    return number.empty() ? 0
+                          : 8 * (number.size() - 1) +
+                                static_cast<std::size_t>(std::bit_width(static_cast<unsigned char>(number.front())));
+}
+
+bool is_odd(std::string_view number) noexcept { return !number.empty() && (number.back() & 1) != 0; }
+
+// Why no token may be verified with such a key; empty: one may.
+std::string_view trouble_with(std::string_view modulus, std::string_view exponent) noexcept {
+    constexpr std::size_t least_bits = 2048, most_bits = 8192, most_exponent_bits = 64;
+    if (modulus.empty() || exponent.empty()) return "its numbers are no base64url";
+    if (bits_of(modulus) < least_bits) return "it is shorter than 2048 bits";
+    if (bits_of(modulus) > most_bits) return "it is longer than 8192 bits";
+    if (!is_odd(modulus)) return "its modulus is even";
+    // The least one is 1 00 01: no shorter number is as large, and no number of three bytes that is odd is between.
+    const bool small = exponent.size() < 3 || (exponent.size() == 3 && exponent < std::string_view("\x01\0\x01", 3));
+    if (small || !is_odd(exponent)) return "its exponent is even, or below 65537";
+    return bits_of(exponent) > most_exponent_bits ? "its exponent is longer than 64 bits" : std::string_view();
+}
+
+// -1: not for signatures of ours; 0: says that it is; 1: does not say.
+int rank_of(const json& key) {
+    if (!key.is_object() || text_of(key, "kty") != "RSA" || text_of(key, "kid").empty()) return -1;
+    const auto use = text_of(key, "use"), algorithm = text_of(key, "alg");
+    if ((!use.empty() && use != "sig") || (!algorithm.empty() && algorithm != "RS256")) return -1;
+    return use == "sig" ? 0 : 1;
+}
+
+}  // namespace
+
 result<key_set> key_set::parse(std::string_view jwks) {
-    constexpr std::size_t most_keys = 64;
     const no_error_left at_end;
     const json all = json::parse(jwks, nullptr, false);
     if (!all.is_object() || !all.contains("keys") || !all["keys"].is_array())
         return invalid("the document has no list of keys");
     key_set out;
-    for (const auto& one : all["keys"]) {
-        if (!one.is_object() || text_of(one, "kty") != "RSA" || out.keys_.size() >= most_keys) continue;
-        const auto use = text_of(one, "use"), algorithm = text_of(one, "alg"), id = text_of(one, "kid");
-        if ((!use.empty() && use != "sig") || (!algorithm.empty() && algorithm != "RS256") || id.empty()) continue;
-        const auto modulus = text_of(one, "n"), exponent = text_of(one, "e");
-        // The library ends the process over numbers that are no base64.
-        if (text::from_base64url(modulus).value_or("").empty() || text::from_base64url(exponent).value_or("").empty())
-            continue;
-        // Only the public half, whatever else the document holds.
-        const json bare{{"kty", "RSA"}, {"kid", id}, {"n", modulus}, {"e", exponent}};
-        const std::string text = bare.dump();
-        cjose_jwk_t* jwk = cjose_jwk_import(text.data(), text.size(), nullptr);
-        if (jwk == nullptr) continue;
-        std::shared_ptr<void> held(jwk, release{});
-        constexpr std::size_t least_bits = 2048;
-        if (cjose_jwk_get_keysize(jwk, nullptr) < least_bits || out.find(id) != nullptr) continue;
-        out.keys_.push_back({id, bare["n"].get<std::string>(), std::move(held)});
+    for (const int rank : {0, 1})
+        for (const auto& one : all["keys"])
+            if (rank_of(one) == rank) out.add(text_of(one, "kid"), number_of(one, "n"), number_of(one, "e"));
+    if (!out.keys_.empty()) return out;
+    const auto why = out.left_out_.why;
+    return invalid("the document holds no RSA key for signatures" +
+                   (why.empty() ? std::string() : " that may be used: of the first, " + std::string(why)));
+}
+
+void key_set::add(const std::string& id, const std::string& modulus, const std::string& exponent) {
+    const auto refuse = [this](std::string_view why) {
+        if (left_out_.unfit++ == 0) left_out_.why = why;
+    };
+    if (const auto why = trouble_with(modulus, exponent); !why.empty()) return refuse(why);
+    std::string fingerprint = text::to_base64url(modulus) + "." + text::to_base64url(exponent);
+    if (const auto* known = find(id); known != nullptr) {
+        if (known->fingerprint != fingerprint) refuse("another key has the same id");
+        return;
     }
-    if (out.keys_.empty()) return invalid("the document holds no RSA key for signatures");
-    return out;
+    if (keys_.size() >= most_keys) {
+        ++left_out_.more;
+        return;
+    }
+    // Only the public half, whatever else the document holds.
+    const json bare{
+        {"kty", "RSA"}, {"kid", id}, {"n", text::to_base64url(modulus)}, {"e", text::to_base64url(exponent)}};
+    const std::string text = bare.dump();
+    cjose_jwk_t* jwk = cjose_jwk_import(text.data(), text.size(), nullptr);
+    if (jwk == nullptr) return refuse("it cannot be read");
+    keys_.push_back({id, std::move(fingerprint), std::shared_ptr<void>(jwk, release{})});
 }
 
 void key_set::release::operator()(void* jwk) const noexcept { cjose_jwk_release(static_cast<cjose_jwk_t*>(jwk)); }

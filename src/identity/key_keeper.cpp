@@ -1,9 +1,7 @@
 #include <spillway/identity/key_keeper.hpp>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-
-#include <spillway/base/text.hpp>
+#include <utility>
 
 namespace spillway::identity {
 namespace {
@@ -19,12 +17,6 @@ fault unusable(std::string message) {
 std::string without_slash(std::string s) {
     while (s.ends_with('/')) s.pop_back();
     return s;
-}
-
-bool contains(std::string_view all, std::string_view part) noexcept {
-    for (std::size_t i = 0; i + part.size() <= all.size(); ++i)
-        if (text::iequals(all.substr(i, part.size()), part)) return true;
-    return false;
 }
 
 }  // namespace
@@ -64,6 +56,7 @@ net::task<> key_keeper::run() {
             tell_(good ? who + ": its keys can be read again" : who + ": " + found.error().message);
         }
         failing = !good;
+        if (good) tell_left_out(found->keys.left_out());
         provider_->end_refresh(std::move(found));
         duration wait = pause;
         if (good) {
@@ -75,6 +68,17 @@ net::task<> key_keeper::run() {
         }
         co_await net::sleep_until(l, clock::now() + wait, &wake_);
     }
+}
+
+void key_keeper::tell_left_out(const key_set::passed_over& now) {
+    if (now == std::exchange(left_out_, now) || !tell_) return;
+    const std::string who = "token provider " + provider_->name() + ": ";
+    if (now.unfit != 0)
+        tell_(who + std::to_string(now.unfit) + " of its keys may not be used; of the first, " +
+              std::string(now.why));
+    if (now.more != 0)
+        tell_(who + "it publishes " + std::to_string(now.more) + " keys more than the " +
+              std::to_string(key_set::most_keys) + " that are kept; tokens that they signed are refused");
 }
 
 net::task<result<provider_keys>> key_keeper::read() {
@@ -101,23 +105,12 @@ net::task<result<provider_keys>> key_keeper::read() {
     co_return result<provider_keys>(std::move(out));
 }
 
-net::task<result<key_keeper::metadata>> key_keeper::discover(std::string url) {
+net::task<result<discovery>> key_keeper::discover(std::string url) {
     const auto text = co_await document(url);
     if (!text) co_return text.error();
-    const auto from = nlohmann::json::parse(*text, nullptr, false);
-    metadata out;
-    if (from.is_object()) {
-        out.issuer = from.value("issuer", nlohmann::json()).is_string() ? from["issuer"].get<std::string>() : "";
-        out.keys_url =
-            from.value("jwks_uri", nlohmann::json()).is_string() ? from["jwks_uri"].get<std::string>() : "";
-    }
-    const auto& s = provider_->settings();
-    // A document may speak for the one that was asked, and for nobody else.
-    const bool right = s.tenant.empty() ? out.issuer == s.issuer : contains(out.issuer, s.tenant);
-    if (!right) co_return unusable(url + " names another issuer");
-    if (!text::istarts_with(out.keys_url, "https://") && !(s.insecure && text::istarts_with(out.keys_url, "http://")))
-        co_return unusable(url + " names no usable jwks_uri");
-    co_return result<metadata>(std::move(out));
+    auto found = read_discovery(*text, provider_->settings());
+    if (!found) co_return unusable(url + " " + found.error().message);
+    co_return found;
 }
 
 net::task<result<std::string>> key_keeper::document(std::string url) {

@@ -46,6 +46,7 @@ void token_provider::end_refresh(result<provider_keys> found) {
         report_.last_success = wall_clock::now();
         report_.last_error.clear();
         report_.keys = found->keys.size();
+        report_.left_out = found->keys.left_out();
         if (!keys_ || keys_->issuers != found->issuers || keys_->keys.ids() != found->keys.ids()) {
             keys_ = std::make_shared<const provider_keys>(std::move(*found));
             version_.fetch_add(1, std::memory_order_release);

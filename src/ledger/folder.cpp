@@ -131,7 +131,8 @@ void folder::release(const std::string& owner) {
 
 std::optional<fault> folder::save(const std::string& name, std::string_view bytes) const {
     const std::string temporary = owner_ + ".tmp";
-    const int fd = ::openat(fd_, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int fd =
+        ::openat(fd_, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0) return failed("cannot write", name, errno);
     const bool written = write_all(fd, bytes) && ::fdatasync(fd) == 0;
     const int error = errno;
@@ -146,7 +147,7 @@ std::optional<fault> folder::save(const std::string& name, std::string_view byte
 }
 
 std::optional<std::string> folder::load(const std::string& name) const {
-    const int fd = ::openat(fd_, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = ::openat(fd_, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return std::nullopt;
     struct stat about {};
     std::string out;
@@ -163,7 +164,7 @@ std::optional<std::string> folder::load(const std::string& name) const {
 }
 
 std::optional<fault> folder::append(const std::string& name, std::string_view bytes, std::uint64_t limit) const {
-    const int fd = open_locked(fd_, name, O_WRONLY | O_CREAT | O_APPEND);
+    const int fd = open_locked(fd_, name, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
     if (fd < 0) return failed("cannot write", name, errno);
     struct stat about {};
     std::optional<fault> f;

@@ -56,7 +56,7 @@ result<std::shared_ptr<segment>> segment::create(int folder, const std::string& 
 }
 
 result<std::shared_ptr<segment>> segment::open(int folder, const std::string& name) {
-    const int fd = ::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = ::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return failed("cannot open", name, errno);
     struct stat about {};
     void* memory = MAP_FAILED;

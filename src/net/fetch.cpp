@@ -1,7 +1,10 @@
 #include <spillway/net/fetch.hpp>
 
+#include <algorithm>
+
 #include <spillway/http/framing.hpp>
 #include <spillway/http/head.hpp>
+#include <spillway/http/writer.hpp>
 
 namespace spillway::net {
 namespace {
@@ -23,6 +26,26 @@ struct cleansed_at_end {
     std::string& s;
     ~cleansed_at_end() { cleanse(s); }
 };
+
+// The request's head, written into `room`, which never grows: that would leave copies of secrets behind. Parts of it
+// come from others (discovery documents, metadata services, the environment), and the writer takes nothing that would
+// break the head apart. Empty: a part cannot be in a head.
+std::string_view compose_head(const fetch_request& asked, const http::endpoint_url& to, std::string_view query,
+                              std::string& room) {
+    constexpr std::size_t most_head = 32 * 1024;
+    room.resize(most_head);
+    if (query.find('#') != std::string_view::npos) return {};
+    http::head_writer head(room);
+    head.request_line(asked.method, to.prefix.empty() ? std::string_view("/") : to.prefix, !query.empty(),
+                      query.substr(std::min<std::size_t>(query.size(), 1)));
+    head.field("Host", to.host_field);
+    head.field("Accept", "application/json");
+    head.field("User-Agent", "spillway/" SPILLWAY_VERSION);
+    for (const auto& [name, value] : asked.fields) head.field(name, value);
+    if (asked.method == "POST") head.field("Content-Length", std::uint64_t{asked.body.size()});
+    head.end();
+    return head.ok() ? head.written() : std::string_view();
+}
 
 }  // namespace
 
@@ -70,20 +93,13 @@ task<result<fetched>> fetcher::fetch(const fetch_request& asked, interrupt* by) 
     const auto url_end = asked.url.find('?');
     const auto url = http::parse_endpoint_url(asked.url.substr(0, url_end));
     if (!url || (url->tls && !asked.tls)) co_return failed("FetchUrl", "the address is no URL that can be asked");
-    const std::string query = url_end == std::string::npos ? std::string() : asked.url.substr(url_end);
-    std::string head;
-    head.reserve(8192);  // growing would leave copies of secrets behind
-    head += asked.method + " " + (url->prefix.empty() ? "/" : url->prefix) + query +
-            " HTTP/1.1\r\nHost: " + url->host_field +
-            "\r\nAccept: application/json\r\nUser-Agent: spillway/" SPILLWAY_VERSION "\r\n";
-    const cleansed_at_end wipe{head};
-    for (const auto& [name, value] : asked.fields) {
-        if (value.find_first_of("\r\n") != std::string::npos)
-            co_return failed("FetchUrl", "a header value has line ends inside");
-        head += name + ": " + value + "\r\n";
-    }
-    if (asked.method == "POST") head += "Content-Length: " + std::to_string(asked.body.size()) + "\r\n";
-    head += "\r\n";
+    const auto query =
+        url_end == std::string::npos ? std::string_view() : std::string_view(asked.url).substr(url_end);
+    std::string room;
+    const cleansed_at_end wipe{room};
+    const std::string_view head = compose_head(asked, *url, query, room);
+    if (head.empty())
+        co_return failed("FetchUrl", "the request would hold what no request can carry, or is longer than 32 KiB");
     const time_point deadline = clock::now() + asked.timeout;
     auto& to = target_of(*url, url->tls ? asked.tls : ssl_ctx_ptr{}, asked.direct);
     // A fresh connection each time: minutes lie between two requests, and a stale one would cost a failure.
@@ -133,8 +149,11 @@ task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, st
     http::body_scanner frame(parsed);
     const auto take = [&](std::string_view payload) { out.body.append(payload); };
     frame.feed(std::string_view(got).substr(head_end), take);
+    // What frames a body may be longer than the body, but not without end.
+    const std::size_t most_framed = 8 * most_bytes + most_head;
+    std::size_t framed = got.size();
     while (!frame.done()) {
-        if (frame.failed() || out.body.size() > most_bytes) break;
+        if (frame.failed() || out.body.size() > most_bytes || framed > most_framed) break;
         r = co_await c.io.read_some(room, deadline, by);
         if (r.status == io_status::closed) {
             if (!frame.finish()) co_return failed(r);
@@ -143,10 +162,12 @@ task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, st
         if (r.ok() && clock::now() >= deadline) r.status = io_status::timed_out;
         if (!r.ok()) co_return failed(r);
         frame.feed(std::string_view(room, r.bytes), take);
+        framed += r.bytes;
     }
     ::explicit_bzero(room, sizeof room);
     if (frame.failed()) co_return failed("FetchFailed", "the answer's framing is broken");
-    if (out.body.size() > most_bytes) co_return failed("FetchTooLarge", "the answer is too long");
+    if (out.body.size() > most_bytes || framed > most_framed)
+        co_return failed("FetchTooLarge", "the answer is too long");
     co_return result<fetched>(std::move(out));
 }
 

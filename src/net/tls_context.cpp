@@ -4,6 +4,10 @@
 #include <openssl/x509v3.h>
 
 #include <cstring>
+#include <initializer_list>
+#include <optional>
+
+#include <spillway/base/plain_file.hpp>
 
 #include "tls_session.hpp"
 
@@ -33,6 +37,16 @@ fault tls_fault(std::string what) {
     std::string why = tls_error_text();
     if (!why.empty()) what += ": " + why;
     return {.code = "TlsFile", .who = origin::gateway, .message = std::move(what)};
+}
+
+// The library opens files by itself, and would wait for ever for who writes into a pipe.
+std::optional<fault> trouble_with_files(std::initializer_list<const std::string*> paths) {
+    for (const auto* path : paths)
+        if (const auto t = trouble_with_file(*path, most_pem_bytes); !t.what.empty()) {
+            ERR_clear_error();
+            return tls_fault(t.about(*path));
+        }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -65,6 +79,7 @@ void settle_certificates(X509_STORE* store) noexcept {
 
 result<ssl_ctx_ptr> make_server_context(const server_tls& from) {
     ERR_clear_error();
+    if (auto f = trouble_with_files({&from.certificate, &from.key, &from.client_ca})) return std::move(*f);
     ssl_ctx_ptr ctx(SSL_CTX_new(TLS_server_method()), ssl_ctx_free{});
     if (!ctx) return tls_fault("cannot create a TLS context");
     common_options(ctx.get());
@@ -100,6 +115,7 @@ result<ssl_ctx_ptr> make_server_context(const server_tls& from) {
 
 result<ssl_ctx_ptr> make_client_context(const std::string& ca_file) {
     ERR_clear_error();
+    if (auto f = trouble_with_files({&ca_file})) return std::move(*f);
     ssl_ctx_ptr ctx(SSL_CTX_new(TLS_client_method()), ssl_ctx_free{});
     if (!ctx) return tls_fault("cannot create a TLS context");
     common_options(ctx.get());

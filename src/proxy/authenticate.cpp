@@ -106,7 +106,9 @@ exchange::maybe_fault exchange::identify_by_token(std::string_view token) {
     const auto verified = identity::verify_token(token, shared.providers, now);
     if (verified.signature_checked) worker_.stats().tokens_verified.add();
     using core::token_error;
-    if (verified.error == token_error::unknown_key || verified.error == token_error::keys_missing) {
+    // A signature that the key of its id did not make may be of another key that has this id now.
+    if (verified.error == token_error::unknown_key || verified.error == token_error::signature ||
+        verified.error == token_error::keys_missing) {
         waits_for_keys_ = verified.provider;
         auth_result_ = core::to_string(verified.error);
     }
@@ -148,8 +150,9 @@ fault exchange::token_refusal(core::token_error e) {
     return unauthorized(std::string(core::describe(e)));
 }
 
-// A key id that nobody knows may be a new one: the provider's keys are read again, by one thread for all, and the
-// token is looked at once more. A rollover of keys costs its first requests a moment, and nobody an error.
+// A key id that nobody knows may be a new one, and a known id may have a new key: the provider's keys are read again,
+// by one thread for all, and the token is looked at once more. A rollover of keys costs its first requests a moment,
+// and nobody an error.
 net::task<exchange::maybe_fault> exchange::identify_with_fresh_keys(fault refusal) {
     auto& provider = *snapshot_->shared->providers[*std::exchange(waits_for_keys_, std::nullopt)].source;
     if (!provider.ask_for_keys(worker_.now())) co_return std::optional<fault>(std::move(refusal));

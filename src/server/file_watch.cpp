@@ -7,7 +7,9 @@ namespace spillway::server {
 file_watch::mark file_watch::look(const std::string& path) {
     struct stat s {};
     if (::stat(path.c_str(), &s) != 0) return {};
-    return {s.st_dev, s.st_ino, static_cast<std::uint64_t>(s.st_size), s.st_mtim.tv_sec, s.st_mtim.tv_nsec};
+    return {s.st_dev,         s.st_ino,          static_cast<std::uint64_t>(s.st_size),
+            s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ctim.tv_sec,
+            s.st_ctim.tv_nsec};
 }
 
 void file_watch::watch(const std::set<std::string>& paths) {

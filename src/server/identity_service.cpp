@@ -59,6 +59,7 @@ std::shared_ptr<identity::token_provider> identity_service::provider(const std::
     // A refused configuration must not take the keys away from the running one, so both have their entry.
     std::string key = name + "|" + std::to_string(reinterpret_cast<std::uintptr_t>(tls.get()));
     for (const auto* part : {&from.tenant, &from.issuer, &from.authority}) key += "|" + *part;
+    for (const auto& host : from.jwks_hosts) key += "|" + host;
     for (const auto part : {from.refresh.count(), from.unknown_key.count(), duration::rep{from.insecure}})
         key += "|" + std::to_string(part);
     auto& entry = providers_[key];

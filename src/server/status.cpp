@@ -126,6 +126,7 @@ json providers_of(const state& s) {
         out.push_back({{"name", p.name},
                        {"source", p.source},
                        {"keys", p.keys},
+                       {"keys_left_out", p.left_out.unfit + p.left_out.more},
                        {"refreshes", p.refreshes},
                        {"failures", p.failures},
                        {"last_success", time_or_null(p.last_success)},

@@ -22,6 +22,10 @@ void identity_lines(const state& s, std::vector<std::string>& out) {
     const auto providers = s.identities().providers();
     const auto keyless = std::count_if(providers.begin(), providers.end(), [](const auto& p) { return p.keys == 0; });
     if (keyless != 0) out.push_back("token providers: " + std::to_string(keyless) + " have no keys");
+    const auto crowded =
+        std::count_if(providers.begin(), providers.end(), [](const auto& p) { return p.left_out.more != 0; });
+    if (crowded != 0)
+        out.push_back("token providers: " + std::to_string(crowded) + " publish more keys than are kept");
 }
 
 }  // namespace

@@ -1,6 +1,4 @@
-#include <fstream>
-#include <iterator>
-
+#include <spillway/base/plain_file.hpp>
 #include <spillway/server/tls_store.hpp>
 
 namespace spillway::server {
@@ -9,8 +7,7 @@ std::string tls_terms(const config::listener_tls& from) {
     std::string out = from.min_version == config::tls_version::tls1_3 ? "1.3" : "1.2";
     if (from.client_ca.empty()) return out;
     out += from.client_auth == config::client_auth::required ? " required\n" : " optional\n";
-    std::ifstream in(from.client_ca, std::ios::binary);
-    out.append(std::istreambuf_iterator<char>(in), {});
+    if (const auto text = read_plain_file(from.client_ca, most_pem_bytes)) out += *text;
     return out;
 }
 

@@ -18,11 +18,12 @@ struct token_provider {
     std::vector<std::string> audiences;                          // `aud` has to be one of them
     // Audiences of Azure's own API: such tokens count on passthrough routes and nowhere else.
     std::vector<std::string> passthrough_audiences;
-    std::string ca_file;               // PEM bundle to trust instead of the system's; empty: the system's
-    bool insecure{false};              // allow metadata over http://: whoever sits between may let anybody in
-    duration skew{minutes(2)};         // by which clocks may differ
-    duration refresh{hours(1)};        // of keys, ahead of any need
-    duration unknown_key{minutes(5)};  // a token with an unknown key id asks for fresh keys at most this often
+    std::vector<std::string> jwks_hosts;  // host or host:port that may publish its keys, besides its own
+    std::string ca_file;                  // PEM bundle to trust instead of the system's; empty: the system's
+    bool insecure{false};                 // allow metadata over http://: whoever sits between may let anybody in
+    duration skew{minutes(2)};            // by which clocks may differ
+    duration refresh{hours(1)};           // of keys, ahead of any need
+    duration unknown_key{minutes(5)};     // a token with an unknown key id asks for fresh keys at most this often
 };
 
 // Tokens of an Entra tenant that are a client. What is written has to match; of a list, one entry is enough.

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <spillway/base/random.hpp>
+#include <spillway/identity/discovery.hpp>
 #include <spillway/identity/token_provider.hpp>
 #include <spillway/net/fetch.hpp>
 
@@ -18,7 +19,8 @@ public:
     key_keeper& operator=(const key_keeper&) = delete;
     ~key_keeper();
 
-    // Who hears of trouble: the first failure of a row, and its end. Set before run().
+    // Who hears of trouble: the first failure of a row, and its end; keys that were published and cannot be used. Set
+    // before run().
     void on_trouble(std::function<void(std::string)> tell) { tell_ = std::move(tell); }
     // Runs until stop().
     net::task<> run();
@@ -27,10 +29,9 @@ public:
 private:
     net::task<result<provider_keys>> read();
     net::task<result<std::string>> document(std::string url);
-    struct metadata {
-        std::string issuer, keys_url;
-    };
-    net::task<result<metadata>> discover(std::string url);
+    net::task<result<discovery>> discover(std::string url);
+
+    void tell_left_out(const key_set::passed_over& now);
 
     net::fetcher& fetcher_;
     std::shared_ptr<token_provider> provider_;
@@ -38,6 +39,7 @@ private:
     net::interrupt wake_, stop_;
     std::shared_ptr<key_keeper*> self_;  // null once this object is gone, for what was posted before
     bool stopping_{false};
+    key_set::passed_over left_out_;  // as it was told last
     std::function<void(std::string)> tell_;
 };
 

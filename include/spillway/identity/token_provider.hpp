@@ -23,6 +23,7 @@ struct provider_keys {
 struct provider_report {
     std::string name, source;
     std::size_t keys{0};
+    key_set::passed_over left_out;  // of what was published last
     std::uint64_t refreshes{0}, failures{0};
     wall_time last_success{};
     std::string last_error;  // empty after a success
@@ -43,7 +44,8 @@ public:
     // Changes whenever the keys do: what was verified before has to be verified again.
     std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
     bool refreshing() const noexcept { return refreshing_.load(std::memory_order_acquire); }
-    // A token named a key that is not known. True when keys are being read, so that waiting may help; reading for
+    // A token named a key that is not known, or one that did not make its signature: the key may be new, or another
+    // one under the same id. True when keys are being read, so that waiting may help; reading for
     // this reason happens at most once in `unknown_key`.
     bool ask_for_keys(time_point now);
     provider_report report() const;

@@ -8,7 +8,7 @@
 
 namespace spillway::server {
 
-// Notices that files changed by looking at them: inode, size and time of what the path leads to. Looking works where
+// Notices that files changed by looking at them: inode, size and times of what the path leads to. Looking works where
 // notification does not (network shares, a ConfigMap's symlink swap, bind mounts) and costs a stat a second.
 class file_watch {
 public:
@@ -23,6 +23,8 @@ private:
     struct mark {
         std::uint64_t device{0}, inode{0}, size{0};
         std::int64_t seconds{0}, nanoseconds{0};
+        // Of the change of the inode. Tools that copy a file's times set the first, and nobody can set these.
+        std::int64_t changed_seconds{0}, changed_nanoseconds{0};
         friend bool operator==(const mark&, const mark&) = default;
     };
     static mark look(const std::string& path);

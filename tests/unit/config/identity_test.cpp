@@ -65,6 +65,16 @@ TEST(identity_config, providers_and_those_who_rely_on_them) {
     EXPECT_EQ(told_with("token_providers:\n  t: { issuer: \"http://i\", insecure: true, audiences: [x] }\n"), "");
     EXPECT_TRUE(has(told_with("token_providers:\n  t: { tenant: t, audiences: [\"https://ai.azure.com\"] }\n"),
                     "made for Microsoft's own API"));
+    const auto with_host = [&](const std::string& host) {
+        return told_with("token_providers:\n  t: { tenant: t1, audiences: [x], jwks_hosts: [\"" + host + "\"] }\n");
+    };
+    for (const auto* good : {"keys.example", "10.0.0.1:6443", "[fd00::1]:6443"})
+        EXPECT_EQ(with_host(good), "") << good;
+    for (const auto* bad :
+         {"https://keys.example", "keys.example/keys", "", "a b", "*.example", "keys.example:0", "u@keys.example"})
+        EXPECT_TRUE(has(with_host(bad), "token_providers.t.jwks_hosts[0]: this is no host")) << bad;
+    for (const auto* bad : {"169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "metadata.google.internal"})
+        EXPECT_TRUE(has(with_host(bad), "a metadata service lives there")) << bad;
     EXPECT_TRUE(has(told_with(provider + "  u: { tenant: t1, audiences: [x] }\n"),
                     "token_providers.u.tenant: provider t is for the same tenant"));
     EXPECT_TRUE(has(told_of_client("entra: { tenant: t9, application: a }"),

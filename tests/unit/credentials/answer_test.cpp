@@ -66,6 +66,18 @@ TEST(token_answer, what_cannot_be_a_header_value_is_no_token) {
     for (const auto& token :
          {std::string("a\\r\\nX: y"), std::string("a b"), std::string("a\\tb"), std::string(16 * 1024 + 1, 'a')})
         EXPECT_EQ(refusal(read(R"({"access_token":")" + token + life_of_it)), "who answered what is no token");
+    // NUL, ESC and their like break heads apart; the others are in no token (RFC 6750).
+    const char* const odd[] = {R"(a\u0000b)", R"(a\u0001b)", R"(a\u000bb)", R"(a\u001b[31mb)",
+                               R"(a\u007fb)", R"(a\u00e9b)", R"(a\u0085b)", R"(a\ud83d\ude00b)",
+                               R"(a\"b)",     "a,b",         "a;b",         "a=b",
+                               "=",           "==",          "a:b",         "{a}",
+                               "%20"};
+    for (const auto* token : odd)
+        EXPECT_EQ(refusal(read(R"({"access_token":")" + std::string(token) + life_of_it)),
+                  "who answered what is no token")
+            << token;
+    for (const auto* token : {"a", "A-z_0.9~+/", "abc.def-ghi.j_k", "YWJj==", "a="})
+        EXPECT_EQ(refusal(read(R"({"access_token":")" + std::string(token) + life_of_it)), "a token") << token;
     for (const auto* body : {"", "null", "[]", "7", "{", "{}", R"({"access_token":""})", R"({"access_token":7})"})
         EXPECT_EQ(refusal(read(body)), "who answered without a token") << body;
 }

@@ -206,5 +206,22 @@ TEST_F(asking, without_its_file_a_pod_asks_nobody) {
     EXPECT_TRUE(server.requests().empty());
 }
 
+TEST_F(asking, a_pods_file_that_holds_no_token_is_not_sent) {
+    const std::string path = ::testing::TempDir() + "spillway_pod_odd_" + std::to_string(::getpid());
+    variables = {{"AZURE_FEDERATED_TOKEN_FILE", path},
+                 {"AZURE_TENANT_ID", "t"},
+                 {"AZURE_CLIENT_ID", "c"},
+                 {"AZURE_AUTHORITY_HOST", "https://127.0.0.1:1/"}};
+    config::credential c;
+    c.workload_identity.emplace();
+    const auto source = make(c);
+    for (const auto* text : {"<html>", "two words", "a\nb", "a\x01"}) {
+        std::ofstream(path) << text;
+        const auto told = ask(*source, {""});
+        EXPECT_NE(told.at(0).find(path + " holds no token"), std::string::npos) << told.at(0);
+    }
+    std::remove(path.c_str());
+}
+
 }  // namespace
 }  // namespace spillway::credentials

@@ -114,6 +114,72 @@ TEST(key_set, passes_over_numbers_that_are_no_base64) {
     }
 }
 
+// The modulus of a good key, and one bit of it changed where it says so.
+std::string odd_jwk(const std::string& id, const std::string& modulus, const std::string& exponent,
+                    const std::string& more = {}) {
+    return R"({"kty":"RSA","kid":")" + id + R"(","n":")" + text::to_base64url(modulus) + R"(","e":")" +
+           text::to_base64url(exponent) + "\"" + more + "}";
+}
+
+TEST(key_set, keys_that_prove_nothing_are_refused_and_told) {
+    const std::string good_modulus = "\x80" + std::string(254, 'm') + "\x01", three("\x01\0\x01", 3);
+    struct row {
+        std::string modulus, exponent, why;
+    };
+    const std::vector<row> all{
+        {good_modulus, three, ""},
+        {std::string(2, '\0') + good_modulus, '\0' + three, ""},  // some write a zero in front
+        {good_modulus, "\xff\xff\xff\xff\xff\xff\xff\xff", ""},
+        {good_modulus, "\x01", "its exponent is even, or below 65537"},
+        {good_modulus, "\x03", "its exponent is even, or below 65537"},
+        {good_modulus, "\x11", "its exponent is even, or below 65537"},
+        {good_modulus, "\xff\xff", "its exponent is even, or below 65537"},
+        {good_modulus, std::string("\x01\0\0", 3), "its exponent is even, or below 65537"},
+        {good_modulus, std::string("\x01\0\x02", 3), "its exponent is even, or below 65537"},
+        {good_modulus, std::string("\0\0\0\x01", 4), "its exponent is even, or below 65537"},
+        {good_modulus, std::string(1, '\0'), "its numbers are no base64url"},
+        {good_modulus, std::string(8, '\x01') + "\x01", "its exponent is longer than 64 bits"},
+        {good_modulus, std::string(250, '\xff'), "its exponent is longer than 64 bits"},
+        {"\x7f" + good_modulus.substr(1), three, "it is shorter than 2048 bits"},
+        {std::string(10, '\0') + good_modulus.substr(10), three, "it is shorter than 2048 bits"},
+        {std::string(255, '\xff') + '\0', three, "its modulus is even"},
+        {std::string(1025, '\x01'), three, "it is longer than 8192 bits"},
+        {std::string(60'000, '\xff'), three, "it is longer than 8192 bits"},
+        {"", three, "its numbers are no base64url"},
+    };
+    for (const auto& r : all) {
+        const auto set = key_set::parse(signer::jwks(odd_jwk("odd", r.modulus, r.exponent) + "," + ours().jwk("k1")));
+        ASSERT_TRUE(set) << r.why;
+        EXPECT_EQ(set->has("odd"), r.why.empty()) << r.why;
+        EXPECT_EQ(set->left_out().why, r.why);
+        EXPECT_EQ(set->left_out().unfit, r.why.empty() ? 0U : 1U) << r.why;
+        EXPECT_TRUE(set->has("k1"));
+    }
+    const auto alone = key_set::parse(signer::jwks(odd_jwk("odd", good_modulus, "\x01")));
+    EXPECT_NE(alone.error().message.find("its exponent"), std::string::npos) << alone.error().message;
+}
+
+TEST(key_set, a_changed_exponent_is_another_key_and_an_id_has_one_key) {
+    const std::string modulus = "\x80" + std::string(254, 'm') + "\x01";
+    const auto one = *key_set::parse(signer::jwks(odd_jwk("a", modulus, std::string("\x01\0\x01", 3))));
+    const auto other = *key_set::parse(signer::jwks(odd_jwk("a", modulus, std::string("\x01\0\x03", 3))));
+    EXPECT_NE(one.ids(), other.ids());
+    const auto twice = *key_set::parse(signer::jwks(theirs().jwk("k1", "") + "," + ours().jwk("k1")));
+    EXPECT_EQ(twice.ids(), key_set::parse(signer::jwks(ours().jwk("k1")))->ids()) << "the one that says use: sig";
+    EXPECT_EQ(twice.left_out().why, "another key has the same id");
+    const auto same = *key_set::parse(signer::jwks(ours().jwk("k1") + "," + ours().jwk("k1")));
+    EXPECT_EQ(same.left_out().unfit, 0U);
+}
+
+TEST(key_set, rubbish_does_not_push_the_right_key_out_and_what_is_left_out_is_told) {
+    std::string many;
+    for (int i = 0; i < 200; ++i) many += theirs().jwk("j" + std::to_string(i), "") + ",";
+    const auto set = *key_set::parse(signer::jwks(many + ours().jwk("k1")));
+    EXPECT_TRUE(set.has("k1"));
+    EXPECT_EQ(set.size(), key_set::most_keys);
+    EXPECT_EQ(set.left_out().more, 201 - key_set::most_keys);
+}
+
 TEST(verify_signature, the_whole_signature_counts_and_nothing_else) {
     const auto keys = *key_set::parse(signer::jwks(ours().jwk("k1")));
     const std::string token = ours().sign(usual_header, usual_payload);

@@ -84,6 +84,41 @@ TEST_F(fetching, a_value_with_line_ends_never_leaves) {
     EXPECT_TRUE(requests.empty());
 }
 
+TEST_F(fetching, nothing_that_breaks_a_head_apart_leaves) {
+    const auto answer = [](std::string_view) { return plain_server::ok(""); };
+    for (const auto* bad : {"/x HTTP/1.1\r\nX-Evil: 1", "/a b", "/a\tb", "/a\nb", "/?a=b c", "/?a\r\nX-Evil: 1",
+                            "/?a#b", "/a#b", "/\x01", "/?\x7f", "/\xc3\xa4", "/?\xc3\xa4", "/a\\b", "/?a=\x0b"})
+        EXPECT_EQ(code(from(answer, [&](fetch_request& r) { r.url = r.url.substr(0, r.url.find("/a/")) + bad; })),
+                  "FetchUrl")
+            << bad;
+    const std::vector<std::pair<std::string, std::string>> fields{{"X", "a\nb"},
+                                                                  {"X", "a\rb"},
+                                                                  {"X", std::string("a\0b", 3)},
+                                                                  {"X", "a\x1b[31m"},
+                                                                  {"X", "\x7f"},
+                                                                  {"X:", "a"},
+                                                                  {"X Y", "a"},
+                                                                  {"", "a"},
+                                                                  {"X\r\nY", "a"},
+                                                                  {"X", std::string(40'000, 'a')}};
+    for (const auto& field : fields)
+        EXPECT_EQ(code(from(answer, [&](fetch_request& r) { r.fields = {field}; })), "FetchUrl") << field.first;
+    EXPECT_EQ(code(from(answer, [](fetch_request& r) { r.method = "GET / HTTP/1.1\r\nX: y"; })), "FetchUrl");
+    EXPECT_EQ(code(from(answer, [](fetch_request& r) { r.url += std::string(200'000, 'a'); })), "FetchUrl");
+    EXPECT_TRUE(requests.empty());
+    ASSERT_TRUE(from(answer, [](fetch_request& r) { r.url += "&e=%20f"; }));
+    EXPECT_TRUE(requests.at(0).starts_with("GET /a/b?c=d&e=%20f HTTP/1.1\r\n")) << requests[0];
+}
+
+TEST_F(fetching, framing_without_end_is_too_much) {
+    const auto small = [](fetch_request& r) { r.most_bytes = 1000; };
+    std::string chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (int i = 0; i < 900; ++i) chunks += "1;" + std::string(200, 'e') + "\r\nx\r\n";
+    EXPECT_EQ(code(from([&](std::string_view) { return chunks + "0\r\n\r\n"; }, small)), "FetchTooLarge");
+    const std::string trailers = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    EXPECT_EQ(code(from(trailers + "X: " + std::string(20'000, 't') + "\r\n\r\n")), "FetchFailed");
+}
+
 TEST_F(fetching, addresses_that_cannot_be_asked) {
     const auto answer = [](std::string_view) { return plain_server::ok(""); };
     for (const auto* bad : {"", "ftp://127.0.0.1/", "127.0.0.1", "https://127.0.0.1/", "http://u:p@127.0.0.1/"})

@@ -39,6 +39,19 @@ TEST(file_watch, an_edit_a_rename_and_a_removal_are_changes_and_rest_is_not) {
     EXPECT_EQ(w.changed().size(), 1U);
 }
 
+TEST(file_watch, the_same_size_and_the_same_time_hide_no_change) {
+    const directory d;
+    d.write("a", "1");
+    file_watch w;
+    const std::string path = d.at / "a";
+    w.watch({path});
+    const auto before = fs::last_write_time(path);
+    d.write("a", "2");
+    fs::last_write_time(path, before);  // as rsync and cp do that keep times
+    EXPECT_EQ(w.changed().size(), 1U);
+    EXPECT_TRUE(w.changed().empty());
+}
+
 TEST(file_watch, the_symlink_swap_of_a_config_map_is_a_change) {
     const directory d;
     fs::create_directory(d.at / "v1");
