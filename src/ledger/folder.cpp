@@ -164,7 +164,7 @@ std::optional<std::string> folder::load(const std::string& name) const {
 }
 
 std::optional<fault> folder::append(const std::string& name, std::string_view bytes, std::uint64_t limit) const {
-    const int fd = open_locked(fd_, name, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
+    const int fd = open_locked(fd_, name, O_WRONLY | O_CREAT | O_APPEND);
     if (fd < 0) return failed("cannot write", name, errno);
     struct stat about {};
     std::optional<fault> f;

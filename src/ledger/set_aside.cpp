@@ -44,7 +44,7 @@ bool holds_set_aside(std::string_view name) noexcept {
 
 int open_locked(int folder, const std::string& name, int flags) noexcept {
     for (int tries = 0; tries < lock_tries; ++tries) {
-        const int fd = ::openat(folder, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+        const int fd = ::openat(folder, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
         if (fd < 0) return -1;
         const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
         if (locked && leads_to(folder, name, fd)) return fd;
