@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 namespace spillway::net {
 namespace {
@@ -43,21 +45,30 @@ address_list literal(const std::string& host) {
 }  // namespace
 
 name_query::name_query(const std::string& host, const std::string& servers, time_point now)
-    : host_(host), give_up_at_(now + longest) {
+    : host_(host), give_up_at_(now + longest), speaks_v6_(speaks_ipv6()) {
     v4_.found = literal(host);
     if (!v4_.found.empty()) return;
-    ares_options how{};
-    how.timeout = first_timeout_ms;
-    how.tries = tries;
-    setup_ = ares_init_options(&channel_, &how, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
-    if (setup_ == ARES_SUCCESS && !servers.empty()) setup_ = ares_set_servers_ports_csv(channel_, servers.c_str());
-    if (setup_ != ARES_SUCCESS) return;
+    // What the hosts file says is the whole answer: the other family of a name server would go around it.
+    if (!open("f", {})) return;
+    ask(hosts_file_);
+    if (found() || !open("b", servers)) return;
     ++open_;  // an answer that comes at once must not end the look-up before the other question
-    asked_v6_ = speaks_ipv6();
+    asked_v6_ = speaks_v6_;
     ask(v4_);
     if (asked_v6_) ask(v6_);
     --open_;
     look_further(now);
+}
+
+bool name_query::open(const char* lookups, const std::string& servers) {
+    if (channel_ != nullptr) ares_destroy(std::exchange(channel_, nullptr));
+    ares_options how{};
+    how.timeout = first_timeout_ms;
+    how.tries = tries;
+    how.lookups = const_cast<char*>(lookups);  // copied
+    setup_ = ares_init_options(&channel_, &how, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS);
+    if (setup_ == ARES_SUCCESS && !servers.empty()) setup_ = ares_set_servers_ports_csv(channel_, servers.c_str());
+    return setup_ == ARES_SUCCESS;
 }
 
 name_query::~name_query() {
@@ -78,31 +89,33 @@ void name_query::on_answer(void* self, int status, int, ares_addrinfo* found) no
     q.status = status;
     --q.of->open_;
     if (found == nullptr) return;
-    if (status == ARES_SUCCESS) q.of->take_addresses(q, *found);
+    if (status == ARES_SUCCESS) q.of->take_addresses(*found);
     ares_freeaddrinfo(found);
 }
 
-void name_query::take_addresses(question& q, const ares_addrinfo& found) {
-    const auto least = [this](int ttl) { ttl_ = ttl_ < 0 ? ttl : std::min(ttl_, ttl); };
-    for (const auto* n = found.nodes; n != nullptr; n = n->ai_next) {
-        if (n->ai_family != q.family || q.found.size() >= most_addresses) continue;
+void name_query::take_addresses(const ares_addrinfo& from) {
+    const auto least = [this](int ttl) { ttl_ = ttl_ < 0 ? std::max(0, ttl) : std::min(ttl_, std::max(0, ttl)); };
+    bool any = false;
+    for (const auto* n = from.nodes; n != nullptr; n = n->ai_next) {
+        if (n->ai_family != AF_INET && n->ai_family != AF_INET6) continue;
+        auto& out = (n->ai_family == AF_INET ? v4_ : v6_).found;
+        if (out.size() >= most_addresses) continue;
         address one(n->ai_addr, n->ai_addrlen);
         one.set_port(0);
-        least(std::max(0, n->ai_ttl));
-        if (std::find(q.found.begin(), q.found.end(), one) == q.found.end()) q.found.push_back(one);
+        least(n->ai_ttl);
+        any = true;
+        if (std::find(out.begin(), out.end(), one) == out.end()) out.push_back(one);
     }
-    if (q.found.empty()) return;
-    for (const auto* c = found.cnames; c != nullptr; c = c->next) least(std::max(0, c->ttl));
+    for (const auto* c = from.cnames; any && c != nullptr; c = c->next) least(c->ttl);
 }
 
 // After an answer: the other family has a moment left, or is asked at last.
 void name_query::look_further(time_point now) {
-    const bool found = !v4_.found.empty() || !v6_.found.empty();
-    if (done() && !found && !asked_v6_ && knows_nothing(v4_.status)) {
+    if (done() && !found() && !asked_v6_ && knows_nothing(v4_.status)) {
         asked_v6_ = true;
         ask(v6_);
     }
-    if (!done() && found && !graced_) {
+    if (!done() && found() && !graced_) {
         graced_ = true;
         give_up_at_ = std::min(give_up_at_, now + grace);
     }
@@ -137,9 +150,10 @@ void name_query::serve(const pollfd* first, const pollfd* last, time_point now) 
 
 name_answer name_query::take() {
     name_answer out;
-    // As the kernel's own preference has it, where the machine speaks both.
-    out.addresses = std::move(v6_.found);
-    out.addresses.insert(out.addresses.end(), v4_.found.begin(), v4_.found.end());
+    // IPv6 first where the machine speaks it beyond its link, as the C library has it.
+    const auto& [first, last] = speaks_v6_ ? std::tie(v6_.found, v4_.found) : std::tie(v4_.found, v6_.found);
+    out.addresses = first;
+    out.addresses.insert(out.addresses.end(), last.begin(), last.end());
     if (!out.addresses.empty()) {
         out.what = name_answer::kind::found;
         if (ttl_ >= 0) out.ttl = seconds(ttl_);

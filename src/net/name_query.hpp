@@ -43,8 +43,10 @@ private:
         address_list found;
     };
     static void on_answer(void* self, int status, int timeouts, ares_addrinfo* found) noexcept;
+    bool open(const char* lookups, const std::string& servers);
     void ask(question& q);
-    void take_addresses(question& q, const ares_addrinfo& found);
+    void take_addresses(const ares_addrinfo& found);
+    bool found() const noexcept { return !v4_.found.empty() || !v6_.found.empty(); }
     void look_further(time_point now);
 
     std::string host_;
@@ -52,7 +54,8 @@ private:
     time_point give_up_at_;
     bool graced_{false};
     unsigned open_{0};  // questions without an answer
-    question v4_{this, AF_INET}, v6_{this, AF_INET6};
+    question hosts_file_{this, AF_UNSPEC}, v4_{this, AF_INET}, v6_{this, AF_INET6};
+    const bool speaks_v6_;
     bool asked_v6_{false};
     int ttl_{-1};
     int setup_{ARES_SUCCESS};

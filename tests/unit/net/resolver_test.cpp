@@ -117,6 +117,12 @@ TEST(resolver, localhost_and_the_hosts_file_need_no_server) {
     ::setenv("CARES_HOSTS", file.c_str(), 1);
     EXPECT_EQ(look_up([](const auto&, int) { return silence(); }, "named.example"), ips{"192.0.2.9"});
     EXPECT_EQ(look_up([](const auto&, int) { return silence(); }, "other.example"), ips{"192.0.2.9"});
+    seen server;
+    const auto elsewhere = [](const auto&, int type) {
+        return type == dns_server::aaaa ? reply{.records = {{type, 60, "2001:db8::1"}}} : reply{};
+    };
+    EXPECT_EQ(look_up(elsewhere, "named.example", &server), ips{"192.0.2.9"}) << "what stands there is all there is";
+    EXPECT_EQ(server.asked, 0);
     ::unsetenv("CARES_HOSTS");
 }
 
