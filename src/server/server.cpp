@@ -1,5 +1,6 @@
 #include <spillway/server/server.hpp>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -18,7 +19,7 @@ namespace {
 
 // Sessions that are cut and farewells together take no longer than this beyond the drain, whatever others do.
 constexpr duration beyond_drain = seconds(1);
-constexpr duration least_farewell = beyond_drain / 2;
+constexpr duration least_farewell = beyond_drain / 2, most_farewell = seconds(3);
 constexpr duration longest_end = seconds(1);  // and then for taking everything apart and the last lines of the log
 
 }  // namespace
@@ -43,11 +44,12 @@ server::~server() {
     rest.wait(time_point::max());
 }
 
-// Everything that waits for others gets its chance, and all of it together a second beyond the drain. Whoever needs
-// longer is left behind: what counts lies on the disk, the rest would be lost by a kill as well. Then nothing may be
-// taken apart any more, since threads still use it.
+// Everything that waits for others gets its chance: three seconds for all together, a second beyond the drain at
+// most. Whoever needs longer is left behind: what counts lies on the disk, the rest would be lost by a kill as well.
+// Then nothing may be taken apart any more, since threads still use it.
 void server::leave() {
-    const time_point until = std::max(leave_by_, clock::now() + least_farewell);
+    const time_point now = clock::now();
+    const time_point until = std::clamp(leave_by_, now + least_farewell, now + most_farewell);
     leave_at_the_latest(until + longest_end);
     for (auto& w : workers_) w->stop();
     farewell rest, workers;
