@@ -59,7 +59,7 @@ class Case:
 
 CASES = {
     "json": Case("json", ["--body-size", 400], 32, 1000),
-    "sse": Case("sse-50-0", ["--body-size", 400, "--events", 51], 16, 200),
+    "sse": Case("sse-50-0", ["--body-size", 400, "--stream", "--events", 51], 16, 200),
     "body-64k": Case("bytes-65536", ["--body-size", 65536, "--bytes", 65536], 16, 300),
     "body-1m": Case("bytes-1048576", ["--body-size", 1048576, "--bytes", 1048576], 8, 30),
 }
@@ -153,6 +153,28 @@ def usage_case(lab, rounds, length):
     lab.start_origin()
     lab.restart_spillway()
     return {"kinds": out, "recorded": recorded}
+
+
+def before_case(lab, before, rounds, length):
+    """Another build of Spillway and this one, in pairs like those of usage_case."""
+    out = {}
+    lab.start_origin(sleepless=True)
+    for name in ("json", "sse"):
+        rows, ratios = {before: [], None: []}, []
+        for pair in range(2 * rounds):
+            for build in ((before, None) if pair % 2 == 0 else (None, before)):
+                lab.restart_spillway(build=build)
+                rows[build].append(CASES[name].at_full_load(lab, "spillway", length))
+            ratios.append(rows[None][-1]["cpu_us"] / rows[before][-1]["cpu_us"])
+        out[name] = {way: {"cpu_us_per_request": median(rows[build], "cpu_us"),
+                           "failures": sum(failures_of(r) for r in rows[build])}
+                     for build, way in ((before, "before"), (None, "now"))}
+        quarters = statistics.quantiles(ratios, n=4)
+        out[name]["ratio"] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+                              "quarters": [quarters[0], quarters[2]]}
+    lab.start_origin()
+    lab.restart_spillway()
+    return out
 
 
 def reload_case(lab, length):

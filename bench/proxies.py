@@ -176,7 +176,7 @@ class Lab:
         with urllib.request.urlopen(asked, timeout=5) as answer:
             return json.load(answer)["token"]
 
-    def restart_spillway(self, clients=1, backends=1, counting=False):
+    def restart_spillway(self, clients=1, backends=1, counting=False, build=None):
         self._stop("spillway")
         if counting:
             shutil.rmtree(f"{self.folder}/spool", ignore_errors=True)
@@ -186,7 +186,7 @@ class Lab:
         self.ports["spillway"], self.admin = free_port(), free_port()
         self.config = spillway_config(self.folder, self.origin, self.ports["spillway"], self.admin, clients, backends,
                                       self.authority, counting)
-        self._start("spillway", self.proxy_core, [f"{self.build}/spillway", "run", "--config", self.config],
+        self._start("spillway", self.proxy_core, [f"{build or self.build}/spillway", "run", "--config", self.config],
                     self.ports["spillway"])
 
     def versions(self):

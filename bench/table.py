@@ -72,6 +72,16 @@ def print_tables(results):
                 against = f"{pairs['median']:.3f} ({pairs['least']:.3f} to {pairs['most']:.3f})" if way == "on" else ""
                 row(f"{kind}: {way}", f"{r['requests_per_second']:.0f}", f"{r['cpu_us_per_request']:.2f}", against,
                     r["failures"])
+    before = results["cases"].get("before")
+    if before:
+        print("\n### Another build before, and now, in pairs\n")
+        row("", "before: CPU µs/request", "now", "ratio of pairs: median", "middle half", "least to most", "failures")
+        row("---", "--:", "--:", "--:", "--:", "--:", "--:")
+        for kind, r in before.items():
+            pairs = r["ratio"]
+            row(kind, f"{r['before']['cpu_us_per_request']:.2f}", f"{r['now']['cpu_us_per_request']:.2f}",
+                f"{pairs['median']:.3f}", f"{pairs['quarters'][0]:.3f} to {pairs['quarters'][1]:.3f}",
+                f"{pairs['least']:.3f} to {pairs['most']:.3f}", r["before"]["failures"] + r["now"]["failures"])
     reload = results["cases"].get("reload")
     if reload:
         print(f"\n### {reload['reloads']} reloads under load ({reload['refused']} refused)\n")

@@ -22,6 +22,7 @@ struct block {
     std::uint64_t quote{0}, backslash{0};
     std::uint64_t open{0}, close{0};  // brackets of both kinds, those in strings too
     std::uint64_t after_name{0};      // a colon or a blank
+    std::uint64_t e_or_l{0};          // usage, response and model end so
 };
 
 #if defined(__SSE2__)
@@ -39,6 +40,7 @@ inline block load_whole(const char* p) noexcept {
         put(b.open, _mm_cmpeq_epi8(folded, all('{')));
         put(b.close, _mm_cmpeq_epi8(folded, all('}')));
         put(b.after_name, _mm_or_si128(_mm_cmpeq_epi8(v, all(':')), bytes::at_most(v, ' ')));
+        put(b.e_or_l, _mm_or_si128(_mm_cmpeq_epi8(v, all('e')), _mm_cmpeq_epi8(v, all('l'))));
     }
     return b;
 }
@@ -53,6 +55,7 @@ inline block load_whole(const char* p) noexcept {
         if ((c | 0x20) == '{') b.open |= bit;
         if ((c | 0x20) == '}') b.close |= bit;
         if (c == ':' || c <= ' ') b.after_name |= bit;
+        if (c == 'e' || c == 'l') b.e_or_l |= bit;
     }
     return b;
 }
@@ -122,6 +125,7 @@ struct wide {
         b.close = equal(folded_low, folded_high, '}');
         b.after_name = equal(low, high, ':') | bits(_mm256_cmpeq_epi8(_mm256_min_epu8(low, fold), low),
                                                     _mm256_cmpeq_epi8(_mm256_min_epu8(high, fold), high));
+        b.e_or_l = equal(low, high, 'e') | equal(low, high, 'l');
         return b;
     }
     SPILLWAY_WIDE static int count(std::uint64_t x) noexcept { return __builtin_popcountll(x); }

@@ -59,6 +59,7 @@ bool is_json(std::string_view type, std::string_view subtype) noexcept {
 }  // namespace
 
 content_error check_json_type(std::string_view s) noexcept {
+    if (s == "application/json") return content_error::none;  // what nearly every client writes
     s = text::trim(s);
     const auto type = take_token(s);
     if (type.empty() || !take(s, '/')) return content_error::malformed;

@@ -16,7 +16,7 @@ constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 // The value behind `"name":` in data that may be cut off anywhere; empty when it is not there.
 std::string_view value_of(std::string_view data, std::string_view quoted_name) noexcept {
-    const auto at = data.find(quoted_name);
+    const auto at = bytes::find_text(data, quoted_name);
     if (at == std::string_view::npos) return {};
     auto rest = data.substr(at + quoted_name.size());
     const auto skip = [&] {
@@ -42,7 +42,7 @@ std::optional<std::uint64_t> number_of(std::string_view s) noexcept {
 // depth, without a claim to be whole.
 bool has_top_level_error(std::string_view data) noexcept {
     constexpr std::string_view name = "\"error\"";
-    if (data.find(name) == std::string_view::npos) return false;
+    if (bytes::find_text(data, name) == std::string_view::npos) return false;
     std::size_t depth = 0;
     for (std::size_t i = 0; i < data.size(); ++i) {
         const char c = data[i];
@@ -72,6 +72,19 @@ bool is_preamble_name(std::string_view name) noexcept {
                                         "keep-alive", "heartbeat", "ping"})
         if (name == word) return true;
     return false;
+}
+
+// Whether the line ends here, and an empty one follows.
+bool ends_event(std::string_view rest) noexcept {
+    const auto skip = [&rest] {
+        if (rest.empty()) return false;
+        const bool cr = rest.front() == '\r';
+        if (!cr && rest.front() != '\n') return false;
+        rest.remove_prefix(1);
+        if (cr && !rest.empty() && rest.front() == '\n') rest.remove_prefix(1);
+        return true;
+    };
+    return skip() && skip();
 }
 
 bool is_empty_array(std::string_view raw) noexcept {
@@ -131,6 +144,7 @@ void sse_scanner::feed(std::string_view payload) noexcept {
         const char* begin = payload.data();
         const char* end = bytes::find(begin, begin + payload.size(), bytes::line_end{});
         const auto n = static_cast<std::size_t>(end - begin);
+        event_ends_ = ends_event(payload.substr(n));
         if (n > 0) line_part(payload.substr(0, n));
         if (n == payload.size()) return;
         const bool cr = *end == '\r';
@@ -159,6 +173,7 @@ void sse_scanner::line_part(std::string_view part) noexcept {
         value_started_ = false;
         if (kind_ == line_kind::data) {
             // The lines of one event are one text.
+            whole_ = event_ends_ && !has_data_;
             if (has_data_) value_part("\n");
             else if (usage_.wants_text()) usage_.event_name({name_.data(), name_size_});
             has_data_ = true;
@@ -187,7 +202,8 @@ void sse_scanner::value_part(std::string_view part) noexcept {
     line_size_ = static_cast<std::uint16_t>(line_size_ + n);
     keep_first(part);
     if (start_data_ != nullptr) keep_start(part);
-    usage_.feed(part);
+    if (whole_) usage_.feed_whole(part);
+    else usage_.feed(part);
 }
 
 void sse_scanner::watch_start(std::string* data) {

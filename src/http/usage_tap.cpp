@@ -70,6 +70,11 @@ void usage_tap::feed(std::string_view bytes) noexcept {
     }
 }
 
+void usage_tap::feed_whole(std::string_view text) noexcept {
+    if (sink_ == nullptr && model_size_ != 0 && bytes::find_text(text, "\"usage\"") == std::string_view::npos) return;
+    feed(text);
+}
+
 usage_tap::name usage_tap::classify(std::string_view s) noexcept {
     switch (s.size()) {
         case 4: return s == "text" ? name::text : s == "type" ? name::type : name::none;
@@ -91,8 +96,8 @@ bool usage_tap::wanted(name n, std::int32_t depth) const noexcept {
     switch (n) {
         case name::none: return false;
         // Deeper it is somebody's text: a Responses answer repeats the tools that the client has made up.
-        case name::usage:
-        case name::model: return depth == 1 || (depth == 2 && response_);
+        case name::usage: return depth == 1 || (depth == 2 && response_);
+        case name::model: return model_size_ == 0 && (depth == 1 || (depth == 2 && response_));
         case name::response: return depth == 1;
         case name::type: return sink_ != nullptr && depth == 1;
         case name::delta: return sink_ != nullptr && depth == 1 && text_ != text_of::none;
@@ -120,13 +125,15 @@ struct usage_tap::scan {
             const std::uint64_t inside = inside_strings<Machine>(b.quote, t.in_string_);
             const std::uint64_t unknown = std::uint64_t{1} << (n - 1);  // what follows is not seen yet
             std::uint64_t ends = b.quote & ~inside & (b.after_name >> 1 | unknown);
+            // Where no text is wanted, most names go by their last letter; that of the first one may be in the block
+            // before.
+            if (t.sink_ == nullptr) ends &= b.e_or_l << 1 | 1;
             for (; ends != 0; ends &= ends - 1) {
                 const auto end = static_cast<unsigned>(std::countr_zero(ends));
                 const std::uint64_t before = b.quote & bits_below(end);
                 const std::size_t from = before == 0 ? begun : at + static_cast<unsigned>(std::bit_width(before));
                 std::string_view s = bytes.substr(from, at + end - from);
                 if (before == 0 && t.held_size_ != 0) s = t.string_so_far(s);
-                // Most names of an answer go by their length alone, where no text is wanted.
                 if (t.sink_ == nullptr && s.size() != 5 && s.size() != 8) continue;
                 const name found = classify(s);
                 if (found == name::none) continue;

@@ -113,14 +113,14 @@ SPILLWAY_WIDE bool is_utf8_wide(std::string_view s) noexcept { return wide_check
 }  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
-    const char* const end = text.data() + text.size();
-    // Most bodies are ASCII from one end to the other.
-    const char* const at = bytes::find(text.data(), end, not_ascii{});
-    if (at == end) return true;
-    text.remove_prefix(static_cast<std::size_t>(at - text.data()));
 #if defined(__x86_64__)
     if (json_blocks::has_wide) return is_utf8_wide(text);
 #endif
+    // Most bodies are ASCII from one end to the other.
+    const char* const end = text.data() + text.size();
+    const char* const at = bytes::find(text.data(), end, not_ascii{});
+    if (at == end) return true;
+    text.remove_prefix(static_cast<std::size_t>(at - text.data()));
     return is_utf8_by_character(text);
 }
 

@@ -13,8 +13,15 @@ namespace spillway::text {
 
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-bool iequals(std::string_view a, std::string_view b) noexcept;
-bool istarts_with(std::string_view s, std::string_view prefix) noexcept;
+bool iequals_same_length(std::string_view a, std::string_view b) noexcept;
+
+// Most texts that are compared differ in length or in their first letter: that is seen without a call.
+inline bool iequals(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && (a.empty() || (lower(a[0]) == lower(b[0]) && iequals_same_length(a, b)));
+}
+inline bool istarts_with(std::string_view s, std::string_view prefix) noexcept {
+    return s.size() >= prefix.size() && iequals(s.substr(0, prefix.size()), prefix);
+}
 
 // Takes off spaces and tabs, as HTTP field values want it.
 std::string_view trim(std::string_view s) noexcept;

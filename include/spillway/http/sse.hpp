@@ -110,9 +110,11 @@ private:
     bool line_empty_{true};      // no byte of the running line has come
     bool value_started_{false};  // the one blank after the colon is gone
     bool pending_cr_{false};
-    bool has_data_{false};   // the running event has a data line
-    bool has_lines_{false};  // the running event has any line
-    bool numbered_{false};   // the stream carries sequence numbers
+    bool has_data_{false};    // the running event has a data line
+    bool has_lines_{false};   // the running event has any line
+    bool numbered_{false};    // the stream carries sequence numbers
+    bool event_ends_{false};  // with the running line, in this very payload
+    bool whole_{false};       // the running line is all of its event's data
     bool started_{false};
 };
 

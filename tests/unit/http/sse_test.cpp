@@ -148,6 +148,26 @@ TEST(sse, lines_of_one_event_are_one_text) {
     }
 }
 
+TEST(sse, usage_is_found_in_whole_events_and_in_lines_that_go_on) {
+    const auto found = [](std::string_view rest) {
+        http::sse_scanner s;
+        s.feed("data: {\"model\":\"m\"}\n\n");  // from here on nothing but usage is looked for
+        s.feed(rest);
+        return std::string(s.usage().json());
+    };
+    // One line; two of one event; the name across two lines is none; behind text of any length.
+    EXPECT_EQ(found("data: {\"usage\":{\"a\":1}}\n\n"), "{\"a\":1}");
+    EXPECT_EQ(found("data: {\"usage\" \t: {\"a\":1}}\r\n\r\n"), "{\"a\":1}");
+    EXPECT_EQ(found("data: {\"x\":\ndata: 2,\"usage\":{\"a\":1}}\n\n"), "{\"a\":1}");
+    EXPECT_EQ(found("data: {\"x\":1,\ndata: \"usage\":\ndata: {\"a\":1}}\n\n"), "{\"a\":1}");
+    EXPECT_EQ(found("data: {\"usa\ndata: ge\":{\"a\":1}}\n\n"), "");
+    EXPECT_EQ(found("data: {\"c\":{\"usage\":{\"a\":1}}}\n\ndata: {\"usage\":null}\n\n"), "");
+    for (std::size_t n = 0; n < 70; ++n) {
+        const std::string text(n, 'u');
+        EXPECT_EQ(found("data: {\"c\":\"" + text + "\",\"usage\":{\"a\":1}}\n\n"), "{\"a\":1}") << n;
+    }
+}
+
 TEST(usage_tap, is_not_fooled_by_text_that_speaks_of_usage) {
     const auto found = [](std::string_view text) {
         std::string all;

@@ -98,13 +98,14 @@ TEST(usage_tap, sees_usage_model_and_text_of_each_family_once_however_the_bytes_
     }
 }
 
-TEST(usage_tap, keeps_the_last_model_that_is_not_empty_and_not_too_long) {
+TEST(usage_tap, keeps_the_first_model_that_is_not_empty_and_not_too_long) {
     const auto model = [](std::string_view json) {
         usage_tap t;
         t.feed(json);
         return std::string(t.model());
     };
-    EXPECT_EQ(model(R"({"model":"a","model":""})"), "a");
+    EXPECT_EQ(model(R"({"model":"","model":"a"})"), "a");
+    EXPECT_EQ(model(R"({"model":"a","model":"b"})"), "a");
     EXPECT_EQ(model(R"({"model" : "a b","x":[{"model":"c"}],"tool":{"model":"d"}})"), "a b");
     EXPECT_EQ(model(R"({"model":null})"), "");
     EXPECT_EQ(model(R"({"id":"model","response":{"x":{"model":"c"},"model":"e"}})"), "e");
