@@ -81,7 +81,7 @@ apt_get() {
 BUILD_PACKAGES=(
     g++ cmake ninja=ninja-build ccache
     libboost1.81-dev libssl-dev nlohmann-json3-dev libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev libcli11-dev libcjose-dev
-    libsqlite3-dev libpq-dev libhiredis-dev libpcre2-dev zlib1g-dev libzstd-dev
+    libsqlite3-dev libpq-dev libhiredis-dev libc-ares-dev libpcre2-dev zlib1g-dev libzstd-dev
 )
 
 # configure PRESET [CMAKE-OPTION...]: when there is nothing yet, when the options differ from the last time, and when

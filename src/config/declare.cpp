@@ -104,6 +104,14 @@ void declare(visitor& v, outbound& x) {
                       return text_of(p.no_proxy.back());
                   });
     });
+    v.object({"dns", "how names are looked up"}, [&x](visitor& in) {
+        in.values(
+            {"servers", "addresses of name servers, each with or without :port; none: those of /etc/resolv.conf"},
+            [&x] {
+                x.dns_servers.emplace_back();
+                return text_of(x.dns_servers.back());
+            });
+    });
 }
 
 void declare(visitor& v, log& x) {

@@ -115,7 +115,8 @@ void declare(visitor& v, instance& x) {
             word_of(x.tls_name, 253));
     v.value({"address", "host:port to connect to instead of the endpoint's, such as a private endpoint"},
             word_of(x.address, 300));
-    v.value({"dns_refresh", "how often the name is resolved again"}, time_of(x.dns_refresh, seconds(1), hours(1)));
+    v.value({"dns_refresh", "the longest time between two look-ups of the name; its TTL makes it shorter"},
+            time_of(x.dns_refresh, seconds(1), hours(1)));
     v.object({"connections", "to this instance, of each worker"}, [&x](visitor& in) {
         in.value({"max_idle", "kept open while nothing needs them"}, count_of(x.connections.max_idle, 0, 100'000));
         in.value({"idle_timeout", "an unused connection is closed after this"},

@@ -50,15 +50,12 @@ std::string_view compose_head(const fetch_request& asked, const http::endpoint_u
 }  // namespace
 
 fetcher::fetcher(loop& l)
-    : loop_(l),
-      resolver_(
-          [this](const std::string& host, const address_list& found) {
-              loop_.post([this, host, found] {
-                  for (auto& [key, t] : targets_)
-                      if (t.host == host) t.to->set_addresses(found);
-              });
-          },
-          1) {}
+    : loop_(l), resolver_([this](const std::string& host, const address_list& found) {
+          loop_.post([this, host, found] {
+              for (auto& [key, t] : targets_)
+                  if (t.host == host) t.to->set_addresses(found);
+          });
+      }) {}
 
 fetcher::~fetcher() = default;
 

@@ -346,10 +346,14 @@ void accounting::reopen_files() {
     if (f && !told && tell_) tell_("capture: " + f->message + "; it is tried again");
 }
 
-void accounting::stop() {
-    estimator_.stop();
-    quotas_.reset();  // its thread answers requests of workers, whose loops are still there
-    if (ledger_) ledger_->stop(seconds(3));
+void accounting::stop(farewell& all, time_point until) {
+    all.add("the usage ledger's store", [this, until] {
+        estimator_.stop();  // its last records go into the spool
+        if (ledger_) ledger_->stop(std::max(duration::zero(), until - clock::now()));
+    });
+    // Its thread answers requests of workers, whose loops are still there.
+    all.add("Redis", [this] { quotas_.reset(); });
+    all.add("the file of captured texts", [this] { captures_.finish(); });
 }
 
 }  // namespace spillway::server

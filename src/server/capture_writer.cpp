@@ -81,7 +81,10 @@ capture_writer::capture_writer(std::function<void(std::string)> alarm, std::size
     thread_ = std::thread([this] { work(); });
 }
 
-capture_writer::~capture_writer() {
+capture_writer::~capture_writer() { finish(); }
+
+void capture_writer::finish() noexcept {
+    if (!thread_.joinable()) return;
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;

@@ -35,6 +35,7 @@ public:
     std::shared_ptr<proxy::snapshot> run() {
         general();
         use_proxies();
+        read_dns();
         for (const auto& [name, l] : tree_.listeners) add_listener(name, l);
         for (const auto& [name, p] : tree_.token_providers) add_provider(name, p);
         for (const auto& [name, i] : tree_.instances) add_instance(name, i);
@@ -73,6 +74,11 @@ private:
         proxies_ = std::move(*rules);
         identities_.use_proxies(proxies_);
         out_.proxies = proxies_;
+    }
+    void read_dns() {
+        auto from = net::read_dns(tree_.net.dns_servers);
+        if (!from) return error("net.dns.servers", from.error());
+        out_.dns = std::move(*from);
     }
 
     void add_listener(const std::string& name, const config::listener& from) {

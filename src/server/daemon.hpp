@@ -49,6 +49,7 @@ public:
     bool ready() const override { return process_.ready.load(); }
     bool draining() const override { return process_.draining.load(); }
     wall_time started_at() const override { return started_; }
+    std::vector<net::name_report> names() const override { return resolver_.report(); }
     lost_lines logs_lost() const override {
         return {access_log_.lost(), log_.lost(), accounting_.captures_dropped()};
     }
@@ -84,6 +85,7 @@ private:
     void begin_drain();
     void continue_drain();
     void finish();
+    void leave();
     std::size_t open_sessions() const;
 
     daemon_log log_;  // first: it outlives whatever has something to say
@@ -112,7 +114,7 @@ private:
     reload_state reloads_;
     file_watch files_;
     std::set<std::string> files_in_use_, files_tried_;  // of the running configuration; of the last attempt
-    time_point pre_drain_until_{}, drain_until_{};
+    time_point pre_drain_until_{}, drain_until_{}, leave_by_{};
     bool accepting_stopped_{false}, cut_{false};
     net::resolver resolver_;  // last: its threads post to workers
 };

@@ -8,7 +8,9 @@ namespace spillway::server {
 identity_service::identity_service(alarm tell, std::function<void()> tokens_changed, bool dry)
     : tell_(std::move(tell)), tokens_changed_(std::move(tokens_changed)), dry_(dry), seed_(std::random_device()()) {}
 
-identity_service::~identity_service() {
+identity_service::~identity_service() { stop(); }
+
+void identity_service::stop() noexcept {
     if (!thread_.joinable()) return;
     loop_.post([this] {
         ending_ = true;

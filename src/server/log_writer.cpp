@@ -134,7 +134,7 @@ daemon_log::daemon_log()
 daemon_log::~daemon_log() {
     spdlog::set_default_logger(
         std::make_shared<spdlog::logger>("spillway", std::make_shared<spdlog::sinks::null_sink_mt>()));
-    lines_->finish();
+    finish();
 }
 
 void daemon_log::configure(const config::log& from, std::string_view level_override) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include <spillway/proxy/exchange.hpp>
@@ -51,6 +52,18 @@ void add_backends(const proxy::snapshot& snap, time_point now, metric_families& 
     std::vector<pool_capacity> shares;
     for (const auto& p : snap.pools) shares.push_back({p.name, proxy::capacity_of(snap, p, now, true)});
     add_capacity(shares, out);
+}
+
+void add_names(const state& s, metric_families& out) {
+    const auto ended = net::resolver::ended();
+    server_metric("spillway_dns_lookups_total")
+        .add({"found"}, static_cast<double>(ended.found))
+        .add({"none"}, static_cast<double>(ended.none))
+        .add({"failed"}, static_cast<double>(ended.failed))
+        .to(out);
+    const auto names = s.names();
+    single("spillway_dns_failing_names",
+           std::count_if(names.begin(), names.end(), [](const auto& n) { return n.failures_in_a_row != 0; }), out);
 }
 
 void add_identities(const state& s, time_point now, metric_families& out) {
@@ -110,6 +123,7 @@ std::vector<stats::gauge_family> server_metrics(state& s, time_point now) {
     const auto snap = s.current();
     metric_families out;
     add_backends(*snap, now, out);
+    add_names(s, out);
     add_identities(s, now, out);
     add_usage(s, now, out);
     add_process(s, *snap, out);

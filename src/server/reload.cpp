@@ -57,6 +57,7 @@ bool server::open_all(staged& s, std::vector<config::issue>& issues) {
 }
 
 void server::commit(staged s) {
+    net::resolver::ask(s.made.dns);
     s.made.adopt_policies();
     accounting_.attach(*s.made.snapshot, s.from.tree, labels_);
     identities_.keep_round();

@@ -1,10 +1,13 @@
 #include <spillway/server/server.hpp>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 
 #include <spillway/server/cores.hpp>
+#include <spillway/server/farewell.hpp>
 #include <spillway/server/health.hpp>
 #include <spillway/server/preflight.hpp>
 #include <spillway/server/probe_schedule.hpp>
@@ -12,6 +15,14 @@
 #include "daemon.hpp"
 
 namespace spillway::server {
+namespace {
+
+// Sessions that are cut and farewells together take no longer than this beyond the drain, whatever others do.
+constexpr duration beyond_drain = seconds(1);
+constexpr duration least_farewell = beyond_drain / 2, most_farewell = seconds(3);
+constexpr duration longest_end = seconds(1);  // and then for taking everything apart and the last lines of the log
+
+}  // namespace
 
 server::server(options with)
     : options_(std::move(with)),
@@ -26,8 +37,36 @@ server::server(options with)
 
 server::~server() {
     for (auto& w : workers_) w->stop();
-    for (auto& t : threads_) t.join();
-    accounting_.stop();
+    for (auto& t : threads_)
+        if (t.joinable()) t.join();
+    farewell rest;
+    accounting_.stop(rest, clock::now());
+    rest.wait(time_point::max());
+}
+
+// Everything that waits for others gets its chance: three seconds for all together, a second beyond the drain at
+// most. Whoever needs longer is left behind: what counts lies on the disk, the rest would be lost by a kill as well.
+// Then nothing may be taken apart any more, since threads still use it.
+void server::leave() {
+    const time_point now = clock::now();
+    const time_point until = std::clamp(leave_by_, now + least_farewell, now + most_farewell);
+    leave_at_the_latest(until + longest_end);
+    for (auto& w : workers_) w->stop();
+    farewell rest, workers;
+    rest.add("identity providers", [this] { identities_.stop(); });
+    workers.add("a worker", [this] {
+        for (auto& t : threads_) t.join();
+    });
+    auto left = workers.wait(until);
+    const time_point last = std::max(until, clock::now() + least_farewell / 2);
+    accounting_.stop(rest, last);
+    rest.add("the access log", [this] { access_log_.finish(); });
+    for (auto& what : rest.wait(last)) left.push_back(std::move(what));
+    for (const auto& what : left) spdlog::warn("ended without {}: no answer in time", what);
+    spdlog::info("ended");
+    if (left.empty()) return;
+    log_.finish();
+    std::_Exit(0);
 }
 
 // As many as the process began with: their number does not change while it runs.
@@ -111,6 +150,7 @@ void server::on_signal() {
             // Sessions are cut and end by themselves, which takes two ticks; a third signal does not wait for them.
             spdlog::warn("second signal: ending at once");
             pre_drain_until_ = drain_until_ = clock::now();
+            leave_by_ = drain_until_ + beyond_drain;
         } else {
             finish();
             return;
@@ -125,6 +165,7 @@ void server::begin_drain() {
     process_.ready = false;
     pre_drain_until_ = clock::now() + how.pre_drain;
     drain_until_ = pre_drain_until_ + how.drain;
+    leave_by_ = drain_until_ + beyond_drain;
     spdlog::info("draining: not ready any more, {} connections open", open_sessions());
     tick_.expires_after(milliseconds(0));
     tick_.async_wait([this](const boost::system::error_code& ec) {
@@ -146,7 +187,7 @@ void server::continue_drain() {
     } else if (now >= drain_until_) {
         spdlog::warn("drain time is over: ending {} connections", left);
         for (auto& w : workers_) w->post([w = w.get()] { w->cut_all(); });
-        drain_until_ = now + seconds(1);
+        drain_until_ = now + beyond_drain / 2;
         if (cut_) finish();
         cut_ = true;
     }
@@ -178,7 +219,7 @@ int server::run() {
     spdlog::info("spillway {} serves configuration {} with {} workers", SPILLWAY_VERSION, snapshot_->hash,
                  workers_.size());
     io_.run();
-    spdlog::info("ended");
+    leave();
     return 0;
 }
 

@@ -140,6 +140,18 @@ json workers_of(state& s) {
     return out;
 }
 
+// Names that are looked up, and what is known about them.
+json names_of(const state& s) {
+    json out = json::array();
+    for (const auto& n : s.names())
+        out.push_back({{"name", n.host},
+                       {"addresses", n.addresses},
+                       {"failures_in_a_row", n.failures_in_a_row},
+                       {"last_error", text_or_null(n.last_error)},
+                       {"next_in_seconds", std::chrono::duration<double>(n.next_in).count()}});
+    return out;
+}
+
 json listeners_of(const proxy::snapshot& snap) {
     json out = json::array();
     for (const auto& l : snap.listeners)
@@ -201,6 +213,7 @@ std::string status_text(state& s, time_point now) {
     out["gateway"]["workers"] = workers_of(s);
     out["listeners"] = listeners_of(*snap);
     out["instances"] = instances_of(*snap, now);
+    out["names"] = names_of(s);
     out["credentials"] = credentials_of(s, now);
     out["token_providers"] = providers_of(s);
     return text_of(out, 1);

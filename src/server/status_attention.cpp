@@ -28,6 +28,15 @@ void identity_lines(const state& s, std::vector<std::string>& out) {
         out.push_back("token providers: " + std::to_string(crowded) + " publish more keys than are kept");
 }
 
+// A failure or two may be a lost packet, unless there is no address to go on with.
+void name_lines(const state& s, std::vector<std::string>& out) {
+    constexpr std::uint32_t many = 3;
+    for (const auto& n : s.names())
+        if (n.failures_in_a_row >= many || (n.failures_in_a_row != 0 && n.addresses.empty()))
+            out.push_back("names: " + n.host + " does not resolve (" + n.last_error + ")" +
+                          (n.addresses.empty() ? "" : "; its last addresses serve on"));
+}
+
 }  // namespace
 
 std::vector<std::string> attention(const state& s) {
@@ -38,6 +47,7 @@ std::vector<std::string> attention(const state& s) {
     if (const auto* t = s.trace_exporter(); t != nullptr && !t->look().last_error.empty())
         out.emplace_back("traces: the collector does not take spans");
     identity_lines(s, out);
+    name_lines(s, out);
     if (s.reloads().last_bad > s.reloads().last_good)
         out.emplace_back("configuration: the last reload was refused; the one before it runs");
     return out;

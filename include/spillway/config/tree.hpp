@@ -132,6 +132,7 @@ struct outbound_proxy {
 // Connections that the gateway opens.
 struct outbound {
     std::optional<outbound_proxy> proxy;
+    std::vector<std::string> dns_servers;  // address[:port]; none: those of /etc/resolv.conf
 };
 
 enum class log_level : std::uint8_t { trace, debug, info, warn, error };

@@ -40,9 +40,8 @@ struct fetched {
 task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, std::string_view body,
                                std::size_t most_bytes, time_point deadline, interrupt* by);
 
-// Asks other services on behalf of the gateway, on one loop, never blocking it. Names are resolved on a thread of
-// its own. Requests and answers may hold secrets, so their memory is overwritten afterwards. Belongs to its loop's
-// thread.
+// Asks other services on behalf of the gateway, on one loop, never blocking it. Requests and answers may hold
+// secrets, so their memory is overwritten afterwards. Belongs to its loop's thread.
 class fetcher {
 public:
     explicit fetcher(loop& l);

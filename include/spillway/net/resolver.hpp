@@ -1,8 +1,9 @@
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -10,17 +11,20 @@
 
 #include <spillway/base/time.hpp>
 #include <spillway/net/address.hpp>
+#include <spillway/net/dns.hpp>
+#include <spillway/net/name_schedule.hpp>
 
 namespace spillway::net {
 
-// Name resolution off the event loops: getaddrinfo on a few threads of its own, repeated for as long as somebody
-// watches the name. A name that stops resolving keeps its last addresses; one that never did reports an empty list.
+// Name resolution off the event loops, repeated for as long as somebody watches the name. One thread drives c-ares:
+// nothing in it blocks, so names do not wait for each other, and the end does not wait for any. A name that stops
+// resolving keeps its last addresses; one that never did reports an empty list.
 class resolver {
 public:
-    // Called on a resolver thread after a look-up whose answer is new, and after the first one in any case.
+    // Called on the resolver's thread after a look-up whose answer is new, and after the first one in any case.
     using listener = std::function<void(const std::string& host, const address_list& found)>;
 
-    explicit resolver(listener tell, unsigned threads = 2);
+    explicit resolver(listener tell);
     ~resolver();
     resolver(const resolver&) = delete;
     resolver& operator=(const resolver&) = delete;
@@ -28,23 +32,32 @@ public:
     // Replaces the set of watched names; names that stay keep what is known about them. A name that is known already
     // is reported again at once.
     void watch(const std::map<std::string, duration>& refresh_by_host);
+    // Which name servers all resolvers of the process ask from now on: one machine, one resolv.conf. Names that fail
+    // are looked up again at once.
+    static void ask(dns_settings from);
+
+    std::vector<name_report> report() const;
+
+    // Look-ups of all resolvers of the process that have ended.
+    struct counts {
+        std::uint64_t found{0}, none{0}, failed{0};
+    };
+    static counts ended() noexcept;
 
 private:
-    struct entry {
-        duration refresh{seconds(30)};
-        time_point next{};
-        bool busy{false}, known{false};
-        address_list last;
-    };
+    struct queries;
     void work();
-    void finish(const std::string& host, address_list found, bool failed);
+    void begin(queries& q);
+    void wait(queries& q);
+    void end(queries& q);
+    void wake() noexcept;
 
     listener tell_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool stopping_{false};
-    std::map<std::string, entry> hosts_;
-    std::vector<std::thread> threads_;
+    int event_;
+    mutable std::mutex mutex_;
+    bool stopping_{false}, changed_{false};
+    name_schedule schedule_;
+    std::thread thread_;
 };
 
 }  // namespace spillway::net

@@ -12,6 +12,7 @@
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/usage_estimator.hpp>
 #include <spillway/server/capture_writer.hpp>
+#include <spillway/server/farewell.hpp>
 #include <spillway/server/file_rule.hpp>
 #include <spillway/shared/quota.hpp>
 #include <spillway/stats/cells.hpp>
@@ -43,8 +44,8 @@ public:
     void attach(proxy::snapshot& s, const config::tree& t, stats::label_table& labels);
     // Files that were read, to be watched.
     const std::vector<std::string>& files() const noexcept { return files_; }
-    // After the workers have ended: what waits is written, as far as that is possible soon.
-    void stop();
+    // After the workers have ended: what waits is written, as far as that is possible until then.
+    void stop(farewell& all, time_point until);
     // After a rotation. A file that cannot be opened now is tried again by look().
     void reopen_files();
     void look() {

@@ -45,6 +45,9 @@ public:
     // After a rotation; the fault leaves everything as it was.
     std::optional<fault> reopen();
 
+    // Nothing comes any more: writes what waits, however long the file takes.
+    void finish() noexcept;
+
     std::uint64_t written() const noexcept { return written_.load(std::memory_order_relaxed); }
     // No room, no file, or the disk refused. Not counted while nothing is captured.
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <spillway/config/validate.hpp>
+#include <spillway/net/dns.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/server/file_rule.hpp>
 #include <spillway/server/identity_service.hpp>
@@ -18,6 +19,7 @@ struct compiled {
     std::vector<config::issue> issues;          // errors: then snapshot is null
     net::proxy_rules proxies;                   // the way out
     std::vector<std::string> files;             // what was read: certificates, keys, secrets; to be watched
+    net::dns_settings dns;
 
     // Its breakers, which the running configuration shares, follow its policies. Only when nothing can refuse it.
     void adopt_policies() const;

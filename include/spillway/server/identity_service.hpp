@@ -21,9 +21,12 @@ public:
     // `tokens_changed` is called on the service's own thread. `dry`: nobody is asked for anything, as when a
     // configuration is only checked.
     explicit identity_service(alarm tell, std::function<void()> tokens_changed = {}, bool dry = false);
-    ~identity_service();
+    ~identity_service();  // stop()
     identity_service(const identity_service&) = delete;
     identity_service& operator=(const identity_service&) = delete;
+
+    // Ends the thread, which gives up what it is asking for. Nothing may be asked for afterwards.
+    void stop() noexcept;
 
     // The provider of that name, the running one when it stands for the same keys.
     std::shared_ptr<identity::token_provider> provider(const std::string& name, const config::token_provider& from,

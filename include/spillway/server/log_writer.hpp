@@ -38,6 +38,8 @@ public:
     // After a rotation. A file that cannot be opened now is tried again by look(); until then the old one serves on.
     void reopen();
     void look();
+    // The workers have ended.
+    void finish() noexcept { lines_.finish(); }
 
     const std::string& file() const noexcept { return file_; }
     std::uint64_t lost() const noexcept { return lines_.lost(); }
@@ -60,6 +62,8 @@ public:
 
     void configure(const config::log& from, std::string_view level_override);
     void look() { teller_.look(*lines_); }
+    // The last line has been said.
+    void finish() noexcept { lines_->finish(milliseconds(500)); }
     std::uint64_t lost() const noexcept { return lines_->lost(); }
 
 private:

@@ -8,6 +8,7 @@
 #include <spillway/config/issue.hpp>
 #include <spillway/config/validate.hpp>
 #include <spillway/ledger/ledger.hpp>
+#include <spillway/net/resolver.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/worker.hpp>
 #include <spillway/server/identity_service.hpp>
@@ -54,6 +55,8 @@ public:
     virtual bool draining() const = 0;
     virtual wall_time started_at() const = 0;
     virtual lost_lines logs_lost() const { return {}; }
+    // Of instances and proxies.
+    virtual std::vector<net::name_report> names() const { return {}; }
     // Reads the file again now. True: the new configuration runs (or is the same); issues in reloads().
     virtual bool reload(std::string_view reason) = 0;
     // Every worker serves by the running configuration: a moment after reload().
