@@ -53,6 +53,8 @@ void declare(visitor& v, listener_limits& x) {
     v.value({"body", "request body"}, size_of(x.body, kibibyte, 4 * gibibyte));
     v.value({"connections", "open connections of this listener, all workers together"},
             count_of(x.connections, 1, 1'000'000));
+    v.value({"handshakes", "TLS handshakes under way on each worker; one more ends the oldest"},
+            count_of(x.handshakes, 1, 1'000'000));
     v.value({"head_timeout", "from the first byte of a head to its last"},
             time_of(x.head_timeout, milliseconds(100), minutes(5)));
     v.value({"body_timeout", "gap between two reads of a request body"},

@@ -58,10 +58,12 @@ struct forwarded_certificate {
 
 // What a listener allows a client.
 struct listener_limits {
-    std::uint64_t head{32 * kibibyte};    // request line and headers
-    std::uint32_t headers{100};           // header fields
-    std::uint64_t body{64 * mebibyte};    // request body
-    std::uint32_t connections{10000};     // of this listener, all workers together
+    std::uint64_t head{32 * kibibyte};  // request line and headers
+    std::uint32_t headers{100};         // header fields
+    std::uint64_t body{64 * mebibyte};  // request body
+    std::uint32_t connections{10000};   // of this listener, all workers together
+    // TLS handshakes that are under way, of each worker: one more ends the oldest. Each holds 20 to 40 KB.
+    std::uint32_t handshakes{1000};
     duration head_timeout{seconds(10)};   // from the first byte of a head to its last
     duration body_timeout{seconds(60)};   // gap between two reads of a request body
     duration idle_timeout{seconds(120)};  // between two requests of a connection
