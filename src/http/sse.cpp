@@ -76,6 +76,7 @@ bool is_preamble_name(std::string_view name) noexcept {
 
 // The last event of a stream, where it is no failure.
 bool is_end_name(std::string_view name) noexcept {
+    if (name.empty()) return false;  // chunks of a chat have none
     for (const std::string_view word :
          {"response.completed", "response.incomplete", "response.cancelled", "done", "image_generation.completed",
           "image_edit.completed", "speech.audio.done", "transcript.text.done"})
