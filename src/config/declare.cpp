@@ -61,6 +61,8 @@ void declare(visitor& v, listener_limits& x) {
     v.value({"connections_per_address",
              "of these, from one IPv4 address or one /64 of IPv6, trusted_proxies excepted; 0: any number"},
             count_of(x.connections_per_address, 0, 1'000'000));
+    v.value({"handshakes", "TLS handshakes under way on each worker; one more ends the oldest"},
+            count_of(x.handshakes, 1, 1'000'000));
     v.value({"head_timeout", "from the first byte of a head to its last"},
             time_of(x.head_timeout, milliseconds(100), minutes(5)));
     v.value({"body_timeout", "gap between two reads of a request body"},

@@ -133,9 +133,10 @@ constexpr bool is_base64(char c) noexcept {
            c == '-' || c == '_' || c == '=';
 }
 
-// Behind the last byte of the base64 text that begins at `at`; PHP escapes the slashes in it.
-std::size_t base64_end(std::string_view body, std::size_t at) noexcept {
-    while (at < body.size()) {
+// Behind the last byte of the base64 text that begins at `at`, or behind `most` where it goes on there; PHP escapes
+// the slashes in it.
+std::size_t base64_end(std::string_view body, std::size_t at, std::size_t most) noexcept {
+    while (at < most) {
         if (is_base64(body[at])) ++at;
         else if (body[at] == '\\' && at + 1 < body.size() && body[at + 1] == '/') at += 2;
         else break;
@@ -161,73 +162,31 @@ bool ends_in_data_member(std::string_view before) noexcept {
 }
 
 constexpr auto npos = std::string_view::npos;
+constexpr std::size_t longest_type = 128;    // of a data URL, before its mark
+constexpr std::size_t longest_blanks = 256;  // between a name, its colon and its value
 
-// Where a mark stands next.
-class mark {
-public:
-    mark(std::string_view text, std::string_view body) noexcept : text_(text), at_(body.find(text)) {}
-    std::size_t at() const noexcept { return at_; }
-    std::size_t end() const noexcept { return at_ + text_.size(); }
-    void skip(std::string_view body, std::size_t to) noexcept {
-        if (at_ < to) at_ = body.find(text_, to);
-    }
+std::size_t behind_blanks(std::string_view body, std::size_t at) noexcept {
+    const std::size_t most = std::min(body.size(), at + longest_blanks);
+    return std::min(body.substr(0, most).find_first_not_of(" \t\r\n", at), most);
+}
 
-private:
-    std::string_view text_;
-    std::size_t at_;
-};
+// Where the data of `"url": "data:image/png;base64,` begins, whose mark stands at `mark`; else npos.
+std::size_t begin_of_url(std::string_view body, std::size_t mark, std::size_t behind_mark) noexcept {
+    const std::size_t earliest = mark - std::min(mark, longest_type);
+    const std::string_view near = body.substr(earliest, mark - earliest);
+    const std::size_t quote = near.rfind('"');
+    if (quote == npos || !near.substr(quote + 1).starts_with("data:")) return npos;
+    const std::size_t end = earliest + quote, begin = end - std::min(end, longest_blanks);
+    return ends_in_data_member(body.substr(begin, end - begin)) ? behind_mark : npos;
+}
 
-// Finds the runs of base64 that are data, from front to back. Each byte belongs to one run at most: the search goes
-// on behind the run before.
-class data_runs {
-public:
-    explicit data_runs(std::string_view body) noexcept
-        : body_(body), url_(";base64,", body), member_(R"("data")", body) {}
-
-    // Length of the next one.
-    std::optional<std::size_t> next() noexcept {
-        while (url_.at() != npos || member_.at() != npos) {
-            const bool is_url = url_.at() < member_.at();
-            const std::size_t from = is_url ? begin_of_url() : begin_of_member();
-            auto& here = is_url ? url_ : member_;
-            here.skip(body_, here.end());
-            if (from == npos) continue;
-            const std::size_t end = base64_end(body_, from);
-            // Data fills its string.
-            if (end < body_.size() && body_[end] != '"') continue;
-            url_.skip(body_, end);
-            member_.skip(body_, end);
-            return end - from;
-        }
-        return std::nullopt;
-    }
-
-private:
-    static constexpr std::size_t longest_type = 128;  // of a data URL, before its mark
-
-    // `"url": "data:image/png;base64,` and the like; else npos.
-    std::size_t begin_of_url() const noexcept {
-        const std::size_t earliest = url_.at() - std::min(url_.at(), longest_type);
-        const std::string_view near = body_.substr(earliest, url_.at() - earliest);
-        const std::size_t quote = near.rfind('"');
-        if (quote == npos || !near.substr(quote + 1).starts_with("data:")) return npos;
-        return ends_in_data_member(body_.substr(0, earliest + quote)) ? url_.end() : npos;
-    }
-
-    // `"data": "`; else npos.
-    std::size_t begin_of_member() const noexcept {
-        std::size_t at = behind_blanks(member_.end());
-        if (at == body_.size() || body_[at] != ':') return npos;
-        at = behind_blanks(at + 1);
-        return at < body_.size() && body_[at] == '"' ? at + 1 : npos;
-    }
-    std::size_t behind_blanks(std::size_t at) const noexcept {
-        return std::min(body_.find_first_not_of(" \t\r\n", at), body_.size());
-    }
-
-    std::string_view body_;
-    mark url_, member_;
-};
+// Of `"data": "`; else npos.
+std::size_t begin_of_member(std::string_view body, std::size_t behind_mark) noexcept {
+    std::size_t at = behind_blanks(body, behind_mark);
+    if (at == body.size() || body[at] != ':') return npos;
+    at = behind_blanks(body, at + 1);
+    return at < body.size() && body[at] == '"' ? at + 1 : npos;
+}
 
 }  // namespace
 
@@ -246,14 +205,61 @@ std::optional<token_counts> parse_usage(std::string_view usage_object_json) noex
     return t;
 }
 
-std::uint64_t prompt_bytes(std::string_view body) noexcept {
+std::size_t prompt_meter::mark::next(std::string_view body, std::size_t from, std::size_t until) noexcept {
+    if (at_ != npos && at_ >= from) return at_;
+    at_ = npos;
+    const std::size_t begin = std::max(from, searched_);
+    if (begin >= until) return npos;
+    at_ = body.substr(0, std::min(body.size(), until + text_.size() - 1)).find(text_, begin);
+    searched_ = at_ == npos ? until : at_ + 1;
+    return at_;
+}
+
+prompt_meter::prompt_meter(std::string_view body) noexcept : body_(body), bytes_(body.size()) {
     constexpr std::size_t not_worth_it = 4096;
+    if (body.size() <= not_worth_it) at_ = body.size();
+}
+
+// Each byte belongs to one run of data at most: the search goes on behind the run before.
+bool prompt_meter::go_on(std::size_t bytes) noexcept {
+    const std::size_t until = at_ + std::min(bytes, body_.size() - at_);
+    while (at_ < until) {
+        if (run_ == npos && !find_run(until)) break;
+        at_ = base64_end(body_, at_, until);
+        if (at_ >= until && at_ < body_.size()) break;
+        end_run();
+    }
+    at_ = std::max(at_, until);
+    if (at_ < body_.size()) return false;
+    if (run_ != npos) end_run();
+    return true;
+}
+
+// False: none begins before `until`.
+bool prompt_meter::find_run(std::size_t until) noexcept {
+    for (;;) {
+        const std::size_t url = url_.next(body_, at_, until), member = member_.next(body_, at_, until);
+        if (url == npos && member == npos) return false;
+        const bool is_url = url < member;
+        const std::size_t behind = is_url ? url + url_.size() : member + member_.size();
+        run_ = is_url ? begin_of_url(body_, url, behind) : begin_of_member(body_, behind);
+        at_ = run_ == npos ? behind : run_;
+        if (run_ != npos) return true;
+    }
+}
+
+void prompt_meter::end_run() noexcept {
     constexpr std::size_t one_costs = 765 * 4;
-    std::uint64_t bytes = body.size();
-    if (bytes <= not_worth_it) return bytes;
-    data_runs runs(body);
-    while (const auto run = runs.next()) bytes -= *run - std::min(*run, one_costs);
-    return bytes;
+    const std::size_t size = at_ - run_;
+    // Data fills its string.
+    if (at_ >= body_.size() || body_[at_] == '"') bytes_ -= size - std::min(size, one_costs);
+    run_ = npos;
+}
+
+std::uint64_t prompt_bytes(std::string_view body) noexcept {
+    prompt_meter m(body);
+    m.go_on(body.size());
+    return m.bytes();
 }
 
 }  // namespace spillway::core

@@ -54,33 +54,41 @@ public:
         : begin_(body.data()), p_(begin_), end_(begin_ + body.size()), q_(q) {}
 
     json_error run() noexcept {
-        const json_error e = scan();
-        q_.error_ = static_cast<std::size_t>(p_ - begin_);
-        return e;
+        go_on(static_cast<std::size_t>(-1));
+        return result_;
     }
+
+    bool go_on(std::size_t bytes) noexcept {
+        const char* const from = p_;
+        if (p_ == begin_) result_ = begin();
+        while (result_ == json_error::none && depth_ > 0) {
+            if (static_cast<std::size_t>(p_ - from) >= bytes) return false;
+            result_ = step();
+        }
+        if (result_ == json_error::none) {
+            skip_blanks();
+            if (p_ != end_) result_ = json_error::trailing;
+        }
+        q_.error_ = offset(p_);
+        return true;
+    }
+
+    json_error result() const noexcept { return result_; }
 
 private:
     static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
     static constexpr std::uint8_t nowhere = json_places::nowhere;
 
-    json_error scan() noexcept {
+    // Up to the first member.
+    json_error begin() noexcept {
         if (std::string_view(p_, static_cast<std::size_t>(end_ - p_)).substr(0, 3) == "\xEF\xBB\xBF")
             return json_error::byte_order_mark;
         skip_blanks();
         if (p_ == end_) return json_error::empty;
         if (*p_ != '{') return json_error::not_an_object;
         q_.open_ = offset(p_);
-        if (const auto e = scan_object(); e != json_error::none) return e;
-        skip_blanks();
-        return p_ == end_ ? json_error::none : json_error::trailing;
-    }
-
-    // From the outermost '{' to its '}'.
-    json_error scan_object() noexcept {
         place_ = q_.places_ != nullptr ? std::uint8_t{0} : nowhere;
-        json_error e = open_container(true);
-        while (e == json_error::none && depth_ > 0) e = step();
-        return e;
+        return open_container(true);
     }
 
     // One member or element, or the end of a container. p_ stands where a member or element may begin.
@@ -324,6 +332,7 @@ private:
     std::size_t depth_{0};
     std::size_t member_{nobody}, open_member_{nobody};
     bool after_comma_{false};
+    json_error result_{json_error::none};
     std::uint8_t place_{nowhere};  // of the value that comes next
     std::string_view name_;        // the last one that was read, decoded
     // Of the open containers; no more than depth_ of each is ever read.
@@ -335,5 +344,11 @@ private:
 json_error scan_json_object(std::string_view body, json_query& query) noexcept {
     return json_scanner(body, query).run();
 }
+
+json_slices::json_slices(std::string_view body, json_query& query)
+    : scanner_(std::make_unique<json_scanner>(body, query)) {}
+json_slices::~json_slices() = default;
+bool json_slices::go_on(std::size_t bytes) noexcept { return scanner_->go_on(bytes); }
+json_error json_slices::result() const noexcept { return scanner_->result(); }
 
 }  // namespace spillway::http

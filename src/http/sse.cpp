@@ -87,6 +87,27 @@ bool ends_event(std::string_view rest) noexcept {
     return skip() && skip();
 }
 
+// The last event of a stream, where it is no failure.
+bool is_end_name(std::string_view name) noexcept {
+    if (name.empty()) return false;  // chunks of a chat have none
+    for (const std::string_view word :
+         {"response.completed", "response.incomplete", "response.cancelled", "done", "image_generation.completed",
+          "image_edit.completed", "speech.audio.done", "transcript.text.done"})
+        if (name == word) return true;
+    return false;
+}
+
+// The word of `{"type":"..."`, for servers that leave the event's name to it. Chunks of a chat begin otherwise.
+std::string_view leading_type(std::string_view data) noexcept {
+    constexpr std::string_view front = R"({"type":)";
+    if (!data.starts_with(front)) return {};
+    data.remove_prefix(front.size());
+    if (data.starts_with(' ')) data.remove_prefix(1);
+    if (!data.starts_with('"')) return {};
+    const auto end = data.find('"', 1);
+    return end == std::string_view::npos ? std::string_view{} : data.substr(1, end - 1);
+}
+
 bool is_empty_array(std::string_view raw) noexcept {
     return !raw.empty() && raw.front() == '[' && text::trim(raw.substr(1)) == "]";
 }
@@ -277,8 +298,11 @@ void sse_scanner::judge_event() noexcept {
     }
     if (terminal_ == outcome::error) return;
     if (is_error_event(name, data)) terminal_ = outcome::error;
-    else if (data == "[DONE]" || name == "response.completed" || name == "response.incomplete" || name == "done")
-        terminal_ = outcome::clean;
+    else if (data == "[DONE]" || is_end_name(name.empty() ? leading_type(data) : name)) terminal_ = outcome::clean;
+}
+
+bool sse_scanner::has_end_mark() const noexcept {
+    return terminal() || (has_data_ && std::string_view(line_.data(), line_size_) == "[DONE]");
 }
 
 sse_position sse_scanner::position() const noexcept {

@@ -112,6 +112,15 @@ SPILLWAY_WIDE bool is_utf8_wide(std::string_view s) noexcept { return wide_check
 
 }  // namespace
 
+std::size_t whole_characters(std::string_view text, std::size_t most) noexcept {
+    if (text.size() <= most) return text.size();
+    std::size_t n = most;
+    // Three bytes may follow the first one of a character; where more of them stand it is no UTF-8, however it is
+    // cut.
+    for (int back = 0; back < 3 && n > 1 && (static_cast<unsigned char>(text[n]) & 0xC0U) == 0x80U; ++back) --n;
+    return n;
+}
+
 bool is_utf8(std::string_view text) noexcept {
 #if defined(__x86_64__)
     if (json_blocks::has_wide) return is_utf8_wide(text);

@@ -155,12 +155,18 @@ void loop::run_posted() {
     for (auto& w : work) w();
 }
 
-// Those that yield again meanwhile have their turn in the next round.
+// Those that yield again meanwhile have their turn in a later round, and so have those for whom this round has no
+// time left: however many have much to do, whoever has little waits for one share of it.
 void loop::run_yielded() noexcept {
     const std::size_t n = yielded_.size();
-    for (std::size_t i = 0; i < n; ++i)
-        if (auto* w = std::exchange(yielded_[i], nullptr)) w->complete(wake::ready);
-    yielded_.erase(yielded_.begin(), yielded_.begin() + static_cast<std::ptrdiff_t>(n));
+    std::size_t i = 0;
+    for (const time_point began = clock::now(); i < n;) {
+        auto* w = std::exchange(yielded_[i++], nullptr);
+        if (w == nullptr) continue;
+        w->complete(wake::ready);
+        if (i < n && clock::now() - began >= most_yielded) break;
+    }
+    yielded_.erase(yielded_.begin(), yielded_.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
 void loop::forget_yielded(const waiter& w) noexcept {

@@ -28,6 +28,9 @@ int bio_read(BIO* b, char* into, std::size_t size, std::size_t* got) {
         }
         return 0;
     }
+    // OpenSSL asks for the end by BIO_CTRL_EOF: without an answer it would not tell an end that the peer announced
+    // (close_notify) from one that anybody on the way can make (a FIN).
+    if (n == 0) BIO_set_flags(b, BIO_FLAGS_IN_EOF);
     // Less than asked for: the socket is empty, and what comes later is reported anew. After a hang-up no report
     // comes any more, so the end has to be read.
     if (static_cast<std::size_t>(n) < size && !w.hung_up) w.readable = false;
@@ -52,7 +55,13 @@ int bio_write(BIO* b, const char* from, std::size_t size, std::size_t* put) {
     return 1;
 }
 
-long bio_ctrl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long bio_ctrl(BIO* b, int command, long, void*) {
+    switch (command) {
+        case BIO_CTRL_FLUSH: return 1;
+        case BIO_CTRL_EOF: return BIO_test_flags(b, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+        default: return 0;
+    }
+}
 
 int bio_create(BIO* b) {
     BIO_set_init(b, 1);

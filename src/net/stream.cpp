@@ -20,11 +20,50 @@ void forget_errors() noexcept {
 
 }  // namespace
 
+namespace {
+
+// Of messages and records that TLS sends for itself, in a second. A key update is one of each; peers make one after
+// millions of records, and servers send two to four tickets.
+constexpr std::uint16_t most_control = 64;
+
+}  // namespace
+
 void stream::start_tls(SSL* ssl) {
     ssl_ = ssl;
-    broken_ = false;
+    broken_ = truncated_ = false;
+    control_ = {};
     BIO* bio = make_socket_bio(watch_);
     SSL_set_bio(ssl_, bio, bio);
+    SSL_set_msg_callback(ssl_, &stream::on_tls_message);
+    SSL_set_msg_callback_arg(ssl_, this);
+}
+
+// Counts what costs work and brings no byte of data. One SSL_read takes all such records that lie there, so without a
+// bound a peer could hold the loop for as long as it sends them.
+void stream::on_tls_message(int sent, int, int type, const void* data, std::size_t size, SSL*, void* self) noexcept {
+    auto& s = *static_cast<stream*>(self);
+    if (sent != 0 || !s.control_.counts) return;
+    const auto first = size > 0 ? *static_cast<const unsigned char*>(data) : 0;
+    switch (type) {
+        case SSL3_RT_HEADER:
+        case SSL3_RT_INNER_CONTENT_TYPE:  // TLS 1.3, where all records look like data from outside
+            if (first != SSL3_RT_APPLICATION_DATA) s.count_control();
+            return;
+        case SSL3_RT_HANDSHAKE: s.count_control(); return;
+        default: return;
+    }
+}
+
+void stream::count_control() noexcept {
+    const time_point now = watch_.owner().now();
+    if (now - control_.began >= seconds(1)) {
+        control_.began = now;
+        control_.count = 0;
+    }
+    if (++control_.count <= most_control) return;
+    control_.flooded = true;
+    // Ends SSL_read before the next record.
+    SSL_set_shutdown(ssl_, SSL_get_shutdown(ssl_) | SSL_RECEIVED_SHUTDOWN);
 }
 
 void stream::close(bool politely) noexcept {
@@ -74,6 +113,12 @@ void stream::abort() noexcept {
 }
 
 io_result stream::ssl_result(int code) noexcept {
+    if (control_.flooded) {
+        broken_ = true;
+        failure_ = "too many key updates, tickets or renegotiations";
+        ERR_clear_error();
+        return {io_status::failed};
+    }
     switch (SSL_get_error(ssl_, code)) {
         case SSL_ERROR_WANT_READ: return {io_status::would_read};
         case SSL_ERROR_WANT_WRITE: return {io_status::would_write};
@@ -84,6 +129,7 @@ io_result stream::ssl_result(int code) noexcept {
             return {failure_.empty() && errno == 0 ? io_status::closed : io_status::failed};
         default:
             broken_ = true;
+            truncated_ = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
             if (const long v = SSL_get_verify_result(ssl_); v != X509_V_OK) {
                 failure_ = X509_verify_cert_error_string(v);
                 ERR_clear_error();
@@ -103,8 +149,9 @@ io_result stream::try_read(std::span<char> into) noexcept {
         errno = 0;
         forget_errors();
         const int code = SSL_read_ex(ssl_, into.data(), into.size(), &got);
-        if (code == 1) return {io_status::ok, got};
-        return ssl_result(code);
+        if (code != 1) return ssl_result(code);
+        moved_ += got;
+        return {io_status::ok, got};
     }
     if (!watch_.readable) return {io_status::would_read};
     ssize_t n = 0;
@@ -112,6 +159,7 @@ io_result stream::try_read(std::span<char> into) noexcept {
     while (n < 0 && errno == EINTR);
     if (n > 0) {
         if (static_cast<std::size_t>(n) < into.size() && !watch_.hung_up) watch_.readable = false;
+        moved_ += static_cast<std::size_t>(n);
         return {io_status::ok, static_cast<std::size_t>(n)};
     }
     if (n == 0) return {io_status::closed};
@@ -129,14 +177,20 @@ io_result stream::try_write(std::string_view from) noexcept {
         errno = 0;
         forget_errors();
         const int code = SSL_write_ex(ssl_, from.data(), from.size(), &put);
-        if (code == 1) return {io_status::ok, put};
+        if (code == 1) {
+            moved_ += put;
+            return {io_status::ok, put};
+        }
         const io_result r = ssl_result(code);
         return r.status == io_status::closed ? io_result{io_status::failed} : r;
     }
     ssize_t n = 0;
     do n = ::send(watch_.fd(), from.data(), from.size(), MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    if (n >= 0) return {io_status::ok, static_cast<std::size_t>(n)};
+    if (n >= 0) {
+        moved_ += static_cast<std::size_t>(n);
+        return {io_status::ok, static_cast<std::size_t>(n)};
+    }
     if (errno == EAGAIN) {
         watch_.writable = false;
         return {io_status::would_write};
@@ -149,11 +203,15 @@ io_result stream::try_handshake() noexcept {
     errno = 0;
     forget_errors();
     const int code = SSL_do_handshake(ssl_);
-    if (code == 1) return {};
+    if (code == 1) {
+        control_.counts = true;
+        return {};
+    }
     return ssl_result(code);
 }
 
 task<io_result> stream::wait_for(io_status what, time_point deadline, interrupt* by) {
+    moved_ = 0;
     const wake w = what == io_status::would_write ? co_await watch_.wait_writable(deadline, by)
                                                   : co_await watch_.wait_readable(deadline, by);
     if (w == wake::timed_out) co_return io_result{io_status::timed_out};
@@ -161,8 +219,33 @@ task<io_result> stream::wait_for(io_status what, time_point deadline, interrupt*
     co_return io_result{};
 }
 
+task<io_result> stream::await_first_byte(time_point deadline, interrupt* by) {
+    for (;;) {
+        char first = 0;
+        ssize_t n = 0;
+        do n = ::recv(watch_.fd(), &first, 1, MSG_PEEK);
+        while (n < 0 && errno == EINTR);
+        if (n > 0) co_return io_result{};
+        if (n == 0) co_return io_result{io_status::closed};
+        if (errno != EAGAIN) co_return io_result{io_status::failed};
+        watch_.readable = false;
+        const io_result r = co_await wait_for(io_status::would_read, deadline, by);
+        if (!r.ok()) co_return r;
+    }
+}
+
+task<io_result> stream::rest(interrupt* by) {
+    moved_ = 0;
+    const wake w = co_await yield(watch_.owner(), by);
+    co_return io_result{w == wake::interrupted ? io_status::interrupted : io_status::ok};
+}
+
 task<io_result> stream::read_some(std::span<char> into, time_point deadline, interrupt* by) {
     for (;;) {
+        if (tired()) {
+            const io_result rested = co_await rest(by);
+            if (!rested.ok()) co_return rested;
+        }
         io_result r = try_read(into);
         if (!r.waits()) co_return r;
         r = co_await wait_for(r.status, deadline, by);
@@ -173,6 +256,11 @@ task<io_result> stream::read_some(std::span<char> into, time_point deadline, int
 task<io_result> stream::write_all(std::string_view from, time_point deadline, interrupt* by) {
     std::size_t total = 0;
     for (;;) {
+        if (tired()) {
+            io_result rested = co_await rest(by);
+            rested.bytes = total;
+            if (!rested.ok()) co_return rested;
+        }
         io_result r = try_write(from);
         if (r.ok()) {
             total += r.bytes;
@@ -190,7 +278,12 @@ task<io_result> stream::write_all(std::string_view from, time_point deadline, in
 
 task<io_result> stream::handshake(time_point deadline, interrupt* by) {
     for (;;) {
-        io_result r = try_handshake();
+        // A step takes up to a few milliseconds of arithmetic. Requests that are ready go first, and of a wave of
+        // new connections each round takes as many as its time for such work allows.
+        io_result r = co_await rest(by);
+        if (!r.ok()) co_return r;
+        if (clock::now() >= deadline) co_return io_result{io_status::timed_out};
+        r = try_handshake();
         if (!r.waits()) co_return r;
         r = co_await wait_for(r.status, deadline, by);
         if (!r.ok()) co_return r;

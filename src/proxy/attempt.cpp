@@ -209,6 +209,10 @@ net::task<net::io_result> exchange::send_piece(std::string_view bytes, time_poin
     auto& up = connection_->io;
     time_point look_at = suspicion_begins();
     for (;;) {
+        if (up.tired()) {
+            const net::io_result rested = co_await up.rest(&session_.left());
+            if (!rested.ok()) co_return rested;
+        }
         net::io_result r = up.try_write(bytes);
         if (r.ok()) {
             bytes.remove_prefix(r.bytes);

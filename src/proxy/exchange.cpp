@@ -108,7 +108,9 @@ net::task<bool> exchange::serve() {
     }
     if (!f) usage_.bytes_in = head_bytes_ + body_.size();
     if (!f && coding_ != http::content_coding::identity) f = co_await decode_body();
-    if (!f) f = scan_body();
+    const bool long_body = is_long_body();
+    if (!f && long_body) f = co_await scan_long_body();
+    else if (!f) f = scan_body();
     if (!f) f = find_route();
     if (f) {
         if (f->status == 499) co_return lost_client();
@@ -116,7 +118,7 @@ net::task<bool> exchange::serve() {
         if (f->status != 408) give_back_quotas();
         co_return co_await refuse_until(*f, usage_.refusal_wait, std::nullopt);
     }
-    if (snapshot_->shared->counts_tokens) usage_.prompt_bytes = core::prompt_bytes(body_);
+    if (snapshot_->shared->counts_tokens && !long_body) usage_.prompt_bytes = core::prompt_bytes(body_);
     const auto& c = snapshot_->shared->clients[*client_];
     usage_.has_rate = c.has_rate || (!c.pool_rates.empty() && c.pool_rates[*pool_]);
     if (snapshot_->shared->captures[*route_] != config::capture_what::none) capture_prompt();

@@ -50,6 +50,7 @@ net::task<bool> exchange::relay() {
     if (end == relay_end::broken) co_return co_await end_broken_answer();
     finish_upstream(whole_connection && !surplus_);
     progress_ = progress::complete;
+    note_missing_end();
     note_served();
     co_return keep_client_;
 }
@@ -190,9 +191,7 @@ net::task<exchange::relay_end> exchange::pump() {
             continue;
         }
         if (!r.ok()) {
-            const bool may_close = answer_body_.kind() == http::body_kind::until_close;
-            if (r.status == net::io_status::closed && may_close && answer_body_.finish()) break;
-            broken_why_ = r.status == net::io_status::closed ? "upstream_closed" : "upstream_reset";
+            if (ends_by(r)) break;
             co_return relay_end::broken;
         }
         idle_since = worker_.now();
@@ -234,6 +233,26 @@ net::task<exchange::relay_end> exchange::pump() {
         if (!w.ok()) co_return relay_end::client_left;
     }
     co_return relay_end::complete;
+}
+
+// Whether an end of the connection is the end of an answer that has no other. Over TLS only an end that the backend
+// has signed with close_notify is one, since anybody on the way can make a FIN, or the end mark of a stream.
+bool exchange::ends_by(const net::io_result& r) {
+    const bool cut = connection_->io.truncated();
+    const bool closed = r.status == net::io_status::closed || cut;
+    const bool may_close = answer_body_.kind() == http::body_kind::until_close;
+    const bool proven = !cut || (events_ && events_->terminal());
+    if (closed && may_close && proven && answer_body_.finish()) return true;
+    broken_why_ = cut && may_close ? "tls_truncated" : closed ? "upstream_closed" : "upstream_reset";
+    return false;
+}
+
+// A stream that ends well as HTTP goes, and without what ends a stream of its family: whatever made it died behind
+// something that ended it neatly. Its client has got the bytes as they came; who counts is told.
+void exchange::note_missing_end() {
+    if (!events_ || events_->has_end_mark() || !broken_why_.empty()) return;
+    broken_why_ = "no_end_mark";
+    worker_.stats().broken_streams.at({pool_label(), worker_.label(broken_why_)}).add();
 }
 
 // Whether own bytes may be put into the stream here: between two events and between two chunks.

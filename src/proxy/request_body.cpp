@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <spillway/core/usage.hpp>
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/utf8.hpp>
 #include <spillway/proxy/exchange.hpp>
@@ -14,6 +15,9 @@ fault too_large(std::size_t limit) {
             .message = "The request body is larger than this gateway takes (" + std::to_string(limit) +
                        " bytes). Send less, or ask the platform team to raise listeners.<name>.limits.body."};
 }
+
+// Above this a body is looked through in slices: a stretch of work of less than half a millisecond.
+constexpr std::size_t slice = 256 * 1024;
 
 // Chunk sizes, extensions and trailers: 16 bytes a chunk and twice the data are more than any client needs (Go takes
 // as much), and 16 KiB in all are nobody's harm.
@@ -119,7 +123,10 @@ net::task<exchange::maybe_fault> exchange::read_long_body() {
         // Memory grows with what has come, not with what was promised.
         const std::size_t step = std::min(whole - body.size(), std::max<std::size_t>(64 * 1024, body.size()));
         if (auto f = hold_memory(in.capacity() + body.size() + step)) co_return f;
-        const auto room = body.prepare(step).first(step);
+        // After the first megabyte its place is taken once: to move sixteen in one go would keep others waiting.
+        // Pages that nothing has been written to are no memory.
+        const bool moves_much = body.size() >= std::size_t{1} << 20;
+        const auto room = body.prepare(moves_much ? whole - body.size() : step).first(step);
         const net::io_result r = co_await read_some_body(room, begun, body.size());
         if (!r.ok()) co_return body_read_fault(r);
         body.commit(r.bytes);
@@ -235,25 +242,76 @@ http::usage_edit exchange::model_edit(const backend& b) const noexcept {
     return {model_place_.at, model_place_.removed, put};
 }
 
-// Looks into the JSON for the few members that decide something.
-exchange::maybe_fault exchange::scan_body() {
-    const auto& op = *classified_.op;
-    if (!has_body_) return std::nullopt;
+// The few members that decide something, and where the scanner puts them.
+struct exchange::body_question {
+    explicit body_question(core::family f)
+        : responses(f == core::family::responses),
+          chats(f == core::family::chat || f == core::family::completions),
+          said(f) {
+        said.attach(q);
+    }
+    body_question(const body_question&) = delete;
+    body_question& operator=(const body_question&) = delete;
+
     http::json_query q;
-    const auto stream = q.want("stream"), user = q.want("user");
+    bool responses, chats;
+    std::size_t stream{q.want("stream")}, user{q.want("user")}, model{q.want("model")};
+    std::size_t options{chats ? q.want("stream_options") : stream}, most{chats ? q.want("max_tokens") : stream},
+        most_completion{chats ? q.want("max_completion_tokens") : stream}, choices{chats ? q.want("n") : stream},
+        most_output{responses ? q.want("max_output_tokens") : stream};
+    std::array<std::size_t, 2> own_data{q.want("data_sources"), q.want("dataSources")};
+    core::body_facts said;
+};
+
+// Looks into the JSON for them.
+exchange::maybe_fault exchange::scan_body() {
+    if (!has_body_) return std::nullopt;
+    body_question asked(classified_.op->family);
+    if (!http::is_utf8(body_)) return not_utf8();
+    const auto e = http::scan_json_object(body_, asked.q);
+    return read_body_facts(asked, e);
+}
+
+// A body of megabytes, likewise, and how much of it is prompt. Others have their turn after each millisecond.
+net::task<exchange::maybe_fault> exchange::scan_long_body() {
+    net::turn turn;
+    for (std::string_view rest = body_; !rest.empty();) {
+        const auto n = http::whole_characters(rest, slice);
+        if (!http::is_utf8(rest.substr(0, n))) co_return not_utf8();
+        rest.remove_prefix(n);
+        if (turn.spent() && !co_await others_first(turn)) co_return body_read_fault({net::io_status::interrupted, 0});
+    }
+    body_question asked(classified_.op->family);
+    http::json_slices json(body_, asked.q);
+    while (!json.go_on(slice))
+        if (turn.spent() && !co_await others_first(turn)) co_return body_read_fault({net::io_status::interrupted, 0});
+    auto f = read_body_facts(asked, json.result());
+    if (f || !snapshot_->shared->counts_tokens) co_return f;
+    core::prompt_meter prompt(body_);
+    while (!prompt.go_on(slice))
+        if (turn.spent() && !co_await others_first(turn)) co_return body_read_fault({net::io_status::interrupted, 0});
+    usage_.prompt_bytes = prompt.bytes();
+    co_return std::nullopt;
+}
+
+bool exchange::is_long_body() const noexcept { return body_.size() > slice; }
+
+// False: the client left.
+net::task<bool> exchange::others_first(net::turn& turn) {
+    const net::wake w = co_await net::yield(worker_.loop(), &session_.left());
+    turn.renew();
+    co_return w != net::wake::interrupted;
+}
+
+fault exchange::not_utf8() { return bad_request("The request body is not UTF-8. Send JSON in UTF-8."); }
+
+exchange::maybe_fault exchange::read_body_facts(body_question& asked, http::json_error e) {
+    const auto& op = *classified_.op;
+    auto& [q, responses, chats, stream, user, model, options, most, most_completion, choices, most_output, own_data,
+           said] = asked;
     const bool named_here = op.name_place == core::name_place::body_model;
     const bool placed = op.name_place == core::name_place::path && snapshot_->shared->has_openai;
-    const auto model = q.want("model");
-    const bool responses = op.family == core::family::responses;
-    const bool chats = op.family == core::family::chat || op.family == core::family::completions;
-    const auto options = chats ? q.want("stream_options") : stream, most = chats ? q.want("max_tokens") : stream,
-               most_completion = chats ? q.want("max_completion_tokens") : stream,
-               choices = chats ? q.want("n") : stream, most_output = responses ? q.want("max_output_tokens") : stream;
-    const std::array own_data{q.want("data_sources"), q.want("dataSources")};
-    core::body_facts said(op.family);
-    said.attach(q);
-    if (!http::is_utf8(body_)) return bad_request("The request body is not UTF-8. Send JSON in UTF-8.");
-    if (const auto e = http::scan_json_object(body_, q); e != http::json_error::none)
+    if (e != http::json_error::none)
         return fault{.code = "BadRequest",
                      .who = origin::client,
                      .status = 400,
@@ -261,7 +319,7 @@ exchange::maybe_fault exchange::scan_body() {
                                 " (at byte " + std::to_string(q.error_offset()) + ")."};
     streams_ = q[stream].is_true() && op.stream != core::stream_shape::none && op.stream != core::stream_shape::bytes;
     if (q[user].kind == http::json_kind::string) note_end_user(user_ = q[user].raw);
-    const auto number = [&q](std::size_t at) {
+    const auto number = [&q = asked.q](std::size_t at) {
         return q[at].kind == http::json_kind::number ? text::parse_unsigned(q[at].raw) : std::nullopt;
     };
     if (chats) {

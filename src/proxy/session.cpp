@@ -33,12 +33,23 @@ void session::cut() noexcept {
 
 net::task<> session::run() {
     if (listener_->tls && !co_await shake_hands()) co_return;
-    while (co_await await_request()) {
+    net::turn turn;
+    for (;;) {
+        const bool waits = in_.empty() && !client_.buffered() && !client_.events().readable;
+        if (!co_await await_request()) break;
+        if (waits) turn.renew();
+        // Pipelined requests are a turn of the loop together: a flood of them must not keep others waiting.
+        if (turn.spent()) {
+            const net::wake w = co_await net::yield(worker_.loop(), &left_);
+            if (w == net::wake::interrupted) break;
+            turn.renew();
+        }
         follow_configuration();
         in_exchange_ = true;
         exchange e(*this);
         const bool again = co_await e.run();
         in_exchange_ = false;
+        if (client_.flooded()) worker_.stats().limits.at({worker_.label("tls_control")}).add();
         if (!again && client_.is_open() && !left_.fired()) {
             co_await client_.close_lingering(worker_.now() + seconds(1));
             co_return;
@@ -59,12 +70,25 @@ void session::follow_configuration() {
 
 net::task<bool> session::shake_hands() {
     auto& stats = worker_.stats();
-    SSL* ssl = SSL_new(listener_->tls.get());
-    if (ssl == nullptr) co_return false;
-    SSL_set_accept_state(ssl);
-    client_.start_tls(ssl);
-    const net::io_result r = co_await client_.handshake(worker_.now() + listener_->limits.head_timeout, &left_);
-    if (!r.ok()) {
+    const time_point until = worker_.now() + listener_->limits.head_timeout;
+    struct under_way {
+        session& s;
+        explicit under_way(session& of) : s(of) { s.worker_.begin_handshake(s); }
+        under_way(const under_way&) = delete;
+        under_way& operator=(const under_way&) = delete;
+        ~under_way() { s.worker_.end_handshake(s); }
+    } const listed(*this);
+    net::io_result r = co_await client_.await_first_byte(until, &left_);
+    SSL* ssl = nullptr;
+    if (r.ok()) {
+        ssl = SSL_new(listener_->tls.get());
+        if (ssl != nullptr) {
+            SSL_set_accept_state(ssl);
+            client_.start_tls(ssl);
+            r = co_await client_.handshake(until, &left_);
+        }
+    }
+    if (ssl == nullptr || !r.ok()) {
         stats.tls_failures.add();
         co_return false;
     }

@@ -245,6 +245,26 @@ void worker::unlink(session& s) noexcept {
     session_count_.store(session_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
+void worker::begin_handshake(session& s) {
+    s.earlier_handshake_ = newest_handshake_;
+    (newest_handshake_ != nullptr ? newest_handshake_->later_handshake_ : oldest_handshake_) = &s;
+    newest_handshake_ = &s;
+    if (++handshakes_ <= s.from().limits.handshakes) return;
+    session& oldest = *oldest_handshake_;
+    if (&oldest == &s) return;
+    stats_.limits.at({label("handshakes")}).add();
+    oldest.cut();  // ends it on the spot
+}
+
+void worker::end_handshake(session& s) noexcept {
+    (s.earlier_handshake_ != nullptr ? s.earlier_handshake_->later_handshake_ : oldest_handshake_) =
+        s.later_handshake_;
+    (s.later_handshake_ != nullptr ? s.later_handshake_->earlier_handshake_ : newest_handshake_) =
+        s.earlier_handshake_;
+    s.later_handshake_ = s.earlier_handshake_ = nullptr;
+    --handshakes_;
+}
+
 void worker::probe_for(const std::shared_ptr<const snapshot>& s, std::size_t pool, std::size_t backend) {
     if (current_ && current_->shared == s) return probe(current_, pool, backend);
     s->pools[pool].backends[backend].state->probe.end(core::probe_result::none, now());

@@ -105,8 +105,9 @@ private:
             l->certificate_trust = files_.trust(path + ".forwarded_certificate.client_ca", ca,
                                                 old != before_end() ? (*old)->certificate_trust : nullptr);
         const auto& m = from.limits;
-        l->limits = {m.head,         m.headers,      m.body,         m.connections,   m.connections_per_address,
-                     m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout, m.body_rate};
+        l->limits = {m.head,       m.headers,      m.body,         m.connections,  m.connections_per_address,
+                     m.handshakes, m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout,
+                     m.body_rate};
         l->base_path = from.base_path;
         if (from.cors) {
             const auto age = std::chrono::duration_cast<seconds>(from.cors->max_age).count();

@@ -66,6 +66,8 @@ struct listener_limits {
     // Of these, from one address (IPv4, /64 of IPv6); 0: any number, since one address may be a whole office or a
     // load balancer. Those of trusted_proxies are not counted.
     std::uint32_t connections_per_address{0};
+    // TLS handshakes that are under way, of each worker: one more ends the oldest. Each holds 20 to 40 KB.
+    std::uint32_t handshakes{1000};
     duration head_timeout{seconds(10)};   // from the first byte of a head to its last
     duration body_timeout{seconds(60)};   // gap between two reads of a request body
     duration idle_timeout{seconds(120)};  // between two requests of a connection

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -79,6 +80,23 @@ inline constexpr std::size_t json_max_depth = 512;
 // need not be UTF-8 (utf8.hpp looks at those). Names are compared decoded, so "mod\u0065l" is "model". A query is
 // used for one scan.
 json_error scan_json_object(std::string_view body, json_query& query) noexcept;
+
+// The same in slices, for bodies of megabytes: others have their turn in between. Body and query must outlive it.
+class json_slices {
+public:
+    json_slices(std::string_view body, json_query& query);
+    ~json_slices();
+    json_slices(const json_slices&) = delete;
+    json_slices& operator=(const json_slices&) = delete;
+
+    // Goes on for about so many bytes; a string is read to its end. False: there is more to do.
+    bool go_on(std::size_t bytes) noexcept;
+    // Once go_on() was true.
+    json_error result() const noexcept;
+
+private:
+    std::unique_ptr<class json_scanner> scanner_;
+};
 
 // Decodes a string value. `raw` has its quotes. The answer is a view of `raw` when nothing is escaped, else of `out`
 // (raw.size() bytes always suffice); nothing when it is no string, holds half a surrogate pair, or does not fit.

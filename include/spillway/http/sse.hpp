@@ -57,8 +57,11 @@ public:
     void watch_start(std::string* data);
     event_meaning start() const noexcept { return start_; }
 
-    // A terminal event has passed: [DONE], response.completed, .failed, .incomplete, error, done, or an error object.
+    // A terminal event has passed: [DONE], done, response.completed, .failed, .incomplete or .cancelled, the last
+    // event of a picture or of sound, error, or an error object.
     bool terminal() const noexcept { return terminal_ != outcome::open; }
+    // Whether a stream that is over has had its end: as terminal(), and [DONE] also where no empty line follows it.
+    bool has_end_mark() const noexcept;
     // ... and it told of an error.
     bool terminal_is_error() const noexcept { return terminal_ == outcome::error; }
 

@@ -185,6 +185,7 @@ private:
     void run_yielded() noexcept;
 
     static constexpr int batch = 256;
+    static constexpr duration most_yielded = milliseconds(4);  // of one round, for those who yielded
     int epoll_;
     int event_;
     time_point now_;

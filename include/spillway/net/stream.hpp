@@ -63,21 +63,47 @@ public:
 
     // Waits for what a step asked for.
     task<io_result> wait_for(io_status what, time_point deadline, interrupt* by);
+    // For loops over try_read and try_write: true when so much has been moved without a wait that others have to have
+    // their turn first, see rest().
+    bool tired() const noexcept { return moved_ >= most_in_a_turn; }
+    // Lets others go first. Not ok: interrupted.
+    task<io_result> rest(interrupt* by);
 
-    // Whole operations, under a deadline.
+    // Until the peer has said something; TLS needs memory from then on alone.
+    task<io_result> await_first_byte(time_point deadline, interrupt* by);
+    // Whole operations, under a deadline. However fast the peer is, they leave the loop to others in between.
     task<io_result> read_some(std::span<char> into, time_point deadline, interrupt* by = nullptr);
     task<io_result> write_all(std::string_view from, time_point deadline, interrupt* by = nullptr);
     task<io_result> handshake(time_point deadline, interrupt* by = nullptr);
 
     // Ends the session of a failed TLS step for the log: reason of the last failure, never a secret.
     const std::string& failure() const noexcept { return failure_; }
+    // The last read failed since the connection ended without TLS's close_notify: what came may be cut short.
+    bool truncated() const noexcept { return truncated_; }
+    // The peer was cut off since it sent key updates, tickets or renegotiations without end.
+    bool flooded() const noexcept { return control_.flooded; }
 
 private:
+    // More bytes than this without a wait are more than one turn of the loop may take.
+    static constexpr std::size_t most_in_a_turn = 256 * 1024;
+
     io_result ssl_result(int code) noexcept;
+    static void on_tls_message(int sent, int version, int type, const void* data, std::size_t size, SSL* ssl,
+                               void* self) noexcept;
+    void count_control() noexcept;
 
     watch watch_;
     SSL* ssl_{nullptr};
     bool broken_{false};  // after a TLS failure OpenSSL forbids SSL_shutdown
+    bool truncated_{false};
+    // What TLS says for itself after its handshake: KeyUpdate, NewSessionTicket, HelloRequest, warnings.
+    struct {
+        time_point began{};
+        std::uint16_t count{0};  // since then
+        bool counts{false};      // the handshake is over
+        bool flooded{false};
+    } control_;
+    std::size_t moved_{0};  // bytes since the last wait
     std::string failure_;
 };
 

@@ -26,6 +26,7 @@
 namespace spillway::http {
 class head_writer;
 class json_query;
+enum class json_error : std::uint8_t;
 }  // namespace spillway::http
 
 namespace spillway::proxy {
@@ -200,7 +201,13 @@ private:
     void count_received(std::size_t bytes) noexcept;
     net::task<net::io_result> read_some_body(std::span<char> room, time_point begun, std::size_t received);
     maybe_fault hold_memory(std::size_t bytes);
+    struct body_question;
     maybe_fault scan_body();
+    net::task<maybe_fault> scan_long_body();
+    bool is_long_body() const noexcept;
+    net::task<bool> others_first(net::turn& turn);
+    static fault not_utf8();
+    maybe_fault read_body_facts(body_question& asked, http::json_error e);
     void place_model(const http::json_member& model, const http::json_query& q) noexcept;
     void plan_usage_question(const http::json_query& q, std::size_t options);
     fault body_read_fault(const net::io_result& r) const;
@@ -260,6 +267,8 @@ private:
     void append_end(net::buffer& out);
     http::scan_result scan_answer(std::string_view bytes);
     net::task<relay_end> pump();
+    bool ends_by(const net::io_result& r);
+    void note_missing_end();
     bool may_insert() const noexcept;
     void append_inserted(net::buffer& out, std::string_view text);
     net::task<bool> end_broken_answer();

@@ -14,6 +14,7 @@ struct client_limits {
     std::size_t body_bytes{64 * 1024 * 1024};
     std::size_t connections{10000};            // of this listener, all workers together
     std::uint32_t connections_per_address{0};  // of these, from one address; 0: any number
+    std::size_t handshakes{1000};              // of one worker at a time
     duration head_timeout{seconds(10)};
     duration body_timeout{seconds(60)};
     duration idle_timeout{seconds(120)};

@@ -62,6 +62,8 @@ private:
     bool draining_{false};
     session* next_{nullptr};  // the worker's list of its sessions
     session* previous_{nullptr};
+    session* later_handshake_{nullptr};  // the worker's list of those that are shaking hands, oldest first
+    session* earlier_handshake_{nullptr};
 };
 
 }  // namespace spillway::proxy

@@ -126,6 +126,9 @@ private:
     void take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer,
                          const counted& in);
     void end_outdated_sessions();
+    // Beyond the listener's limit the oldest that is still at it ends.
+    void begin_handshake(session& s);
+    void end_handshake(session& s) noexcept;
     void link(session& s) noexcept;
     void unlink(session& s) noexcept;
     void publish_upstream_counters() noexcept;
@@ -157,6 +160,9 @@ private:
     std::array<stats::label, 600> status_labels_{};
     std::span<const std::unique_ptr<worker>> peers_;
     session* sessions_{nullptr};
+    session* oldest_handshake_{nullptr};
+    session* newest_handshake_{nullptr};
+    std::size_t handshakes_{0};
     std::atomic<std::size_t> session_count_{0};
     token_cache tokens_;
     prober prober_{*this};

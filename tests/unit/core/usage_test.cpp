@@ -94,6 +94,21 @@ TEST(prompt_bytes, a_run_with_two_marks_is_taken_once) {
     }
 }
 
+TEST(prompt_bytes, in_slices_of_any_size_it_is_the_same) {
+    const std::string picture(6'000, 'A');
+    const std::string body = R"({"a":[{"url" : "data:image/png;base64,)" + picture + R"("},{"data": ")" + picture +
+                             R"("},{"text":"\"data\" ;base64,)" + picture + R"("},{"data":"data:x;base64,)" +
+                             picture + R"("},{"url":"data:image\/png;base64,AA\/A)" + picture + R"("}]})";
+    const auto whole = prompt_bytes(body);
+    EXPECT_LT(whole, body.size());
+    for (std::size_t slice = 1; slice < 300; ++slice) {
+        prompt_meter m(body);
+        while (!m.go_on(slice)) {
+        }
+        EXPECT_EQ(m.bytes(), whole) << slice;
+    }
+}
+
 TEST(prompt_bytes, text_counts_as_text_whatever_it_calls_itself) {
     std::string words;
     while (words.size() < 100'000) words += "lorem ipsum ";

@@ -24,6 +24,40 @@ TEST(json_scan, finds_members_of_the_outermost_object_alone) {
     EXPECT_EQ(q.members(), 4U);
 }
 
+TEST(json_scan, in_slices_of_any_size_it_finds_the_same) {
+    for (const std::string_view body :
+         {R"({"stream":true,"a":[1,{"model":"x"},"\u0041"],"model":"gpt-4o","user":"me"} )", R"({})", R"({"a":)", "",
+          R"({"a":1} x)", R"({"model":1,"model":2})", R"([1])", R"({"a":[1,,2]})"}) {
+        json_query whole;
+        const auto model = whole.want("model");
+        const auto told = scan_json_object(body, whole);
+        for (std::size_t slice = 1; slice < 40; ++slice) {
+            json_query q;
+            q.want("model");
+            json_slices s(body, q);
+            while (!s.go_on(slice)) {
+            }
+            EXPECT_EQ(s.result(), told) << body << " in slices of " << slice;
+            EXPECT_EQ(q[model].raw, whole[model].raw);
+            EXPECT_EQ(q.members(), whole.members());
+            EXPECT_EQ(q.error_offset(), whole.error_offset());
+            EXPECT_EQ(q.close_offset(), whole.close_offset());
+        }
+    }
+}
+
+TEST(json_scan, a_slice_is_a_part_of_the_work) {
+    std::string body = R"({"a":[0)";
+    for (int i = 0; i < 100'000; ++i) body += ",1";
+    body += "]}";
+    json_query q;
+    json_slices s(body, q);
+    std::size_t slices = 1;
+    while (!s.go_on(1000)) ++slices;
+    EXPECT_EQ(s.result(), json_error::none);
+    EXPECT_GT(slices, 190U);
+}
+
 TEST(json_scan, names_are_compared_decoded) {
     json_query q;
     const auto model = q.want("model");

@@ -188,5 +188,26 @@ TEST(usage_tap, is_not_fooled_by_text_that_speaks_of_usage) {
     EXPECT_EQ(found(R"({"a":"usage","usage":{}})"), "{}");
 }
 
+TEST(sse_scanner, knows_the_end_marks_of_all_families) {
+    const auto ended = [](std::string_view text) {
+        sse_scanner s;
+        s.feed(text);
+        return s.has_end_mark();
+    };
+    for (const std::string_view whole :
+         {"data: {}\n\ndata: [DONE]\n\n", "data: [DONE]\n", "event: done\ndata: [DONE]\n\n",
+          "event: response.completed\ndata: {}\n\n", "event: response.cancelled\ndata: {}\n\n",
+          "event: response.incomplete\ndata: {}\n\n", "event: response.failed\ndata: {}\n\n",
+          "event: error\ndata: {}\n\n", "event: image_generation.completed\ndata: {}\n\n",
+          "data: {\"type\":\"response.completed\",\"response\":{}}\n\n",
+          "data: {\"type\": \"speech.audio.done\"}\n\n", "data: {\"error\":{\"code\":\"x\"}}\n\n"})
+        EXPECT_TRUE(ended(whole)) << whole;
+    for (const std::string_view cut : {"", "data: {}\n\n", "data: [DON", "event: response.completed\n",
+                                       "event: response.output_text.done\ndata: {}\n\n",
+                                       "data: {\"type\":\"response.output_text.delta\",\"delta\":\"[DONE]\"}\n\n",
+                                       "data: {\"type\":\"", "data: {\"type\":\"response.comple\n\n", ": [DONE]\n\n"})
+        EXPECT_FALSE(ended(cut)) << cut;
+}
+
 }  // namespace
 }  // namespace spillway::http

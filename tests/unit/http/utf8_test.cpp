@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include <spillway/http/utf8.hpp>
@@ -24,6 +25,22 @@ TEST(utf8, whole_texts) {
     for (const std::string& good : {std::string(), std::string("plain"), std::string(1000, 'a'), long_text,
                                     std::string("\xED\x9F\xBF\xEE\x80\x80\xF4\x8F\xBF\xBF")})
         EXPECT_TRUE(is_utf8(good)) << good;
+}
+
+TEST(utf8, a_slice_cuts_no_character) {
+    std::string text;
+    for (int i = 0; i < 30; ++i) text += "a\xC3\xA4\xE4\xBD\xA0\xF0\x9F\x98\x80";
+    for (std::size_t most = 1; most < 40; ++most) {
+        std::string_view rest = text;
+        while (!rest.empty()) {
+            const auto n = whole_characters(rest, std::max<std::size_t>(most, 4));
+            ASSERT_GT(n, 0U);
+            EXPECT_TRUE(is_utf8(rest.substr(0, n)));
+            rest.remove_prefix(n);
+        }
+    }
+    EXPECT_EQ(whole_characters("\x80\x80\x80\x80\x80\x80", 2), 1U) << "what is no UTF-8 stays none";
+    EXPECT_EQ(whole_characters("abc", 10), 3U);
 }
 
 TEST(utf8, every_sequence_of_up_to_four_bytes_at_any_place_of_a_block) {
