@@ -13,6 +13,12 @@ constexpr duration first_back_off = milliseconds(100);
 constexpr duration last_back_off = seconds(5);
 constexpr std::int64_t least_minutes = 10;  // of a rate, that a Redis without memory is told at most beside the burst
 
+// By Redis' clock, in us; states live for a day after they were used last.
+bool is_plausible(std::int64_t born, wall_time wall) noexcept {
+    const auto now = std::chrono::duration_cast<microseconds>(wall.time_since_epoch());
+    return microseconds(born) > now - hours(24 * 400) && microseconds(born) < now + hours(24);
+}
+
 std::int64_t ns(time_point t) noexcept { return t.time_since_epoch().count(); }
 
 }  // namespace
@@ -74,8 +80,10 @@ void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
     if (alone()) recover(now);
     if (c.reset) reset_wanted_.store(false, relaxed);
     // A state that was born anew is a Redis that forgot: what is known to be taken is told it with the next call.
-    const bool lost = born_ != 0 && t->born != born_;
-    born_ = t->born;
+    // A birth long ago, or to come, is none: believing it would make a rebirth of the next true one.
+    const bool plausible = is_plausible(t->born, c.wall);
+    const bool lost = plausible && born_ != 0 && t->born > born_;
+    if (plausible) born_ = t->born;
     for (std::size_t i = 0; i < 2; ++i) {
         const auto most = add_sat(c.bounds.rates[i].burst, mul_sat(rates_[i].limit().value_or(0), least_minutes));
         least_[i] = lost && !c.reset ? std::min(rates_[i].view().used(now), most) : 0;

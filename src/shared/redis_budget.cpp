@@ -45,6 +45,8 @@ redis_budget::page& redis_budget::of(budget_book::cell& c, std::size_t slot, con
     if (p.number != number) {
         const auto per = book.per().value_or(config::period::month);
         p = page{};
+        p.told =
+            {};  // nothing was spent: there is nothing to tell, and so nothing is heard either until it is asked for
         p.number = number;
         const wall_time at{wall_clock::duration(c.opened.load(relaxed))};
         p.key = core::period_key(at, per);

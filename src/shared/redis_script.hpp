@@ -12,8 +12,8 @@ namespace spillway::shared {
 //         moment), `g` (generation), and c:<gateway> (permits held, and until when in us)
 //       2 budget of a period: hash with <gateway>.<process> -> spent tokens and money, reserved tokens and money,
 //         until when; <gateway>.- -> the sum of its processes that have ended; <gateway>. -> all that it has spent,
-//         where the sum of its processes says less; and ~ -> generation, and when a version that knows neither `of`
-//         nor `~` spoke last (us)
+//         where the sum of its processes says less; and ~ -> generation, and since when all is
+//         heard (us): the last pause, or word of a version that knows neither `of` nor `~`
 // ARGV  1 <gateway>.<process>  2 heartbeat in us
 //       3..8 requests: rate a minute, burst, given back (negative: charged), needed at once, wanted besides, and what
 //            is known to be taken at least (a Redis that lost its memory is told by everybody: the highest holds)
@@ -30,8 +30,9 @@ namespace spillway::shared {
 // that was wrong. A key that holds something else than a hash is replaced.
 //
 // A newer generation says that everything told before is void: what comes from gateways that have not heard of it is
-// left aside, except what their own processes spent. Processes whose heartbeat is an hour old are summed up, unless
-// an older version speaks, which would tell their names again.
+// left aside, except what their own processes spent. Processes whose heartbeat is an hour old are summed
+// up. One that lives would count twice, so that waits for an hour without a pause of five minutes, in which each that
+// lives has been heard, and in which no older version spoke, which would tell the names again.
 inline constexpr std::string_view redis_script = R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
 local function number(text)
@@ -143,8 +144,9 @@ if budgets then
     return {possible(st, some_t), possible(sm, some_m), possible(rt, some_t), possible(rm, some_m),
             number(till) or 0, st == nil or (number(st) or 0) > some_t or (number(sm) or 0) > some_m}
   end
-  if older or (not mark and #flat > 0) then quiet = string.format('%.0f', now) end
-  quiet = number(quiet) or 0
+  if #flat == 0 then quiet = 0
+  elseif older or not mark or not at or passed > 300000000 then quiet = now
+  else quiet = number(quiet) or now end
   local fold = quiet + 3600000000 < now
 
   local gateways, ended, gone = {}, {}, {}

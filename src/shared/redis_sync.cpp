@@ -11,6 +11,7 @@ using core::quota_limit;
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr duration heartbeat = seconds(6);  // permits and reservations of a silent gateway come free after this
 constexpr duration beats = milliseconds(1500);
+constexpr duration idle_beats = minutes(20);  // of who has spent: the dead are summed up after an hour
 constexpr duration stays_active = seconds(1);
 constexpr double fades = 0.8;  // of what a tick used, each tick: nothing is kept after about a second
 constexpr double ahead = 3;    // ticks that a lease should last
@@ -131,7 +132,9 @@ void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>&
         least_[0] > 0 || least_[1] > 0 || c.back[0] != 0 || c.back[1] != 0 || w.want[0] > 0 || w.want[1] > 0;
     const bool budget_differs =
         c.cell != nullptr && (now - active_ < stays_active || redis_budget::differs(*c.page, *c.cell));
-    const bool must_beat = now - sent_ > beats && (told_permits_ > 0 || used > 0 || has_reserved());
+    const bool has_spent = c.page != nullptr && (c.page->told[0] > 0 || c.page->told[1] > 0);
+    const bool must_beat = (now - sent_ > beats && (told_permits_ > 0 || used > 0 || has_reserved())) ||
+                           (now - sent_ > idle_beats && has_spent);
     if (permits_differ || rates_differ || budget_differs || must_beat || tries_again || c.reset) {
         c.who = shared_from_this();
         c.now = now;
