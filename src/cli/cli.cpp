@@ -42,6 +42,7 @@ int run_cli(int argc, char** argv) {
     add_check(c);
     add_explain(c);
     add_status(c);
+    add_quotas(c);
     add_keys(c);
     add_schema(c);
     add_usage(c);

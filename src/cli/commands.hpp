@@ -21,6 +21,7 @@ void add_check(command_line& c);
 void add_explain(command_line& c);
 void add_status(command_line& c);
 void add_keys(command_line& c);
+void add_quotas(command_line& c);
 void add_schema(command_line& c);
 void add_usage(command_line& c);
 void add_version(command_line& c);

@@ -1,53 +1,18 @@
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <iomanip>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
 
-#include <spillway/config/secret.hpp>
-#include <spillway/http/endpoint_url.hpp>
-
+#include "admin_client.hpp"
 #include "commands.hpp"
 
 namespace spillway::cli {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace bhttp = boost::beast::http;
-
 struct status_options {
-    std::string admin{"127.0.0.1:9901"}, key_file;
+    admin_place admin;
     bool json{false}, ready{false};
 };
-
-// GET on the admin listener: status and body.
-std::pair<unsigned, std::string> get(const status_options& o, const std::string& path) {
-    const auto at = http::parse_host_port(o.admin, 9901);
-    if (!at) throw std::runtime_error("--admin wants host:port");
-    asio::io_context io;
-    beast::tcp_stream stream(io);
-    asio::ip::tcp::resolver resolver(io);
-    beast::error_code ec;
-    const auto found = resolver.resolve(at->first, std::to_string(at->second), ec);
-    if (!ec) stream.connect(found, ec);
-    if (ec) throw std::runtime_error("no gateway answers at " + o.admin + ": " + ec.message());
-    bhttp::request<bhttp::empty_body> r(bhttp::verb::get, path, 11);
-    r.set(bhttp::field::host, o.admin);
-    if (!o.key_file.empty()) {
-        const auto key = config::resolve(config::secret_ref::file(o.key_file));
-        if (!key) throw std::runtime_error(key.error().message);
-        r.set("api-key", *key);
-    }
-    bhttp::write(stream, r);
-    beast::flat_buffer buffer;
-    bhttp::response_parser<bhttp::string_body> parser;
-    parser.body_limit(256 * 1024 * 1024);
-    bhttp::read(stream, buffer, parser);
-    return {parser.get().result_int(), parser.get().body()};
-}
 
 void print_quotas(const nlohmann::json& q) {
     if (q.is_null()) return;
@@ -95,8 +60,8 @@ void print(const nlohmann::json& s) {
 }
 
 int status(const status_options& o) {
-    if (o.ready) return get(o, "/health/ready").first == 200 ? 0 : 1;
-    const auto [code, body] = get(o, "/status");
+    if (o.ready) return ask_admin(o.admin, "GET", "/health/ready").first == 200 ? 0 : 1;
+    const auto [code, body] = ask_admin(o.admin, "GET", "/status");
     if (code != 200) {
         std::cerr << "the gateway answered " << code << (code == 401 ? ": give --key-file" : "") << '\n';
         return 1;
@@ -111,8 +76,7 @@ int status(const status_options& o) {
 void add_status(command_line& c) {
     static status_options o;
     auto* s = c.app.add_subcommand("status", "Ask a running gateway for pools, backends and breakers");
-    s->add_option("--admin", o.admin, "its admin listener")->envname("SPILLWAY_ADMIN")->capture_default_str();
-    s->add_option("--key-file", o.key_file, "file with an admin key");
+    add_admin_options(*s, o.admin);
     s->add_flag("--json", o.json, "everything, as JSON");
     s->add_flag("--ready", o.ready, "say nothing; exit 0 when it is ready, else 1 (for container health checks)");
     s->callback([&c] { c.exit_code = status(o); });

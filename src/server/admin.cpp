@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <nlohmann/json.hpp>
 
 #include <spillway/base/text.hpp>
 #include <spillway/http/local_reply.hpp>
@@ -92,6 +93,7 @@ struct admin::listening {
     response dispatch(const request& r, std::string_view path);
     response health(const request& r, std::string_view path) const;
     response routes() const;
+    response reset_quota(const request& r);
 };
 
 namespace {
@@ -126,6 +128,8 @@ constexpr std::string_view overview =
     "GET  /metrics        Prometheus\n"
     "GET  /config         hash, reloads, last issues (JSON)\n"
     "POST /config/reload  read the configuration again\n"
+    "POST /quotas/reset?holder=client:NAME\n"
+    "                     forget what Redis and other gateways say of it (spillway quotas reset)\n"
     "GET  /health/routes  which routes serve (JSON)\n"
     "GET  /health/live, /health/ready, /health/routes/{name} and what else probes ask of listeners\n";
 
@@ -181,6 +185,27 @@ response admin::listening::answer(const request& r) {
     return dispatch(r, path);
 }
 
+// Names of holders are letters, digits and `-_.:/`, which a query holds as they are.
+response admin::listening::reset_quota(const request& r) {
+    auto query = view(r.target());
+    const auto mark = query.find('?');
+    query = mark == std::string_view::npos ? std::string_view{} : query.substr(mark + 1);
+    constexpr std::string_view name = "holder=";
+    if (!query.starts_with(name) || query.size() == name.size())
+        return refuse(400, "HolderMissing", "Name the holder: POST /quotas/reset?holder=client:NAME.");
+    std::string holder(query.substr(name.size()));
+    if (!of.reset_quota(holder)) {
+        if (!of.reset_quota("client:" + holder))
+            return refuse(404, "HolderUnknown",
+                          "No client, group or pool quota has that name; `quotas` of GET /status "
+                          "lists them.");
+        holder = "client:" + holder;
+    }
+    const auto store = of.quota_store()->look();
+    const nlohmann::json told{{"reset", holder}, {"store", store.kind}, {"up", store.up}};
+    return make(200, "application/json", told.dump());
+}
+
 response admin::listening::dispatch(const request& r, std::string_view path) {
     const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
     const auto wrong_method = [](std::string_view wanted) {
@@ -192,6 +217,12 @@ response admin::listening::dispatch(const request& r, std::string_view path) {
             return refuse(403, "ForeignOrigin", "Pages of other origins may not reload the configuration.");
         const bool good = of.reload("admin");
         return make(good ? 200 : 409, "application/json", config_text(of));
+    }
+    if (path == "/quotas/reset") {
+        if (r.method() != bhttp::verb::post) return wrong_method("POST");
+        if (!is_same_origin(view(r[bhttp::field::host]), view(r[bhttp::field::origin]), view(r["Sec-Fetch-Site"])))
+            return refuse(403, "ForeignOrigin", "Pages of other origins may not reset quotas.");
+        return reset_quota(r);
     }
     const auto now = clock::now();
     if (path == "/status") return reads ? make(200, "application/json", status_text(of, now)) : wrong_method("GET");

@@ -44,6 +44,13 @@ std::vector<std::string> attention(const state& s) {
     if (const auto* l = s.usage_ledger()) ledger_lines(l->report(), out);
     if (const auto* q = s.quota_store(); q != nullptr && !q->look().up)
         out.emplace_back("quotas: the shared store is away; local shares decide");
+    if (const auto* q = s.quota_store()) {
+        const auto all = q->holders(clock::now(), wall_clock::now());
+        const auto alone = std::count_if(all.begin(), all.end(), [](const auto& h) { return h.alone; });
+        if (alone != 0)
+            out.push_back("quotas: the shared store cannot keep " + std::to_string(alone) +
+                          (alone == 1 ? " holder" : " holders") + "; local shares decide for them");
+    }
     if (const auto* t = s.trace_exporter(); t != nullptr && !t->look().last_error.empty())
         out.emplace_back("traces: the collector does not take spans");
     identity_lines(s, out);

@@ -1,6 +1,7 @@
 #include "status_usage.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace spillway::server {
 namespace {
@@ -24,6 +25,23 @@ void rate(json& to, const char* name, const std::optional<std::int64_t>& limit,
     if (reset) to[name]["reset_seconds"] = seconds_of(*reset);
 }
 
+// Who says how much of a budget is spent: this gateway by its own count, the others as they have told.
+json spenders_of(const shared::holder::state& h) {
+    constexpr std::size_t most = 32;
+    const auto row = [](const json& who, std::int64_t tokens, std::int64_t nanos) {
+        return json{{"gateway", who}, {"tokens", tokens}, {"money_nanos", nanos}};
+    };
+    json out = json::array();
+    out.push_back(row(nullptr, h.budget_tokens_here, h.budget_money_nanos_here));
+    auto others = h.others;
+    std::sort(others.begin(), others.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.tokens, a.money_nanos) > std::tie(b.tokens, b.money_nanos);
+    });
+    if (others.size() > most) others.resize(most);
+    for (const auto& o : others) out.push_back(row(o.gateway, o.tokens, o.money_nanos));
+    return out;
+}
+
 json holder_of(const shared::holder::state& h, duration burst) {
     json limits = json::object();
     rate(limits, "requests", h.left.limit_requests, h.left.requests, h.left.reset_requests, burst);
@@ -31,7 +49,10 @@ json holder_of(const shared::holder::state& h, duration burst) {
     bound(limits, "concurrent", h.limit_concurrent, h.concurrent);
     bound(limits, "budget_tokens", h.limit_budget_tokens, h.budget_tokens);
     bound(limits, "budget_money_nanos", h.limit_budget_money_nanos, h.budget_money_nanos);
-    return {{"name", h.name}, {"limits", limits}, {"period", text_or_null(h.period)}, {"refused", h.refused}};
+    json out{{"name", h.name}, {"limits", limits}, {"period", text_or_null(h.period)}, {"refused", h.refused}};
+    if (h.alone) out["alone"] = true;
+    if (!h.period.empty()) out["spent_by"] = spenders_of(h);
+    return out;
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ public:
         const core::gcra g(rate, burst_);
         state_.store(g.settle(core::gcra::full, 0, used(g, left), now), relaxed);
     }
+    void fill() noexcept { state_.store(core::gcra::full, relaxed); }
     // Taken and not yet flowed back.
     std::int64_t used(time_point now) const noexcept {
         const auto rate = rate_.load(relaxed);

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <optional>
+
+#include <spillway/base/saturating.hpp>
 
 #include "bucket.hpp"
 
@@ -16,7 +19,9 @@ public:
     explicit lease_bucket(duration burst) noexcept : view_(burst), share_(burst), before_(burst) {}
 
     void change(std::optional<std::uint64_t> per_minute, std::uint32_t gateways) noexcept {
+        if (const auto before = view_.limit()) rate_ = *before;
         view_.change(per_minute);
+        if (const auto now = view_.limit(); now && rate_ > 0) scale(rate_, *now);
         if (per_minute) per_minute = std::max<std::uint64_t>(1, *per_minute / gateways);
         share_.change(per_minute);
         before_.change(per_minute);
@@ -32,11 +37,11 @@ public:
         do {
             if (before < units) return false;
         } while (!lease_.compare_exchange_weak(before, before - units, relaxed));
-        used_.fetch_add(units, relaxed);
+        add_sat(used_, units);
         return true;
     }
     void put(std::int64_t units) noexcept {
-        if (limited()) lease_.fetch_add(units, relaxed);
+        if (limited()) add_sat(lease_, units);
     }
     // Part of the lease on its way back to Redis.
     bool withdraw(std::int64_t units) noexcept {
@@ -48,7 +53,14 @@ public:
     }
     // Takes all of it out, also a debt.
     std::int64_t empty() noexcept { return lease_.exchange(0, relaxed); }
-    void count(std::int64_t units) noexcept { used_.fetch_add(units, relaxed); }
+    // A debt, taken out; 0: there is none.
+    std::int64_t take_debt() noexcept {
+        auto before = lease_.load(relaxed);
+        while (before < 0 && !lease_.compare_exchange_weak(before, 0, relaxed)) {
+        }
+        return std::min<std::int64_t>(before, 0);
+    }
+    void count(std::int64_t units) noexcept { add_sat(used_, units); }
     std::int64_t counted() noexcept { return used_.exchange(0, relaxed); }
 
     // What lies in Redis, as told last and flowed back since.
@@ -60,7 +72,7 @@ public:
     std::optional<std::int64_t> left(time_point now) const noexcept {
         const auto there = view_.left(now);
         if (!there) return there;
-        return std::max<std::int64_t>(0, *there + std::max<std::int64_t>(lease(), -*there));
+        return std::max<std::int64_t>(0, add_sat(*there, lease()));
     }
 
     void went_down(std::uint32_t gateways, time_point now) noexcept {
@@ -74,15 +86,35 @@ public:
     }
     // What was used up meanwhile is as if it had been taken from Redis.
     void came_up(time_point now) noexcept {
-        if (limited()) lease_.fetch_sub(std::max<std::int64_t>(0, share_.used(now) - before_.used(now)), relaxed);
+        if (limited()) add_sat(lease_, -std::max<std::int64_t>(0, sub_sat(share_.used(now), before_.used(now))));
+    }
+    // As if nothing had ever been taken.
+    void reset() noexcept {
+        for (auto* b : {&view_, &share_, &before_}) b->fill();
+        take_debt();
     }
 
 private:
     static constexpr auto relaxed = std::memory_order_relaxed;
 
+    // The shared bucket stays as full as it was in parts of the whole when its rate changes; so does what was taken
+    // out of it.
+    void scale(std::int64_t from, std::int64_t to) noexcept {
+        if (from == to) return;
+        auto before = lease_.load(relaxed);
+        const auto scaled = [&] {
+            const auto exact = static_cast<double>(before) * static_cast<double>(to) / static_cast<double>(from);
+            return static_cast<std::int64_t>(std::clamp(exact, -0x1p60, 0x1p60));
+        };
+        while (!lease_.compare_exchange_weak(before, scaled(), relaxed)) {
+        }
+        rate_ = to;
+    }
+
     bucket view_, share_;
     bucket before_;  // what of the share had been used when Redis went away
     std::atomic<std::int64_t> lease_{0}, used_{0};
+    std::int64_t rate_{0};  // that the lease was taken by; main thread
 };
 
 }  // namespace spillway::shared

@@ -120,6 +120,8 @@ holder::state memory_holder::look(time_point now, wall_time wall) const {
     if (const auto* spent = budget_.limited() ? budget_.running(wall) : nullptr) {
         s.budget_tokens = spent->spent_tokens.load(std::memory_order_relaxed);
         s.budget_money_nanos = spent->spent_money.load(std::memory_order_relaxed);
+        s.budget_tokens_here = s.budget_tokens;
+        s.budget_money_nanos_here = s.budget_money_nanos;
         s.period = core::period_key(wall, budget_.per().value_or(config::period::month));
     }
     return s;

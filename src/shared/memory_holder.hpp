@@ -30,6 +30,10 @@ public:
     void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept override;
     shared::remaining remaining(time_point now) const noexcept override;
     state look(time_point now, wall_time wall) const override;
+    void reset() noexcept {
+        requests_.fill();
+        tokens_.fill();
+    }
 
 private:
     verdict refuse(core::quota_limit why, duration wait) noexcept;

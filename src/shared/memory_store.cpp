@@ -15,6 +15,14 @@ void memory_store::seed(const std::string& holder_name, const std::string& perio
     seeds_->put(holder_name, period_key, {tokens, money_nanos});
 }
 
+bool memory_store::reset(const std::string& holder_name) {
+    const std::scoped_lock hold(mutex_);
+    const auto at = by_name_.find(holder_name);
+    if (at == by_name_.end() || at->second.use_count() == 1) return false;
+    at->second->reset();
+    return true;
+}
+
 store::report memory_store::look() const {
     report r;
     r.kind = "memory";

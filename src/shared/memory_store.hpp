@@ -20,6 +20,7 @@ public:
     std::shared_ptr<holder> get(const std::string& name, const config::quota& limits) override;
     void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
               std::int64_t money_nanos) override;
+    bool reset(const std::string& holder_name) override;
     report look() const override;
     std::vector<holder::state> holders(time_point now, wall_time wall) const override;
 

@@ -85,7 +85,7 @@ bool redis_holder::budget_wants_ask(const amounts& estimate, time_point now, wal
 
 verdict redis_holder::take(const amounts& estimate, time_point now, wall_time wall) noexcept {
     touch();
-    if (!common_->up.load(relaxed)) return take_share(estimate, now, now, wall);
+    if (!reachable()) return take_share(estimate, now, now, wall);
     const std::array<std::int64_t, 2> units{1, estimate.tokens};
     const bool counts_permits = limit_permits_.load(relaxed) != no_limit;
     bool short_of = false;
@@ -165,7 +165,7 @@ verdict redis_holder::take_share(const amounts& estimate, time_point began, time
 
 verdict redis_holder::take_rest(const amounts& estimate, time_point began, wall_time wall, time_point now) noexcept {
     touch();
-    if (!common_->up.load(relaxed)) return take_rest_share(estimate, began, now, wall);
+    if (!reachable()) return take_rest_share(estimate, began, now, wall);
     auto& tokens = rates_[1];
     const bool short_of = !tokens.suffices(estimate.tokens);
     if (short_of && fresh(now)) {
@@ -203,7 +203,7 @@ void redis_holder::answer_alone(redis_ask& a, time_point now) {
 
 // False: nobody takes it, and it is decided here.
 bool redis_holder::hand_over(redis_ask a) {
-    if (!common_->up.load(relaxed)) return false;
+    if (!reachable()) return false;
     const std::scoped_lock hold(common_->mutex);
     if (common_->stopped || common_->asks.size() >= most_asks) return false;
     common_->asks.push_back(std::move(a));
@@ -229,7 +229,7 @@ void redis_holder::leave() noexcept {
 void redis_holder::book(const amounts& estimate, const amounts& real, time_point began, time_point now,
                         wall_time wall) noexcept {
     touch();
-    if (common_->up.load(relaxed)) {
+    if (reachable()) {
         rates_[1].put(sub_sat(estimate.tokens, real.tokens));
     } else {
         rates_[1].share().settle(estimate.tokens, real.tokens, now);
@@ -240,7 +240,7 @@ void redis_holder::book(const amounts& estimate, const amounts& real, time_point
 void redis_holder::give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept {
     touch();
     permits_.give_back();
-    if (common_->up.load(relaxed)) {
+    if (reachable()) {
         rates_[0].put(1);
         rates_[1].put(estimate.tokens);
     } else {
@@ -268,12 +268,28 @@ holder::state redis_holder::look(time_point now, wall_time wall) const {
     s.limit_budget_tokens = budget_.limit_tokens();
     s.limit_budget_money_nanos = budget_.limit_money();
     s.refused = refused_.load(relaxed);
+    s.alone = alone();
     if (const auto* c = budget_.limited() ? budget_.running(wall) : nullptr) {
         s.budget_tokens = add_sat(c->spent_tokens.load(relaxed), c->elsewhere_tokens.load(relaxed));
         s.budget_money_nanos = add_sat(c->spent_money.load(relaxed), c->elsewhere_money.load(relaxed));
+        s.budget_tokens_here = c->spent_tokens.load(relaxed);
+        s.budget_money_nanos_here = c->spent_money.load(relaxed);
         s.period = core::period_key(wall, budget_.per().value_or(config::period::month));
+        const std::scoped_lock hold(spenders_mutex_);
+        s.others = spenders_;
     }
     return s;
+}
+
+void redis_holder::reset() noexcept {
+    for (auto& r : rates_) r.reset();
+    for (auto& c : budget_.cells()) {
+        c.elsewhere_tokens.store(0, relaxed);
+        c.elsewhere_money.store(0, relaxed);
+    }
+    told_.store(0, relaxed);
+    crowded_until_.store(0, relaxed);
+    reset_wanted_.store(true, relaxed);
 }
 
 }  // namespace spillway::shared

@@ -57,8 +57,9 @@ struct redis_call {
     redis_budget::page* page{nullptr};
     budget_book::cell* cell{nullptr};
     std::array<std::int64_t, 4> told{};
-    redis_budget::page::sums told_total;
-    bool retold{false};
+    budget_sums told_total;
+    bool retold{false}, reset{false};
+    told_bounds bounds;
 };
 
 // Counts of one holder that several gateways share. take(), leave(), book() and give_back() work on what was leased
@@ -80,6 +81,10 @@ public:
     void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept override;
     shared::remaining remaining(time_point now) const noexcept override;
     state look(time_point now, wall_time wall) const override;
+    // Forgets what Redis and other gateways have said, here at once and everywhere with the next call.
+    void reset() noexcept;
+
+    const std::string& name() const noexcept { return name_; }
 
     // What follows is for the store's thread.
     void tick(time_point now, wall_time wall, std::vector<redis_call>& out);
@@ -87,6 +92,10 @@ public:
     redis_call prepare(redis_ask& a);
     void apply(redis_call& c, const redis_answer& a, time_point now);
     void failed(redis_call& c, time_point now);
+    // Redis is there, but cannot serve this holder: it decides by its share, and asks again later and later. True: it
+    // was well before.
+    bool refused(redis_call& c, time_point now);
+    bool alone() const noexcept { return alone_.load(std::memory_order_relaxed); }
     void went_down(time_point now);
     void came_up(time_point now);
     void go_away(time_point now, wall_time wall, std::vector<redis_call>& out);
@@ -100,12 +109,18 @@ private:
     static constexpr std::int64_t no_limit = -1;
 
     void touch() noexcept;
+    bool reachable() const noexcept {
+        return common_->up.load(std::memory_order_relaxed) && !alone_.load(std::memory_order_relaxed);
+    }
+    void recover(time_point now);
+    void learn(redis_call& c, const redis_told& t, time_point now);
+    void follow_generation(std::int64_t told) noexcept;
     bool hand_over(redis_ask a);
     bool fresh(time_point now) const noexcept;
     bool budget_wants_ask(const amounts& estimate, time_point now, wall_time wall) noexcept;
     verdict refuse(core::quota_limit why, duration wait) noexcept;
     verdict refuse_budget(core::quota_limit why, wall_time wall) noexcept;
-    verdict decide(redis_call& c, const redis_answer& a, time_point now);
+    verdict decide(redis_call& c, const redis_told& t, time_point now);
     void undo(redis_call& c) noexcept;
     struct wishes {
         std::array<std::int64_t, 2> want{};
@@ -125,16 +140,21 @@ private:
     std::array<lease_bucket, 2> rates_;  // requests, tokens
     mutable budget_book budget_;
     std::atomic<std::int64_t> limit_permits_{no_limit};
-    std::atomic<bool> touched_{false};
+    std::atomic<bool> touched_{false}, reset_wanted_{false};
+    std::atomic<bool> alone_{false};  // Redis cannot serve this holder
     std::atomic<time_point::rep> told_{0}, heard_{0},
         crowded_until_{0};  // view of rates, of budgets; no permit is left
     std::atomic<std::uint64_t> refused_{0};
+    mutable std::mutex spenders_mutex_;
+    std::vector<spender> spenders_;  // other gateways
 
     // Of the store's thread alone.
     redis_budget pages_;
     std::array<double, 2> target_{};
     std::array<std::int64_t, 2> least_{};
-    std::int64_t born_{0};
+    std::int64_t born_{0}, generation_{0};
+    time_point retry_at_{}, well_since_{};
+    duration back_off_{};
     double peak_{0};
     std::int64_t told_permits_{0};
     std::int64_t asking_{0};  // permits that asks of this round want

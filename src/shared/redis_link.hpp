@@ -13,11 +13,7 @@
 
 namespace spillway::shared {
 
-// Part of an answer of the script: a number or a text.
-struct redis_item {
-    std::int64_t number{0};
-    std::string text;
-};
+// What the script says to one question; empty: it could not be run for this holder.
 using redis_answer = std::vector<redis_item>;
 
 // One run of the script: two keys, then arguments.
@@ -35,22 +31,28 @@ public:
 
     bool connected() const noexcept { return wire_.is_open(); }
     bool connect(const secret_text& password);
-    // All commands in one round trip. False: the connection is closed, and which of them were run is not known.
+    // All commands in one round trip. Each carries a number that has to come back with its answer. False: the
+    // connection is closed, and which of them were run is not known.
     bool run(const std::vector<redis_command>& commands, std::vector<redis_answer>& answers);
     const std::string& error() const noexcept { return error_; }
+    // What the last command without an answer was told.
+    const std::string& refusal() const noexcept { return refusal_; }
     const redis_url& url() const noexcept { return url_; }
 
 private:
     bool fail(std::string what);
     bool plain(const std::vector<std::string>& words, std::string* text = nullptr);
-    bool append(const std::string& verb, const std::string& script, const redis_command& c);
-    enum class read_as : std::uint8_t { answer, no_script, failure };
-    read_as read(redis_answer& out);
+    bool append(const std::string& verb, const std::string& script, const redis_command& c,
+                const std::string& question);
+    enum class read_as : std::uint8_t { answer, refused, no_script, failure };
+    read_as read(redis_answer& out, const std::string& question);
+    bool finish();
 
     redis_url url_;
     net::ssl_ctx_ptr tls_;
     redis_wire wire_;
-    std::string sha_, error_;
+    std::string sha_, error_, refusal_;
+    std::uint64_t asked_{0};  // questions; begins anywhere, so that another connection's answers do not fit
 };
 
 }  // namespace spillway::shared

@@ -67,6 +67,14 @@ void redis_store::seed(const std::string& holder_name, const std::string& period
     seeds_->put(holder_name, period_key, {tokens, money_nanos});
 }
 
+bool redis_store::reset(const std::string& holder_name) {
+    const std::scoped_lock hold(mutex_);
+    const auto at = by_name_.find(holder_name);
+    if (at == by_name_.end() || at->second.use_count() == 1) return false;
+    at->second->reset();
+    return true;
+}
+
 void redis_store::renew(secret_text password) {
     const std::scoped_lock hold(mutex_);
     password_ = std::move(password);
@@ -108,11 +116,11 @@ std::vector<redis_ask> redis_store::wait_until(time_point tick) {
 // A Redis that is loading, full or a replica answers, but is of no use.
 bool redis_store::probe() {
     redis_command c{common_->prefix + ":q:{-}:s", common_->prefix + ":q:{-}:b", common_->me};
-    c.resize(31, "0");
+    c.resize(33, "0");
     c[3] = "1000000";
     c[16] = "-1";
     std::vector<redis_answer> answers;
-    return link_.run({c}, answers);
+    return link_.run({c}, answers) && !answers.front().empty();
 }
 
 void redis_store::connect(time_point now) {
@@ -122,7 +130,7 @@ void redis_store::connect(time_point now) {
         return password_;
     }();
     if (link_.connect(password) && probe()) {
-        back_off_ = duration(0);
+        up_since_ = now;
         for (const auto& h : everybody()) h->came_up(clock::now());
         common_->up = true;
         {
@@ -136,24 +144,40 @@ void redis_store::connect(time_point now) {
     went_down();
 }
 
+// One that comes and goes is asked less and less often: it is forgiven when it has stayed for a while.
+void redis_store::settle_back_off(time_point now) noexcept {
+    if (now - up_since_ > back_off_ + seconds(1)) back_off_ = duration(0);
+}
+
 void redis_store::went_down() {
     const bool was_up = common_->up.exchange(false);
     const auto now = clock::now();
     if (was_up) {
         for (const auto& h : everybody()) h->went_down(now);
+        settle_back_off(now);
     }
     back_off_ = std::clamp(back_off_ * 2, first_back_off, last_back_off);
     retry_at_ = now + back_off_;
     {
         const std::scoped_lock hold(mutex_);
         report_.up = false;
-        report_.last_error = link_.error();
+        report_.last_error = link_.error().empty() ? link_.refusal() : link_.error();
         ++report_.failures;
     }
     if (!alarmed_ && alarm_)
         alarm_("quotas: Redis at " + link_.url().name() + " is away (" + link_.error() +
                "): each gateway decides by its own share until it is back");
     alarmed_ = true;
+}
+
+// Redis serves others, but not this holder.
+void redis_store::refused(redis_call& c, time_point now) {
+    if (c.who->refused(c, now) && alarm_)
+        alarm_("quotas: Redis at " + link_.url().name() + " cannot keep " + c.who->name() + " (" + link_.refusal() +
+               "): its share decides until it can");
+    const std::scoped_lock hold(mutex_);
+    ++report_.refused;
+    report_.last_error = link_.refusal();
 }
 
 // One round trip for everybody.
@@ -165,11 +189,16 @@ void redis_store::exchange(std::vector<redis_call>& calls) {
     for (auto& c : calls) commands.push_back(std::move(c.words));
     std::vector<redis_answer> answers;
     const auto begun = clock::now();
-    const bool done = link_.run(commands, answers);
+    bool done = link_.run(commands, answers);
+    // Where not one was answered it may be Redis itself: what surely is well tells.
+    const auto unanswered = [](const redis_answer& a) { return a.empty(); };
+    if (done && std::all_of(answers.begin(), answers.end(), unanswered)) done = probe();
     const auto now = clock::now();
     if (!done) went_down();
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        if (done) {
+        if (done && answers[i].empty()) {
+            refused(calls[i], now);
+        } else if (done) {
             calls[i].who->apply(calls[i], answers[i], now);
         } else {
             calls[i].who->failed(calls[i], now);

@@ -23,6 +23,7 @@ public:
     std::shared_ptr<holder> get(const std::string& name, const config::quota& limits) override;
     void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
               std::int64_t money_nanos) override;
+    bool reset(const std::string& holder_name) override;
     void renew(secret_text password) override;
     report look() const override;
     std::vector<holder::state> holders(time_point now, wall_time wall) const override;
@@ -35,6 +36,8 @@ private:
     void connect(time_point now);
     void exchange(std::vector<redis_call>& calls);
     void went_down();
+    void settle_back_off(time_point now) noexcept;
+    void refused(redis_call& c, time_point now);
     std::vector<redis_ask> wait_until(time_point tick);
     void farewell();
     holder_list everybody() const;
@@ -49,7 +52,7 @@ private:
 
     // Of the thread alone.
     redis_link link_;
-    time_point retry_at_{};
+    time_point retry_at_{}, up_since_{};
     duration back_off_{};
     bool alarmed_{false};
     std::thread thread_;

@@ -3,34 +3,31 @@
 
 #include "redis_holder.hpp"
 
-// The side of a shared holder that the store's thread works on.
+// The side of a shared holder that the store's thread works on: what is asked.
 namespace spillway::shared {
 namespace {
 
 using core::quota_limit;
-using kind = verdict::kind;
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr duration heartbeat = seconds(6);  // permits and reservations of a silent gateway come free after this
 constexpr duration beats = milliseconds(1500);
+constexpr duration idle_beats = minutes(20);  // of who has spent: the dead are summed up after an hour
 constexpr duration stays_active = seconds(1);
-constexpr duration crowded = milliseconds(50);
 constexpr double fades = 0.8;  // of what a tick used, each tick: nothing is kept after about a second
 constexpr double ahead = 3;    // ticks that a lease should last
 constexpr duration budget_keeps = hours(24 * 7);  // after the end of the period, for late settlements
 
 std::string text_of(std::int64_t n) { return std::to_string(n); }
-std::int64_t ns(time_point t) noexcept { return t.time_since_epoch().count(); }
 
 }  // namespace
 
 void redis_holder::add_budget(redis_call& c, wall_time wall) {
     c.cell = budget_.running(wall);
-    const auto per = budget_.per();
-    if (c.cell == nullptr || !per) {
+    if (c.cell == nullptr || !budget_.per()) {
         c.cell = nullptr;
         return;
     }
-    c.page = &pages_.of(*c.cell, static_cast<std::size_t>(c.cell - budget_.cells().data()), *per);
+    c.page = &pages_.of(*c.cell, static_cast<std::size_t>(c.cell - budget_.cells().data()), budget_);
 }
 
 void redis_holder::write(redis_call& c, const wishes& w) {
@@ -43,7 +40,9 @@ void redis_holder::write(redis_call& c, const wishes& w) {
         const std::int64_t burst = limit ? core::gcra(*limit, common_->burst).capacity() : 0;
         for (const auto n : {limit.value_or(0), burst, c.back[i], c.need[i], w.want[i], least_[i]})
             out.push_back(text_of(n));
+        c.bounds.rates[i] = {w.want[i], burst, mul_sat(limit.value_or(0), std::int64_t{24 * 60})};
     }
+    c.bounds.permits = std::max({w.used, w.permits_needed, w.permits_wanted});
     c.with_permits = limit_permits_.load(relaxed) != no_limit;
     for (const auto n : {limit_permits_.load(relaxed), w.used, w.permits_needed, w.permits_wanted})
         out.push_back(text_of(n));
@@ -57,17 +56,20 @@ void redis_holder::write(redis_call& c, const wishes& w) {
     out.push_back(text_of(std::chrono::duration_cast<milliseconds>(end.time_since_epoch()).count()));
     out.push_back(text_of(c.answer ? c.estimate.tokens : 0));
     out.push_back(text_of(c.answer ? c.estimate.money_nanos : 0));
-    const auto tell = [&out](std::string_view name, const redis_budget::page::sums& s) {
+    out.push_back(text_of(generation_));
+    out.push_back(c.reset ? "1" : "0");
+    const auto tell = [&out](std::string_view name, const budget_sums& s) {
+        if (s == budget_sums{}) return;
         out.emplace_back(name);
         out.push_back(text_of(s.tokens));
         out.push_back(text_of(s.money));
     };
     if (c.page == nullptr) return;
     c.told_total = redis_budget::total(*c.page, *c.cell);
-    if (c.told_total != redis_budget::page::sums{}) tell(redis_budget::gateway_of(common_->me), c.told_total);
+    tell(redis_budget::gateway_of(common_->me), c.told_total);
     if (!c.page->retell) return;
     c.retold = true;
-    for (const auto& [name, sums] : c.page->known) tell(name, sums);
+    for (const auto& [name, sums] : c.page->known) tell(name, redis_budget::tellable(*c.page, sums));
 }
 
 // What to fetch so that the lease lasts for the next ticks; `back` is what is too much, or a debt.
@@ -80,12 +82,9 @@ std::int64_t redis_holder::refill(std::size_t i, std::int64_t& back) {
     if (!limit) return 0;
     const auto part = core::gcra(*limit, common_->burst).capacity() / (2 * std::int64_t{common_->gateways});
     const auto target = std::min(static_cast<std::int64_t>(target_[i]), part);
+    back = rate.take_debt();
+    if (back < 0) return target;
     const auto lease = rate.lease();
-    if (lease < 0) {
-        rate.put(-lease);
-        back = lease;
-        return target;
-    }
     const auto surplus = lease - target;
     if (surplus > target / 2 && rate.withdraw(surplus)) back = surplus;
     return back > 0 ? 0 : std::max<std::int64_t>(0, target - lease);
@@ -107,8 +106,15 @@ bool redis_holder::has_reserved() const noexcept {
 
 void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>& out) {
     if (touched_.exchange(false, relaxed)) active_ = now;
+    const bool tries_again = alone();
+    if (tries_again && now < retry_at_) return;
     redis_call c;
     wishes w;
+    c.reset = reset_wanted_.load(relaxed);
+    if (c.reset) {
+        pages_.forget_heard();
+        least_ = {};
+    }
     for (std::size_t i = 0; i < 2; ++i) w.want[i] = refill(i, c.back[i]);
     const auto used = permits_.used();
     peak_ = std::max(static_cast<double>(used), peak_ * fades);
@@ -126,8 +132,10 @@ void redis_holder::tick(time_point now, wall_time wall, std::vector<redis_call>&
         least_[0] > 0 || least_[1] > 0 || c.back[0] != 0 || c.back[1] != 0 || w.want[0] > 0 || w.want[1] > 0;
     const bool budget_differs =
         c.cell != nullptr && (now - active_ < stays_active || redis_budget::differs(*c.page, *c.cell));
-    const bool must_beat = now - sent_ > beats && (told_permits_ > 0 || used > 0 || has_reserved());
-    if (permits_differ || rates_differ || budget_differs || must_beat) {
+    const bool has_spent = c.page != nullptr && (c.page->told[0] > 0 || c.page->told[1] > 0);
+    const bool must_beat = (now - sent_ > beats && (told_permits_ > 0 || used > 0 || has_reserved())) ||
+                           (now - sent_ > idle_beats && has_spent);
+    if (permits_differ || rates_differ || budget_differs || must_beat || tries_again || c.reset) {
         c.who = shared_from_this();
         c.now = now;
         c.wall = wall;
@@ -147,7 +155,7 @@ void redis_holder::add_past_budgets(time_point now, wall_time wall, std::vector<
         auto& cell = budget_.cells()[i];
         const auto number = cell.number.load(std::memory_order_acquire);
         if (&cell == running || number < 0 || number % core::period_step != static_cast<std::int64_t>(*per)) continue;
-        auto& page = pages_.of(cell, i, *per);
+        auto& page = pages_.of(cell, i, budget_);
         if (!redis_budget::differs(page, cell) || page.end + budget_keeps < wall) continue;
         redis_call c;
         c.who = shared_from_this();
@@ -205,77 +213,6 @@ void redis_holder::undo(redis_call& c) noexcept {
         if (c.from_lease[i]) rates_[i].put(units[i]);
     }
     if (c.reserved) budget_.release(c.estimate, c.now, c.wall);
-}
-
-verdict redis_holder::decide(redis_call& c, const redis_answer& a, time_point now) {
-    const auto why = static_cast<quota_limit>(std::clamp<std::int64_t>(a[0].number, 0, 5));
-    const bool fits = c.with_permits ? permits_.granted(a[1].number, why == quota_limit::none && !c.rest) : true;
-    if (why == quota_limit::none && fits) {
-        if (!c.with_permits && !c.rest) permits_.count();
-        for (std::size_t i = 0; i < 2; ++i) rates_[i].count(c.need[i]);
-        return {};
-    }
-    undo(c);
-    if (why == quota_limit::none || why == quota_limit::concurrent) {
-        for (std::size_t i = 0; i < 2 && why == quota_limit::none; ++i) rates_[i].put(c.need[i]);
-        crowded_until_.store(ns(now + crowded), relaxed);
-        return refuse(quota_limit::concurrent, core::concurrency_wait);
-    }
-    if (why == quota_limit::requests || why == quota_limit::tokens)
-        return refuse(why, microseconds(std::max(a[4].number, a[7].number)));
-    return refuse_budget(why, c.wall);
-}
-
-void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
-    if (a.size() < 9) return failed(c, now);
-    // A state that was born anew is a Redis that forgot: what is known to be taken is told it with the next call.
-    const bool lost = born_ != 0 && a[8].number != born_;
-    born_ = a[8].number;
-    for (std::size_t i = 0; i < 2; ++i) {
-        least_[i] = lost ? rates_[i].view().used(now) : 0;
-        rates_[i].put(a[2 + 3 * i].number);
-        rates_[i].view().set_left(a[3 + 3 * i].number, now);
-    }
-    told_.store(ns(now), relaxed);
-    if (c.page != nullptr && c.page->number == c.cell->number.load(std::memory_order_acquire)) {
-        c.page->told = c.told;
-        c.page->told_total = c.told_total;
-        if (c.retold) c.page->retell = false;
-        const auto sum = [](std::int64_t spent, std::int64_t reserved, const auto& seeded) {
-            return add_sat(add_sat(spent, reserved), seeded.load(relaxed));
-        };
-        c.cell->published_tokens.store(sum(c.told[0], c.told[2], c.cell->seeded_tokens), relaxed);
-        c.cell->published_money.store(sum(c.told[1], c.told[3], c.cell->seeded_money), relaxed);
-        redis_budget::learn(*c.page, *c.cell, common_->me, a, 9);
-        heard_.store(ns(now), relaxed);
-    }
-    told_permits_ = a[1].number;
-    if (c.answer) {
-        if (!c.rest) --asking_;
-        c.answer(decide(c, a, now));
-    } else if (c.with_permits) {
-        permits_.granted(a[1].number, false);
-    }
-}
-
-void redis_holder::failed(redis_call& c, time_point now) {
-    for (std::size_t i = 0; i < 2; ++i) rates_[i].put(std::min<std::int64_t>(c.back[i], 0));
-    if (!c.answer) return;
-    if (!c.rest) --asking_;
-    undo(c);
-    now = std::max(c.now, now);
-    c.answer(c.rest ? take_rest_share(c.estimate, c.now, now, c.wall) : take_share(c.estimate, c.now, now, c.wall));
-}
-
-void redis_holder::went_down(time_point now) {
-    for (auto& r : rates_) r.went_down(common_->gateways, now);
-}
-
-void redis_holder::came_up(time_point now) {
-    for (auto& r : rates_) r.came_up(now);
-    pages_.forget_told();
-    told_permits_ = -1;
-    heard_.store(0, relaxed);
 }
 
 void redis_holder::go_away(time_point now, wall_time wall, std::vector<redis_call>& out) {

@@ -35,6 +35,7 @@ void redis_wire::ssl_free::operator()(SSL* s) const noexcept {
 void redis_wire::close() noexcept {
     ssl_.reset();
     context_.reset();
+    reader_.clear();
     wipe();
 }
 
@@ -143,26 +144,24 @@ bool redis_wire::receive() {
             if (again(n)) continue;
             return fail(trouble(n));
         }
-        if (::redisReaderFeed(context_->reader, memory, static_cast<std::size_t>(n)) != REDIS_OK)
-            return fail(context_->reader->errstr);
+        if (!reader_.feed({memory, static_cast<std::size_t>(n)})) return fail(reader_.error());
         return true;
     }
 }
 
-redis_reply redis_wire::read() {
-    if (!is_open() || !flush()) return nullptr;
+std::optional<redis_value> redis_wire::read() {
+    if (!is_open() || !flush()) return std::nullopt;
     const time_point late = clock::now() + 2 * patience_;
     for (;;) {
-        void* got = nullptr;
-        if (::redisReaderGetReply(context_->reader, &got) != REDIS_OK) {
-            fail(context_->reader->errstr);
-            return nullptr;
+        if (auto got = reader_.next()) return got;
+        if (reader_.broken()) {
+            fail(reader_.error());
+            return std::nullopt;
         }
-        if (got != nullptr) return redis_reply(static_cast<redisReply*>(got));
-        if (!receive()) return nullptr;
+        if (!receive()) return std::nullopt;
         if (clock::now() > late) {
             fail("no answer in time");
-            return nullptr;
+            return std::nullopt;
         }
     }
 }

@@ -4,23 +4,20 @@
 #include <openssl/ssl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <spillway/base/secret_text.hpp>
 #include <spillway/base/time.hpp>
 
+#include "redis_reader.hpp"
 #include "redis_url.hpp"
 
 namespace spillway::shared {
 
-struct redis_reply_free {
-    void operator()(redisReply* r) const noexcept { ::freeReplyObject(r); }
-};
-using redis_reply = std::unique_ptr<redisReply, redis_reply_free>;
-
-// Bytes to and from Redis for one thread, through TLS where a context is given: hiredis connects, puts commands into
-// words and takes answers apart. Each step may keep the thread waiting for `patience`, an answer as a whole for twice
+// Bytes to and from Redis for one thread, through TLS where a context is given: hiredis connects and puts commands
+// into words. Each step may keep the thread waiting for `patience`, an answer as a whole for twice
 // that.
 class redis_wire {
 public:
@@ -36,7 +33,9 @@ public:
     bool add(const std::vector<const std::string*>& words);
     // The next answer, in the order of the commands. None: error() says why, and the connection is of no use any
     // more.
-    redis_reply read();
+    std::optional<redis_value> read();
+    // Nothing is here beyond the answers that were read. Bytes that are left answer no question.
+    bool quiet() const noexcept { return reader_.empty(); }
     const std::string& error() const noexcept { return error_; }
 
 private:
@@ -58,6 +57,7 @@ private:
     const duration patience_;
     std::unique_ptr<redisContext, context_free> context_;
     std::unique_ptr<SSL, ssl_free> ssl_;  // ends before the socket that it writes to
+    redis_reader reader_;
     std::string out_, error_;
 };
 

@@ -53,6 +53,7 @@ public:
     }
 
     const shared::store* quota_store() const noexcept { return quotas_.get(); }
+    bool reset_quota(const std::string& holder) { return quotas_ && quotas_->reset(holder); }
     const trace::exporter* trace_exporter() const noexcept { return tracer_.get(); }
     proxy::usage_estimator& estimator() noexcept { return estimator_; }
     bool capture(proxy::captured&& c) { return captures_.take(std::move(c)); }

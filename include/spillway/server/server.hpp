@@ -49,6 +49,8 @@ public:
     // Null where the configuration has none.
     virtual const ledger::service* usage_ledger() const { return nullptr; }
     virtual const shared::store* quota_store() const { return nullptr; }
+    // See shared::store::reset().
+    virtual bool reset_quota(const std::string& /*holder*/) { return false; }
     virtual const trace::exporter* trace_exporter() const { return nullptr; }
     virtual const proxy::recent_errors& errors() const = 0;
     virtual bool ready() const = 0;

@@ -89,6 +89,12 @@ public:
 
     virtual shared::remaining remaining(time_point now) const noexcept = 0;
 
+    // What a gateway has spent of a budget.
+    struct spender {
+        std::string gateway;
+        std::int64_t tokens{0}, money_nanos{0};
+        bool operator==(const spender&) const = default;
+    };
     struct state {         // for /status and metrics
         std::string name;  // "client:shop", "group:production", "client:shop/pool:gpt-4o"
         shared::remaining left;
@@ -98,6 +104,10 @@ public:
         std::optional<std::int64_t> limit_budget_tokens, limit_budget_money_nanos;
         std::string period;  // key of the running one; empty: no budget
         std::uint64_t refused{0};
+        // Part of the above that this process counts by itself, and who told it the rest.
+        std::int64_t budget_tokens_here{0}, budget_money_nanos_here{0};
+        std::vector<spender> others;
+        bool alone{false};  // the shared store cannot serve it: its local share decides
     };
     virtual state look(time_point now, wall_time wall) const = 0;
 };
@@ -112,6 +122,9 @@ public:
     // with a budget that the next get() brings. A newer one takes the place of an older one; open periods stay.
     virtual void seed(const std::string& holder_name, const std::string& period_key, std::int64_t tokens,
                       std::int64_t money_nanos) = 0;
+    // Fills the holder's buckets and forgets what other gateways have said of its budget, here and at all gateways;
+    // what each has spent by its own count stays. False: there is no such holder. Main thread.
+    virtual bool reset(const std::string& holder_name) = 0;
     // The password may have changed; what is connected stays so.
     virtual void renew(secret_text /*password*/) {}
     struct report {
@@ -119,6 +132,7 @@ public:
         bool up{true};     // false: Redis is away and local shares decide
         std::string last_error;
         std::uint64_t round_trips{0}, failures{0}, asks{0};
+        std::uint64_t refused{0};      // answers that were an error about one holder
         double round_trip_seconds{0};  // the last one
     };
     virtual report look() const = 0;

@@ -247,7 +247,7 @@ TEST(redis_store, a_budget_survives_gateways_and_is_healed_after_redis_forgot_it
     a.settle({1000, 0}, {1000, 0});
     redis.say("FLUSHALL");
     const auto key = [&] { return redis.say("KEYS *:b:*").substr(0, 34); };
-    ASSERT_TRUE(eventually([&] { return redis.say("HLEN " + key()) == "2"; }))
+    ASSERT_TRUE(eventually([&] { return redis.say("HGET " + key() + " a.").starts_with("8000 "); }))
         << "also what the process before spent";
     const auto b = opened(redis.url(), "b", budget(10'000));
     EXPECT_TRUE(eventually([&] {
