@@ -18,10 +18,6 @@ void forget_errors() noexcept {
     if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
-}  // namespace
-
-namespace {
-
 // Of messages and records that TLS sends for itself, in a second. A key update is one of each; peers make one after
 // millions of records, and servers send two to four tickets.
 constexpr std::uint16_t most_control = 64;
