@@ -138,8 +138,9 @@ io_result stream::ssl_result(int code) noexcept {
 
 io_result stream::try_read(std::span<char> into) noexcept {
     if (ssl_ != nullptr) {
-        // OpenSSL would find the same out, at the price of half a read. An end that it has seen it tells again.
-        const bool ended = broken_ || (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0;
+        if (broken_) return {io_status::failed};  // OpenSSL says it once only
+        // OpenSSL would find the same out, at the price of half a read. A polite end it tells again.
+        const bool ended = (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0;
         if (!watch_.readable && !ended && SSL_want(ssl_) != SSL_WRITING && SSL_has_pending(ssl_) == 0)
             return {io_status::would_read};
         std::size_t got = 0;

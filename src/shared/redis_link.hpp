@@ -34,6 +34,8 @@ public:
     // All commands in one round trip. Each carries a number that has to come back with its answer. False: the
     // connection is closed, and which of them were run is not known.
     bool run(const std::vector<redis_command>& commands, std::vector<redis_answer>& answers);
+    // For a Redis that answers and is of no use: ends the connection, so that the next one begins with a look at it.
+    void give_up() { fail(refusal_); }
     const std::string& error() const noexcept { return error_; }
     // What the last command without an answer was told.
     const std::string& refusal() const noexcept { return refusal_; }

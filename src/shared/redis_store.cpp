@@ -150,6 +150,7 @@ void redis_store::settle_back_off(time_point now) noexcept {
 }
 
 void redis_store::went_down() {
+    if (link_.connected()) link_.give_up();
     const bool was_up = common_->up.exchange(false);
     const auto now = clock::now();
     if (was_up) {
@@ -161,7 +162,7 @@ void redis_store::went_down() {
     {
         const std::scoped_lock hold(mutex_);
         report_.up = false;
-        report_.last_error = link_.error().empty() ? link_.refusal() : link_.error();
+        report_.last_error = link_.error();
         ++report_.failures;
     }
     if (!alarmed_ && alarm_)

@@ -71,7 +71,7 @@ def test_a_federated_token_is_read_anew(trusting, tmp_path, certs):
         "tenant": TENANT, "client_id": GATEWAY_APP, "authority": sim.identity_url, "ca_file": str(certs.ca),
         "token_file": str(file)}})
     for turn in range(3):
-        file.write_text(f"turn {turn}")
+        file.write_text(f"turn-{turn}")
         seen = g.status()["credentials"][0]["refreshes"]
         until(lambda: g.status()["credentials"][0]["refreshes"] > seen)
         assert g.ask("POST", CHAT, {}, QUESTION).status == 200

@@ -133,7 +133,7 @@ def test_whatever_redis_says_nobody_waits_and_all_is_well_afterwards(one_backend
         assert [g.chat().status for _ in range(3)] == [200] * 3, name
         assert time.monotonic() - began < 4, name
         liar.change = None
-        until(lambda: up(g) and not any("alone" in h for h in g.status()["quotas"]["holders"]), 8)
+        until(lambda: up(g) and not any("alone" in h for h in g.status()["quotas"]["holders"]), 20)
         assert g.chat().status == 200, name
     assert g.resident_bytes() < 80 << 20
 

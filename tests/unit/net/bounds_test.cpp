@@ -39,6 +39,8 @@ TEST_P(bounds, an_end_that_nobody_signed_is_no_end_over_tls) {
             const bool cut = GetParam() && !politely;
             EXPECT_EQ(r.status, cut ? io_status::failed : io_status::closed);
             EXPECT_EQ(io.truncated(), cut);
+            r = co_await io.read_some(in, soon());  // whoever asks once more hears the same
+            EXPECT_EQ(r.status, cut ? io_status::failed : io_status::closed);
             if (cut) {
                 EXPECT_NE(io.failure().find("unexpected eof"), std::string::npos) << io.failure();
             }

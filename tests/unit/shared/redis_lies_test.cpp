@@ -231,6 +231,22 @@ TEST(redis_lies, a_holder_that_redis_cannot_serve_is_alone_and_nobody_else) {
     EXPECT_TRUE(eventually([&] { return !a.look().alone; }, 6s));
 }
 
+// An error for every question is the store's, though the connection lives.
+TEST(redis_lies, a_redis_that_serves_no_holder_is_away_and_comes_back) {
+    redis_server redis;
+    redis_liar liar(redis.port());
+    const auto a = opened(liar.url(), "a", rates(60'000, {}), 1);
+    ASSERT_EQ(a.take({}).what, kind::granted);
+    liar.lie([](std::string& answer) { answer = "-WRONGTYPE of a key\r\n"; });
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(a.take({}).what, kind::granted) << "its share";
+        return !a.s->look().up;
+    }));
+    EXPECT_NE(a.s->look().last_error.find("WRONGTYPE"), std::string::npos) << a.s->look().last_error;
+    liar.honest();
+    EXPECT_TRUE(eventually([&] { return a.s->look().up && !a.look().alone; }, 8s));
+}
+
 TEST(redis_lies, permits_of_a_clock_that_was_ahead_are_none) {
     redis_server redis;
     const auto now = std::chrono::duration_cast<microseconds>(wall_clock::now().time_since_epoch()).count();
