@@ -62,7 +62,7 @@ std::optional<fault> offering::offer_some(std::span<const core::usage_record> re
 }
 
 std::optional<fault> offering::try_out(const core::usage_record& control) {
-    const auto f = store_->try_out(control);
+    auto f = store_->try_out(control);
     if (f && f->code == record_refused) return refuses_all(*f);
     return f;
 }
@@ -94,7 +94,7 @@ std::optional<fault> offering::judge() {
 std::optional<fault> offering::offer_refused_again() {
     std::vector<refusal> still;
     for (auto& r : refused_) {
-        const auto f = store_->write({r.record, 1});
+        auto f = store_->write({r.record, 1});
         if (f && f->code != record_refused) return f;
         if (f) still.push_back(std::move(r));
     }

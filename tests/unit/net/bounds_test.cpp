@@ -96,7 +96,7 @@ TEST_P(bounds, a_peer_that_never_stops_leaves_the_loop_to_others) {
         io.close(true);
     });
     std::size_t longest = 0, since = 0, got = 0;
-    bool over = false;
+    bool over = false, ended = false;
     const auto other = [&, this]() -> task<> {
         while (!over) {
             longest = std::max(longest, std::exchange(since, 0));
@@ -113,8 +113,12 @@ TEST_P(bounds, a_peer_that_never_stops_leaves_the_loop_to_others) {
             got += r.bytes;
         }
         over = true;
+        while (!ended) co_await yield(l);
     };
-    spawn(other(), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+    spawn(other(), [&](std::exception_ptr e) {
+        EXPECT_FALSE(e);
+        ended = true;
+    });
     run(client());
     EXPECT_EQ(got, much.size());
     EXPECT_LE(longest, 1U << 20);
