@@ -1,3 +1,4 @@
+#include <spillway/base/descriptor.hpp>
 #include <spillway/base/plain_file.hpp>
 
 #include <fcntl.h>
@@ -14,11 +15,6 @@
 
 namespace spillway {
 namespace {
-
-struct open_file {
-    int fd;
-    ~open_file() { ::close(fd); }
-};
 
 bool came_with_the_process(std::string_view path) noexcept {
     return path == "/dev/stdin" || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/");
@@ -53,8 +49,8 @@ boost::system::result<std::string, file_trouble> read_plain_file(const std::stri
     // Before opening: to open some devices is to use them.
     if (::stat(path.c_str(), &about) != 0) return cannot_open();
     if (auto t = trouble_of(path, about.st_mode)) return *t;
-    const open_file file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-    if (file.fd < 0 || ::fstat(file.fd, &about) != 0) return cannot_open();
+    const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return cannot_open();
     // Again: another file may have taken its place.
     if (auto t = trouble_of(path, about.st_mode)) return *t;
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -64,10 +60,10 @@ boost::system::result<std::string, file_trouble> read_plain_file(const std::stri
     std::size_t size = 0;
     while (size < most) {
         if (size == out.size()) out.resize(std::min(most, 2 * size));
-        const auto n = ::read(file.fd, out.data() + size, out.size() - size);
+        const auto n = ::read(file.get(), out.data() + size, out.size() - size);
         if (n == 0) break;
         if (n > 0) size += static_cast<std::size_t>(n);
-        else if (errno == EAGAIN && !wait_for_pipe(file.fd, until))
+        else if (errno == EAGAIN && !wait_for_pipe(file.get(), until))
             return file_trouble{"is a pipe to which nobody writes", "give a regular file"};
         else if (errno != EINTR && errno != EAGAIN)
             return file_trouble{"cannot be read", "check the disk or the share that it lies on"};

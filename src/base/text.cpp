@@ -12,6 +12,12 @@ bool iequals_same_length(std::string_view a, std::string_view b) noexcept {
     return true;
 }
 
+bool icontains(std::string_view s, std::string_view part) noexcept {
+    for (std::size_t i = 0; i + part.size() <= s.size(); ++i)
+        if (iequals(s.substr(i, part.size()), part)) return true;
+    return false;
+}
+
 std::string_view trim(std::string_view s) noexcept {
     while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
     while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);

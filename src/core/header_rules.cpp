@@ -74,20 +74,14 @@ bool tells_rate(field_id id) noexcept {
 
 namespace {
 
-bool has_word(std::string_view name, std::string_view word) noexcept {
-    for (std::size_t i = 0; i + word.size() <= name.size(); ++i)
-        if (text::iequals(name.substr(i, word.size()), word)) return true;
-    return false;
-}
-
 // Older clients say engine, others model.
 bool speaks_of_models(std::string_view name) noexcept {
-    return speaks_of_deployments(name) || has_word(name, "model") || has_word(name, "engine");
+    return speaks_of_deployments(name) || text::icontains(name, "model") || text::icontains(name, "engine");
 }
 
 }  // namespace
 
-bool speaks_of_deployments(std::string_view name) noexcept { return has_word(name, "deployment"); }
+bool speaks_of_deployments(std::string_view name) noexcept { return text::icontains(name, "deployment"); }
 
 bool names_deployment(std::string_view name) noexcept {
     return (text::istarts_with(name, "x-ms-") || text::istarts_with(name, "aoai-")) && speaks_of_models(name);

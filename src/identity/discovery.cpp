@@ -7,14 +7,12 @@
 #include <spillway/base/text.hpp>
 #include <spillway/http/endpoint_url.hpp>
 
+#include "documents.hpp"
+
 namespace spillway::identity {
 namespace {
 
 constexpr std::size_t longest_url = 2048;
-
-fault unusable(std::string message) {
-    return {.code = "ProviderUnusable", .who = origin::upstream, .message = std::move(message)};
-}
 
 // Hosts that publish keys for each other: those of one cloud of Entra, and Google's.
 constexpr std::string_view public_cloud[] = {"login.microsoftonline.com", "login.windows.net", "login.microsoft.com",
@@ -50,17 +48,6 @@ bool may_hold_keys(const http::endpoint_url& keys, const config::token_provider&
     });
 }
 
-std::string text_of(const nlohmann::json& from, const char* name) {
-    const auto at = from.find(name);
-    return at != from.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
-
-bool contains(std::string_view all, std::string_view part) noexcept {
-    for (std::size_t i = 0; i + part.size() <= all.size(); ++i)
-        if (text::iequals(all.substr(i, part.size()), part)) return true;
-    return false;
-}
-
 // The address without its query, which may be there and is looked at for what no request line can carry.
 std::optional<http::endpoint_url> parse_keys_url(std::string_view url) {
     if (url.size() > longest_url) return std::nullopt;
@@ -78,7 +65,7 @@ result<discovery> read_discovery(std::string_view document, const config::token_
         out.issuer = text_of(from, "issuer");
         out.keys_url = text_of(from, "jwks_uri");
     }
-    const bool right = of.tenant.empty() ? out.issuer == of.issuer : contains(out.issuer, of.tenant);
+    const bool right = of.tenant.empty() ? out.issuer == of.issuer : text::icontains(out.issuer, of.tenant);
     if (!right) return unusable("names another issuer");
     const auto keys = parse_keys_url(out.keys_url);
     if (!keys || (!keys->tls && !of.insecure)) return unusable("names no usable jwks_uri");

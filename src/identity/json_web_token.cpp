@@ -14,6 +14,8 @@
 #include <spillway/base/base64.hpp>
 #include <spillway/base/text.hpp>
 
+#include "documents.hpp"
+
 namespace spillway::identity {
 namespace {
 
@@ -43,11 +45,6 @@ json read_object(std::string_view text) {
     json out = json::parse(text, watch, false);
     if (twice || !out.is_object()) return nullptr;
     return out;
-}
-
-std::string text_of(const json& from, const char* name) {
-    const auto at = from.find(name);
-    return at != from.end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
 // A text, or a list of texts.

@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "documents.hpp"
+
 namespace spillway::identity {
 namespace {
 
 constexpr duration first_pause = seconds(2), longest_pause = minutes(1);
 
 constexpr std::string_view no_document = "ProviderHasNoDocument";
-
-fault unusable(std::string message) {
-    return {.code = "ProviderUnusable", .who = origin::upstream, .message = std::move(message)};
-}
 
 std::string without_slash(std::string s) {
     while (s.ends_with('/')) s.pop_back();

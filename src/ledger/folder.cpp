@@ -52,6 +52,8 @@ int try_lock(int folder, const std::string& name) noexcept {
     return -1;
 }
 
+}  // namespace
+
 bool write_all(int fd, std::string_view bytes) noexcept {
     while (!bytes.empty()) {
         const auto n = ::write(fd, bytes.data(), bytes.size());
@@ -61,8 +63,6 @@ bool write_all(int fd, std::string_view bytes) noexcept {
     }
     return true;
 }
-
-}  // namespace
 
 result<std::unique_ptr<folder>> folder::open(const std::string& path) {
     std::error_code ec;

@@ -12,6 +12,9 @@
 
 namespace spillway::ledger {
 
+// False: errno says why.
+bool write_all(int fd, std::string_view bytes) noexcept;
+
 inline constexpr std::string_view file_full = "usage_spool_file_full";
 
 // The spool's folder, which several processes may share. Each file's name begins with its owner's name, and an owner

@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <spillway/base/descriptor.hpp>
 #include <spillway/ledger/usage_report.hpp>
 
+#include "folder.hpp"
 #include "offering.hpp"
 #include "reject.hpp"
 #include "set_aside.hpp"
@@ -22,20 +24,6 @@ namespace spillway::ledger {
 namespace {
 
 constexpr std::size_t batch_size = 2000;
-
-class descriptor {
-public:
-    explicit descriptor(int fd) noexcept : fd_(fd) {}
-    ~descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    int get() const noexcept { return fd_; }
-
-private:
-    int fd_;
-};
 
 fault failed(const std::string& what, const std::string& path, int error) {
     return {"usage_set_aside", origin::gateway, 500, false, what + " " + path + ": " + std::strerror(error)};
@@ -65,13 +53,7 @@ bool save(int fd, std::string_view bytes, const struct stat& like) {
     // A gateway that runs as another user has to be able to add lines to it.
     if (::fchown(fd, like.st_uid, like.st_gid) != 0 && ::geteuid() == 0) return false;
     if (::fchmod(fd, like.st_mode & 0777) != 0) return false;
-    while (!bytes.empty()) {
-        const auto n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return ::fdatasync(fd) == 0;
+    return write_all(fd, bytes) && ::fdatasync(fd) == 0;
 }
 
 using lines = std::unordered_set<std::string>;

@@ -81,8 +81,7 @@ std::optional<fault> offering::judge() {
         control.id = beside(control.id);
         const auto id = text_of(control.id);
         control.request_id = id;
-        for (const auto chosen :
-             {&core::usage_record::end_user, &core::usage_record::deployment, &core::usage_record::model})
+        for (const auto chosen : chosen_texts)
             if (!(control.*chosen).empty()) control.*chosen = placeholder;
         control.tries_json = {};
         if (auto f = try_out(control)) return f;

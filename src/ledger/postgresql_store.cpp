@@ -135,9 +135,7 @@ private:
     // Texts that a client or a backend chose, cut to what a narrow column may hold.
     static core::usage_record shortened(core::usage_record r) {
         constexpr std::size_t short_text = 20;
-        for (const auto chosen :
-             {&core::usage_record::end_user, &core::usage_record::deployment, &core::usage_record::model})
-            r.*chosen = (r.*chosen).substr(0, short_text);
+        for (const auto chosen : chosen_texts) r.*chosen = (r.*chosen).substr(0, short_text);
         r.tries_json = {};
         return r;
     }

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <spillway/base/descriptor.hpp>
+
 #include "reject.hpp"
 
 namespace spillway::ledger {
@@ -92,24 +94,22 @@ set_aside set_aside_files::look(int folder, const std::vector<std::string>& name
     set_aside all;
     for (const auto& name : names) {
         if (!holds_set_aside(name)) continue;
-        const int fd = ::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0) continue;
+        const descriptor from(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        const int fd = from.get();
         struct stat about {};
-        if (::fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
-            file f;
-            if (const auto it = files_.find(name); it != files_.end() && it->second.number == about.st_ino &&
-                                                   it->second.read <= about.st_size &&
-                                                   it->second.head == head_of(fd, it->second.head.size()))
-                f = std::move(it->second);
-            f.number = about.st_ino;
-            if (f.read < about.st_size) read_on(fd, about.st_size, f);
-            all.records += f.has.records;
-            if (f.has.oldest_us != 0 && (all.oldest_us == 0 || f.has.oldest_us < all.oldest_us))
-                all.oldest_us = f.has.oldest_us;
-            if (!f.has.reason.empty()) all.reason = f.has.reason;
-            seen.emplace(name, std::move(f));
-        }
-        ::close(fd);
+        if (fd < 0 || ::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) continue;
+        file f;
+        if (const auto it = files_.find(name); it != files_.end() && it->second.number == about.st_ino &&
+                                               it->second.read <= about.st_size &&
+                                               it->second.head == head_of(fd, it->second.head.size()))
+            f = std::move(it->second);
+        f.number = about.st_ino;
+        if (f.read < about.st_size) read_on(fd, about.st_size, f);
+        all.records += f.has.records;
+        if (f.has.oldest_us != 0 && (all.oldest_us == 0 || f.has.oldest_us < all.oldest_us))
+            all.oldest_us = f.has.oldest_us;
+        if (!f.has.reason.empty()) all.reason = f.has.reason;
+        seen.emplace(name, std::move(f));
     }
     files_ = std::move(seen);
     return all;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,10 @@
 #include <spillway/core/usage_record.hpp>
 
 namespace spillway::ledger {
+
+// Texts of a record that clients and backends choose.
+inline constexpr std::array chosen_texts{&core::usage_record::end_user, &core::usage_record::deployment,
+                                         &core::usage_record::model};
 
 // The store can be reached but refuses these records. Whether a record is to blame, or something that meets every
 // record (a constraint, a trigger), offering finds out. Any other code means that the store is away, locked or full,

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <random>
 #include <system_error>
 
 #include <spillway/base/random.hpp>
+#include <spillway/base/threads.hpp>
 
 #include "name_query.hpp"
 
@@ -115,9 +115,7 @@ std::vector<name_report> resolver::report() const {
 }
 
 void resolver::work() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    block_signals();
     queries q;
     for (;;) {
         {

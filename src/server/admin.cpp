@@ -211,17 +211,19 @@ response admin::listening::dispatch(const request& r, std::string_view path) {
     const auto wrong_method = [](std::string_view wanted) {
         return refuse(405, "MethodNotAllowed", "This path wants " + std::string(wanted) + ".");
     };
+    const auto is_own_page = [&r] {
+        return is_same_origin(view(r[bhttp::field::host]), view(r[bhttp::field::origin]), view(r["Sec-Fetch-Site"]));
+    };
     if (path == "/config/reload") {
         if (r.method() != bhttp::verb::post) return wrong_method("POST");
-        if (!is_same_origin(view(r[bhttp::field::host]), view(r[bhttp::field::origin]), view(r["Sec-Fetch-Site"])))
+        if (!is_own_page())
             return refuse(403, "ForeignOrigin", "Pages of other origins may not reload the configuration.");
         const bool good = of.reload("admin");
         return make(good ? 200 : 409, "application/json", config_text(of));
     }
     if (path == "/quotas/reset") {
         if (r.method() != bhttp::verb::post) return wrong_method("POST");
-        if (!is_same_origin(view(r[bhttp::field::host]), view(r[bhttp::field::origin]), view(r["Sec-Fetch-Site"])))
-            return refuse(403, "ForeignOrigin", "Pages of other origins may not reset quotas.");
+        if (!is_own_page()) return refuse(403, "ForeignOrigin", "Pages of other origins may not reset quotas.");
         return reset_quota(r);
     }
     const auto now = clock::now();

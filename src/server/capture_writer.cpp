@@ -1,10 +1,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <ctime>
 #include <system_error>
 #include <utility>
+
+#include <spillway/base/threads.hpp>
 
 #include <spillway/http/json_scan.hpp>
 #include <spillway/server/capture_writer.hpp>
@@ -143,9 +144,7 @@ std::optional<fault> capture_writer::reopen() {
 }
 
 void capture_writer::work() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    block_signals();
     std::vector<captured> batch;
     std::unique_lock lock(mutex_);
     for (;;) {

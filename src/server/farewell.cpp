@@ -2,22 +2,13 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <thread>
 
+#include <spillway/base/threads.hpp>
+
 namespace spillway::server {
-namespace {
-
-void block_signals() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
-
-}  // namespace
-
 struct farewell::book {
     std::mutex mutex;
     std::condition_variable changed;

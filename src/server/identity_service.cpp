@@ -1,7 +1,8 @@
 #include <spillway/server/identity_service.hpp>
 
-#include <csignal>
 #include <random>
+
+#include <spillway/base/threads.hpp>
 
 namespace spillway::server {
 
@@ -30,9 +31,7 @@ void identity_service::start() {
     fetcher_ = std::make_unique<net::fetcher>(loop_);
     fetcher_->use_proxies(proxies_);
     thread_ = std::thread([this] {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        block_signals();
         loop_.run();
     });
 }

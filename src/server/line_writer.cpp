@@ -7,9 +7,10 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 #include <vector>
+
+#include <spillway/base/threads.hpp>
 
 namespace spillway::server {
 namespace {
@@ -110,9 +111,7 @@ std::uint64_t line_writer::lost() const noexcept { return queue_->lost.load(std:
 int line_writer::trouble() const noexcept { return queue_->trouble.load(std::memory_order_relaxed); }
 
 void line_writer::work(const std::shared_ptr<queue>& q) {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    block_signals();
     std::vector<std::string> batch;
     std::unique_lock lock(q->mutex);
     for (;;) {

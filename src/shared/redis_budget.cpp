@@ -10,7 +10,6 @@ namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr std::size_t most_known = 256;  // gateways
-constexpr std::int64_t most_tokens = std::int64_t{1} << 50, most_money = std::int64_t{1} << 62;
 
 // Admission ends at the budget, so what a gateway has spent is about as much. It is more where the budget was lowered
 // amid the period; a figure that is many times the budget was never spent.
@@ -45,8 +44,8 @@ redis_budget::page& redis_budget::of(budget_book::cell& c, std::size_t slot, con
     if (p.number != number) {
         const auto per = book.per().value_or(config::period::month);
         p = page{};
-        p.told =
-            {};  // nothing was spent: there is nothing to tell, and so nothing is heard either until it is asked for
+        // Nothing was spent: there is nothing to tell, and so nothing is heard either until it is asked for.
+        p.told = {};
         p.number = number;
         const wall_time at{wall_clock::duration(c.opened.load(relaxed))};
         p.key = core::period_key(at, per);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <random>
 
+#include <spillway/base/threads.hpp>
+
 #include <spillway/base/text.hpp>
 
 namespace spillway::shared {
@@ -214,10 +216,7 @@ void redis_store::exchange(std::vector<redis_call>& calls) {
 }
 
 void redis_store::run() {
-    // Signals are the main thread's.
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    block_signals();
     auto next_tick = clock::now();
     for (bool stop = false; !stop;) {
         auto asks = wait_until(next_tick);

@@ -8,7 +8,6 @@ namespace spillway::shared {
 namespace {
 
 constexpr std::size_t head = 10, budget_head = 8;
-constexpr std::int64_t most_tokens = std::int64_t{1} << 50, most_money = std::int64_t{1} << 62;
 
 // Of a longer wait nobody was ever told: a debt of a day, and a burst that may last as long.
 duration wait_of(std::int64_t us) noexcept {

@@ -13,6 +13,9 @@
 
 namespace spillway::shared {
 
+// More than this nobody has spent in a period: tokens, and money in nanounits.
+inline constexpr std::int64_t most_tokens = std::int64_t{1} << 50, most_money = std::int64_t{1} << 62;
+
 // Tokens and money of a budget.
 struct budget_sums {
     std::int64_t tokens{0}, money{0};

@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <csignal>
 #include <thread>
+
+#include <spillway/base/threads.hpp>
 
 #include <spillway/base/text.hpp>
 #include <spillway/http/endpoint_url.hpp>
@@ -49,9 +50,7 @@ public:
 
 private:
     void work() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        block_signals();
         loop_.post([this] {
             net::spawn(sender_.run(), [this](const std::exception_ptr& failure) {
                 if (failure && alarm_) alarm_("traces: the export ended by an exception; spans are dropped");

@@ -22,6 +22,7 @@ inline bool iequals(std::string_view a, std::string_view b) noexcept {
 inline bool istarts_with(std::string_view s, std::string_view prefix) noexcept {
     return s.size() >= prefix.size() && iequals(s.substr(0, prefix.size()), prefix);
 }
+bool icontains(std::string_view s, std::string_view part) noexcept;
 
 // Takes off spaces and tabs, as HTTP field values want it.
 std::string_view trim(std::string_view s) noexcept;
