@@ -71,8 +71,6 @@ std::string proxy_of(const config::tree& t, const config::instance& on) {
     return by ? by.to_string() : "";
 }
 
-constexpr const char* preference_names[] = {"none", "region", "region_first", "region_only"};
-
 // Backends that the plan leaves out: no request of the pool ever gets there.
 json left_out_of(const config::tree& t, const config::pool& p, const core::pool_plan& plan) {
     json out = json::array();
@@ -123,7 +121,7 @@ json explain_pool(const config::tree& t, const std::string& name) {
             {"model", p.model},
             {"version", p.version},
             {"balance", p.balance},
-            {"prefer", preference_names[static_cast<std::size_t>(p.prefer)]},
+            {"prefer", config::to_string(p.prefer)},
             {"order", order},
             {"left_out", left_out_of(t, p, plan)},
             {"attempts", p.retry.attempts},

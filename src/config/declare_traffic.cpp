@@ -6,7 +6,6 @@ namespace {
 
 constexpr std::array<std::string_view, 2> instance_kinds{"azure", "openai"};
 constexpr std::array<std::string_view, 2> instance_proxies{"default", "none"};
-constexpr std::array<std::string_view, 4> preferences{"none", "region", "region_first", "region_only"};
 constexpr std::array<std::string_view, 4> probes{"auto", "chat", "connection", "none"};
 constexpr std::array<std::string_view, 3> stickinesses{"none", "client", "user"};
 constexpr std::array<std::string_view, 3> priority_classes{"low", "normal", "high"};
@@ -140,7 +139,7 @@ void declare(visitor& v, pool& x) {
         {"prefer",
          "region: inside one priority the gateway's own region first, then by gateway.regions; region_first: every "
          "priority of a region before the next region; region_only: the own region or nobody"},
-        choice_of(x.prefer, preferences));
+        choice_of(x.prefer, preference_names));
     v.object({"retry", "when a backend refuses"}, [&x](visitor& in) { declare(in, x.retry); });
     v.object({"timeouts", "each its own"}, [&x](visitor& in) { declare(in, x.timeouts); });
     v.object({"commit", "when an answer is the client's, and is repeated nowhere any more"},

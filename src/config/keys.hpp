@@ -134,6 +134,7 @@ scalar choice_of(Enum& out, names all) {
     return choice_of(all[static_cast<std::size_t>(out)], all, [&out](std::size_t i) { out = static_cast<Enum>(i); });
 }
 
+inline constexpr std::array<std::string_view, 4> preference_names{"none", "region", "region_first", "region_only"};
 inline constexpr std::array<std::string_view, 9> deployment_type_names{
     "standard",        "provisioned",     "data_zone_standard", "data_zone_provisioned",
     "data_zone_batch", "global_standard", "global_provisioned", "global_batch",

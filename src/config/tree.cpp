@@ -19,6 +19,7 @@ locality processes_in(deployment_type t) noexcept {
     return locality::anywhere;
 }
 
+std::string_view to_string(preference p) noexcept { return preference_names[static_cast<std::size_t>(p)]; }
 std::string_view to_string(deployment_type t) noexcept { return deployment_type_names[static_cast<std::size_t>(t)]; }
 
 std::string route_label(const tree& t, std::size_t index) {

@@ -136,6 +136,7 @@ struct probe {
 // What the distance between gateway and backend decides: nothing, the order inside one priority, the order before
 // priority, or who is asked at all.
 enum class preference : std::uint8_t { none, region, region_first, region_only };
+std::string_view to_string(preference p) noexcept;  // as in the file
 
 // Backends that serve the same model in the same version inside one geography.
 struct pool {
