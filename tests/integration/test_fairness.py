@@ -13,6 +13,7 @@ import time
 import pytest
 from support.config import KEY, free_port
 from support.gateway import V1_CHAT
+from support.listening import ThreadedServer
 from support.wire import compose
 
 pytestmark = pytest.mark.native_only
@@ -49,27 +50,17 @@ int epoll_wait(int fd, struct epoll_event* events, int n, int timeout) {
 DONE = json.dumps({"id": "x", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}).encode()
 
 
-class Sink:
+class Sink(ThreadedServer):
     """Plain HTTP: takes any body and answers at its end; drips streams, all by one thread."""
 
     name, host, port = "a", "a.openai.test", 0
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
         self.streams, self.over = [], threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listen(512)
         threading.Thread(target=self._drip, daemon=True).start()
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
+    def serve(self, sock):
         room = bytearray(1 << 18)
         try:
             while True:
@@ -111,8 +102,7 @@ class Sink:
 
     def close(self):
         self.over.set()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        super().close()
 
 
 @pytest.fixture

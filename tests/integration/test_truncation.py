@@ -4,10 +4,10 @@ no end."""
 import json
 import socket
 import ssl
-import threading
 
 import pytest
 from support.gateway import STREAM
+from support.listening import ThreadedServer
 from support.upstream import chat_completion
 from support.usage import ledger_config, wait_for_records
 
@@ -19,7 +19,7 @@ RESPONSES = [f'event: response.{kind}\ndata: {{"type":"response.{kind}","sequenc
              for n, kind in enumerate(["created", "output_text.delta", "completed"])]
 
 
-class CutServer:
+class CutServer(ThreadedServer):
     """Speaks TLS in small records and ends the TCP stream after so many bytes of its answer's records, with or without
     close_notify at the end of what it meant to send."""
 
@@ -29,19 +29,9 @@ class CutServer:
         self.context = certs.server_context(certs.azure)
         self.context.num_tickets = 0
         self.pieces, self.cut, self.goodbye, self.whole = [], None, True, 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listen(64)
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
+    def serve(self, sock):
         taken, given = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = self.context.wrap_bio(taken, given, server_side=True)
 
@@ -80,10 +70,6 @@ class CutServer:
                     pass
             except (OSError, ssl.SSLError):
                 pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
     def plan(self, head, body, step=24, goodbye=True):
         """The head is one record, the body many."""

@@ -175,38 +175,29 @@ def test_a_wrong_number_heals_by_itself(one_backend, liar, redis, numbers):
     until(lambda: up(g) and g.chat().status == 200 and g.chat().status == 200, 3)
 
 
-def test_a_wrong_budget_goes_with_a_reset_at_any_gateway(simulator, certs, tmp_path, redis):
+def test_a_wrong_budget_goes_with_a_reset_at_any_gateway(simulator, two_gateways, redis):
     sim = simulator()
-    running = []
     over = merge(sim.gateway_config(), {"clients": {"app": {"quota": {"budget": {"tokens": 1000000, "per": "month"}}}},
                                         "quotas": {"store": redis.url, "gateways": 2}})
-    try:
-        for name in ("g1", "g2"):
-            folder = tmp_path / name
-            folder.mkdir()
-            running.append(gateways.build(folder, certs, sim.instances, {**over, "gateway": {"name": name}}).start())
-        first, second = running
-        for g in running:
-            until(lambda g=g: up(g))
-            assert g.chat().status == 200
-        key = until(lambda: [k for k in redis.keys() if ":{client:app}:b:" in k])[0]
-        redis.command("HSET", key, "gone.", "1900000 0 0 0 0")
-        for g in running:
-            until(lambda g=g: g.chat().status == 403)
-        shown = command(second, "show", "app")
-        assert shown.returncode == 0 and "gone, as told: 1900000 tokens" in shown.stdout, shown.stdout + shown.stderr
-        assert command(first, "reset", "nobody").returncode == 1
-        done = command(first, "reset", "app")
-        assert done.returncode == 0 and "reset client:app" in done.stdout, done.stderr
-        for g in running:
-            until(lambda g=g: g.chat().status == 200)
-        assert redis.command("HEXISTS", key, "gone.") == 0
-        redis.command("FLUSHALL")
-        for g in running:
-            assert g.chat().status == 200
-    finally:
-        for g in running:
-            g.stop()
+    first, second = running = two_gateways(sim.instances, over)
+    for g in running:
+        until(lambda g=g: up(g))
+        assert g.chat().status == 200
+    key = until(lambda: [k for k in redis.keys() if ":{client:app}:b:" in k])[0]
+    redis.command("HSET", key, "gone.", "1900000 0 0 0 0")
+    for g in running:
+        until(lambda g=g: g.chat().status == 403)
+    shown = command(second, "show", "app")
+    assert shown.returncode == 0 and "gone, as told: 1900000 tokens" in shown.stdout, shown.stdout + shown.stderr
+    assert command(first, "reset", "nobody").returncode == 1
+    done = command(first, "reset", "app")
+    assert done.returncode == 0 and "reset client:app" in done.stdout, done.stderr
+    for g in running:
+        until(lambda g=g: g.chat().status == 200)
+    assert redis.command("HEXISTS", key, "gone.") == 0
+    redis.command("FLUSHALL")
+    for g in running:
+        assert g.chat().status == 200
 
 
 def test_one_key_in_trouble_costs_its_client_alone(one_backend, redis):

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from support import gateway as gateways
 from support.redis_server import RedisServer
 
 
@@ -27,35 +26,26 @@ def wait_until_up(g, up=True):
     return now
 
 
-def test_two_gateways_share_a_quota_through_tls_and_a_password_rotates(simulator, certs, tmp_path, redis):
+def test_two_gateways_share_a_quota_through_tls_and_a_password_rotates(simulator, two_gateways, certs, tmp_path, redis):
     sim = simulator()
     secret = tmp_path / "redis-password"
     secret.write_text(redis.password)
     over = config(sim, certs, redis, password=f"file:{secret}")
-    running = []
-    try:
-        for name in ("g1", "g2"):
-            folder = tmp_path / name
-            folder.mkdir()
-            running.append(gateways.build(folder, certs, sim.instances, {**over, "gateway": {"name": name}}).start())
-        first, second = running
-        for g in running:
-            wait_until_up(g)
-        assert [first.chat().status for _ in range(4)] == [200] * 4
-        refused = second.chat()
-        assert (refused.status, refused.json()["error"]["code"]) == (429, "RateLimitExceeded")
+    first, second = running = two_gateways(sim.instances, over)
+    for g in running:
+        wait_until_up(g)
+    assert [first.chat().status for _ in range(4)] == [200] * 4
+    refused = second.chat()
+    assert (refused.status, refused.json()["error"]["code"]) == (429, "RateLimitExceeded")
 
-        secret.write_text("second-password-5678")
-        assert [g.reload().status for g in running] == [200, 200]
-        redis.stop()
-        redis.password = "second-password-5678"
-        first.chat()
-        redis.start()
-        wait_until_up(first)
-        assert "password-" not in first.log() + second.log()
-    finally:
-        for g in running:
-            g.stop()
+    secret.write_text("second-password-5678")
+    assert [g.reload().status for g in running] == [200, 200]
+    redis.stop()
+    redis.password = "second-password-5678"
+    first.chat()
+    redis.start()
+    wait_until_up(first)
+    assert "password-" not in first.log() + second.log()
 
 
 def test_the_password_of_another_store_is_not_told_to_this_one(simulator, certs, gateway, redis):

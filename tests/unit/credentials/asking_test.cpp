@@ -33,6 +33,16 @@ protected:
         m.url = server.url(page);
         return c;
     }
+    // What a pod of AKS has in its environment; nobody answers at its authority.
+    std::unique_ptr<token_source> in_a_pod(const std::string& token_file) {
+        variables = {{"AZURE_FEDERATED_TOKEN_FILE", token_file},
+                     {"AZURE_TENANT_ID", "t"},
+                     {"AZURE_CLIENT_ID", "c"},
+                     {"AZURE_AUTHORITY_HOST", "https://127.0.0.1:1/"}};
+        config::credential c;
+        c.workload_identity.emplace();
+        return make(c);
+    }
     // Asks once for each text: what came is "token", or why not.
     std::vector<std::string> ask(token_source& from, const std::vector<std::string>& rounds) {
         std::vector<std::string> out;
@@ -193,13 +203,7 @@ TEST_F(asking, a_chain_waits_for_whoever_exists_and_is_in_trouble) {
 
 TEST_F(asking, without_its_file_a_pod_asks_nobody) {
     const std::string path = ::testing::TempDir() + "spillway_pod_" + std::to_string(::getpid());
-    variables = {{"AZURE_FEDERATED_TOKEN_FILE", path},
-                 {"AZURE_TENANT_ID", "t"},
-                 {"AZURE_CLIENT_ID", "c"},
-                 {"AZURE_AUTHORITY_HOST", "https://127.0.0.1:1/"}};
-    config::credential c;
-    c.workload_identity.emplace();
-    const auto source = make(c);
+    const auto source = in_a_pod(path);
     std::remove(path.c_str());
     const auto told = ask(*source, {""});
     EXPECT_NE(told.at(0).find(path), std::string::npos) << told.at(0);
@@ -208,13 +212,7 @@ TEST_F(asking, without_its_file_a_pod_asks_nobody) {
 
 TEST_F(asking, a_pods_file_that_holds_no_token_is_not_sent) {
     const std::string path = ::testing::TempDir() + "spillway_pod_odd_" + std::to_string(::getpid());
-    variables = {{"AZURE_FEDERATED_TOKEN_FILE", path},
-                 {"AZURE_TENANT_ID", "t"},
-                 {"AZURE_CLIENT_ID", "c"},
-                 {"AZURE_AUTHORITY_HOST", "https://127.0.0.1:1/"}};
-    config::credential c;
-    c.workload_identity.emplace();
-    const auto source = make(c);
+    const auto source = in_a_pod(path);
     for (const auto* text : {"<html>", "two words", "a\nb", "a\x01"}) {
         std::ofstream(path) << text;
         const auto told = ask(*source, {""});
