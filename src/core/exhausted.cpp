@@ -40,7 +40,7 @@ fault ours(const char* code, int status, const char* message) {
 }
 
 fault theirs(const char* code, int status, const char* message) {
-    return {.code = code, .who = origin::upstream, .status = status, .repeat_is_safe = true, .message = message};
+    return {.code = code, .who = origin::upstream, .status = status, .message = message};
 }
 
 }  // namespace

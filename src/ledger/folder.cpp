@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t owner_digits = 24;
 
 fault failed(const std::string& what, const std::string& name, int error) {
-    return {spool_fault, origin::gateway, 500, false, what + " " + name + ": " + std::strerror(error)};
+    return {spool_fault, origin::gateway, 500, what + " " + name + ": " + std::strerror(error)};
 }
 
 // Names of owners never come again, so that a file's name says for ever what it is.
@@ -170,7 +170,7 @@ std::optional<fault> folder::append(const std::string& name, std::string_view by
     std::optional<fault> f;
     if (::fstat(fd, &about) != 0) f = failed("cannot write", name, errno);
     else if (static_cast<std::uint64_t>(about.st_size) + bytes.size() > limit)
-        f = fault{file_full, origin::gateway, 500, false, name + " is full"};
+        f = fault{file_full, origin::gateway, 500, name + " is full"};
     else if (!write_all(fd, bytes) || ::fdatasync(fd) != 0) {
         f = failed("cannot write", name, errno);
         // Half a line would swallow the next one. What stands there as well is written once more, which is harmless.

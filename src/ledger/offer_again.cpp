@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t batch_size = 2000;
 
 fault failed(const std::string& what, const std::string& path, int error) {
-    return {"usage_set_aside", origin::gateway, 500, false, what + " " + path + ": " + std::strerror(error)};
+    return {"usage_set_aside", origin::gateway, 500, what + " " + path + ": " + std::strerror(error)};
 }
 
 std::string all_of(int fd) {

@@ -29,7 +29,7 @@ std::string text_of(const core::record_id& id) {
 }
 
 fault refuses_all(const fault& f) {
-    return {store_away, f.who, f.status, true, "the store refuses every record: " + f.message};
+    return {store_away, f.who, f.status, "the store refuses every record: " + f.message};
 }
 
 }  // namespace

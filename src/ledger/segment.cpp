@@ -19,7 +19,7 @@ constexpr std::array<char, 8> magic{'S', 'P', 'W', 'F', 'R', 'A', 'M', '1'};
 constexpr std::int64_t largest = std::int64_t{1} << 30;
 
 fault failed(const std::string& what, const std::string& name, int error) {
-    return {spool_fault, origin::gateway, 500, false, what + " " + name + ": " + std::strerror(error)};
+    return {spool_fault, origin::gateway, 500, what + " " + name + ": " + std::strerror(error)};
 }
 
 // MAP_POPULATE readies pages of a file for reading alone; the first write to each would still go to the kernel.

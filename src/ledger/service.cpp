@@ -61,7 +61,7 @@ public:
     std::optional<fault> configure(const config::usage& next, const std::string& password) override {
         const std::lock_guard lock(mutex_);
         if (next.spool != settings_.spool)
-            return fault{spool_fault, origin::gateway, 500, false, "usage.spool cannot change without a restart"};
+            return fault{spool_fault, origin::gateway, 500, "usage.spool cannot change without a restart"};
         settings_ = next;
         spool_->limit(next.spool_limit);
         next_destination_ = destination{next.store, password, next.retention};

@@ -22,7 +22,7 @@ fault sqlite_fault(sqlite3* db, std::string_view doing) {
         case SQLITE_MISMATCH: code = record_refused; break;
         default: break;
     }
-    return {code, origin::gateway, 503, true, "SQLite, " + std::string(doing) + ": " + std::string(words_of(db))};
+    return {code, origin::gateway, 503, "SQLite, " + std::string(doing) + ": " + std::string(words_of(db))};
 }
 
 std::optional<fault> sqlite_run(sqlite3* db, const char* sql) {

@@ -85,7 +85,7 @@ public:
     std::optional<fault> settle() override {
         if (!unsettled_) return std::nullopt;
         if (wal_ >= 0 && ::fdatasync(wal_) != 0)
-            return fault{store_away, origin::gateway, 503, true, "the usage database cannot be written to its disk"};
+            return fault{store_away, origin::gateway, 503, "the usage database cannot be written to its disk"};
         unsettled_ = false;
         return std::nullopt;
     }
@@ -96,7 +96,7 @@ public:
 
 private:
     static fault moved_away() {
-        return {store_away, origin::gateway, 503, true, "the usage database was removed or moved away"};
+        return {store_away, origin::gateway, 503, "the usage database was removed or moved away"};
     }
 
     std::optional<fault> insert_all(std::span<const usage_record> records) {
@@ -138,7 +138,7 @@ private:
             if (*added == 1) return std::nullopt;
             row.key.key = next_key(row.key.key);
         }
-        return fault{record_refused, origin::gateway, 500, false, "too many records have nearly the same id"};
+        return fault{record_refused, origin::gateway, 500, "too many records have nearly the same id"};
     }
 
     // Whether the row that has the place is this very record.
@@ -182,7 +182,7 @@ std::optional<fault> migrate(sqlite3* db) {
     version = version_of(db);  // another process may have been first
     if (!version) return version.error();
     if (*version > sqlite_migrations.size())
-        return fault{store_away, origin::gateway, 503, false, "a later version of Spillway made the usage database"};
+        return fault{store_away, origin::gateway, 503, "a later version of Spillway made the usage database"};
     for (auto step = *version; step < sqlite_migrations.size(); ++step)
         if (auto f = sqlite_run(db, sqlite_migrations[step])) return f;
     const auto done = "PRAGMA user_version = " + std::to_string(sqlite_migrations.size());

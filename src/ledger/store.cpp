@@ -29,7 +29,7 @@ constexpr std::array kinds{
 opened open_store(const std::string& url, const std::string& password) {
     for (const auto& k : kinds)
         if (url.starts_with(k.prefix)) return k.open(url, password);
-    return fault{store_away, origin::gateway, 503, false, "no kind of usage store begins like this URL"};
+    return fault{store_away, origin::gateway, 503, "no kind of usage store begins like this URL"};
 }
 
 }  // namespace spillway::ledger

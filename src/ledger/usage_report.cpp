@@ -154,7 +154,7 @@ result<std::unique_ptr<usage_reader>> open_usage_reader(const std::string& url, 
     constexpr std::string_view sqlite = "sqlite:";
     if (url.starts_with(sqlite)) return read_sqlite(std::string_view(url).substr(sqlite.size()));
     if (url.starts_with("postgresql://") || url.starts_with("postgres://")) return read_postgresql(url, password);
-    return fault{store_away, origin::gateway, 500, false,
+    return fault{store_away, origin::gateway, 500, 
                  "a store is sqlite:/path or postgresql://user@host[:port]/database"};
 }
 

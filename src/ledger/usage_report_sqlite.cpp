@@ -64,7 +64,7 @@ private:
     sqlite_reader(database d, std::string path) : db_(std::move(d)), path_(std::move(path)) {}
 
     fault failed() const {
-        return {store_away, origin::gateway, 500, true, path_ + ": " + sqlite3_errmsg(db_.get())};
+        return {store_away, origin::gateway, 500, path_ + ": " + sqlite3_errmsg(db_.get())};
     }
     std::optional<fault> run(const char* sql) {
         if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return failed();
@@ -256,7 +256,7 @@ bool empty_or_absent(const std::string& path) noexcept {
 result<std::unique_ptr<usage_reader>> sqlite_reader::open(std::string_view path) {
     const std::string name(path);
     const auto away = [&](const std::string& why) {
-        return fault{store_away, origin::gateway, 500, true, name + ": " + why};
+        return fault{store_away, origin::gateway, 500, name + ": " + why};
     };
     if (struct stat s{}; ::stat(name.c_str(), &s) != 0) return away("there is no usage database");
     // A gateway that writes shares a small file with its readers. Where that cannot be made, in a read-only place, no

@@ -11,7 +11,7 @@ namespace {
 
 fault failed(std::string_view code, std::string message) {
     return {
-        .code = code, .who = origin::upstream, .status = 502, .repeat_is_safe = true, .message = std::move(message)};
+        .code = code, .who = origin::upstream, .status = 502, .message = std::move(message)};
 }
 
 fault failed(const io_result& r) {

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include <boost/system/result.hpp>
+
+#include <spillway/base/time.hpp>
 
 namespace spillway {
 
@@ -17,9 +20,10 @@ enum class origin : std::uint8_t { client, gateway, upstream };
 struct fault {
     std::string_view code;  // static storage
     origin who{origin::gateway};
-    int status{500};             // the HTTP status it becomes when a client has to be told
-    bool repeat_is_safe{false};  // the request surely had no effect, so it may be sent again
+    int status{500};  // the HTTP status it becomes when a client has to be told
     std::string message;
+    duration wait{};                     // what the client is to wait, told in Retry-After; zero: nothing is told
+    std::optional<bool> should_retry{};  // told in x-should-retry, which SDKs believe; unset: nothing is told
 };
 
 // Expected failures travel in the return value; exceptions end at most one session.

@@ -28,7 +28,7 @@ class fake_store final : public usage_store {
 public:
     explicit fake_store(disk& d) : disk_(d) {}
     std::optional<fault> write(std::span<const core::usage_record> records) override {
-        const fault gone{store_away, origin::gateway, 503, true, "gone"};
+        const fault gone{store_away, origin::gateway, 503, "gone"};
         ++disk_.writes;
         const bool breaks = disk_.writes_until_away == 0;
         if (disk_.writes_until_away >= 0) --disk_.writes_until_away;
@@ -44,11 +44,11 @@ public:
         return refusal(control);
     }
     std::optional<fault> reach() override {
-        if (disk_.unreachable) return fault{store_away, origin::gateway, 503, true, "no answer"};
+        if (disk_.unreachable) return fault{store_away, origin::gateway, 503, "no answer"};
         return std::nullopt;
     }
     std::optional<fault> settle() override {
-        if (disk_.settle_fails) return fault{store_away, origin::gateway, 503, true, "cannot settle"};
+        if (disk_.settle_fails) return fault{store_away, origin::gateway, 503, "cannot settle"};
         return std::nullopt;
     }
     result<bool> compact(wall_time, const config::usage_retention&) override { return ++disk_.compactions % 3 != 0; }
@@ -57,7 +57,7 @@ private:
     std::optional<fault> refusal(const core::usage_record& r) const {
         const bool one = disk_.refused_prompt != 0 && r.tokens.prompt == disk_.refused_prompt;
         if (!one && !(disk_.refuses && disk_.refuses(r))) return {};
-        return fault{record_refused, origin::gateway, 500, false, "not this one"};
+        return fault{record_refused, origin::gateway, 500, "not this one"};
     }
 
     disk& disk_;
@@ -81,7 +81,7 @@ struct fixture : testing::Test {
             *files, destination{"fake", "", {}},
             [this](const std::string&, const std::string&) -> result<std::unique_ptr<usage_store>> {
                 ++there.opened;
-                if (there.away) return fault{store_away, origin::gateway, 503, true, "no route"};
+                if (there.away) return fault{store_away, origin::gateway, 503, "no route"};
                 return std::unique_ptr<usage_store>(new fake_store(there));
             },
             [this](std::string s) { alarms.push_back(std::move(s)); });
