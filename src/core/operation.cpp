@@ -16,6 +16,29 @@ using g = generation;
 using n = name_place;
 using s = stream_shape;
 
+using limit = answer_limit;
+using end = http::stream_family;
+
+// By the family's number. The conventions know no operation of their own for pictures and speech; generate_content is
+// theirs for what is not text. Pictures may have no tokens at all, and their bytes tell nothing.
+constexpr std::array rows{
+    // family, name, tells_tokens, estimable, reserves, limit, broken_end, fits_openai, then OpenTelemetry's words
+    family_row{f::chat, "chat", true, true, true, limit::chat, end::chat, true, "chat", "", "chat_completions",
+               "/openai/deployments/{deployment}/chat/completions", "/openai/v1/chat/completions"},
+    family_row{f::completions, "completions", true, true, true, limit::chat, end::chat, true, "text_completion", "",
+               "", "/openai/deployments/{deployment}/completions", "/openai/v1/completions"},
+    family_row{f::embeddings, "embeddings", true, true, true, limit::none, end::chat, true, "embeddings", "", "",
+               "/openai/deployments/{deployment}/embeddings", "/openai/v1/embeddings"},
+    family_row{f::responses, "responses", true, true, true, limit::responses, end::responses, true, "chat", "",
+               "responses", "", "/openai/v1/responses"},
+    family_row{f::images, "images", true, false, false, limit::none, end::chat, true, "generate_content", "image", "",
+               "/openai/deployments/{deployment}/images/generations", "/openai/v1/images/generations"},
+    family_row{f::speech, "speech", false, false, false, limit::none, end::chat, true, "generate_content", "speech",
+               "", "/openai/deployments/{deployment}/audio/speech", "/openai/v1/audio/speech"},
+    family_row{f::models, "models", false, false, false, limit::none, end::chat, false, "", "", "", "/openai/models",
+               "/openai/v1/models"},
+};
+
 // One line an operation. Its name is its family's: a route that allows `chat` allows both generations.
 constexpr std::array table{
     operation{"chat", f::chat, g::dated, "POST", "chat/completions", n::path, s::chat_events, true},
@@ -33,8 +56,33 @@ constexpr std::array table{
 constexpr operation list_models{"models", f::models, g::v1, "GET", "models", n::none, s::none, true};
 constexpr operation list_models_dated{"models", f::models, g::dated, "GET", "models", n::none, s::none, true};
 
-constexpr std::array<std::string_view, 7> names{"chat",   "completions", "embeddings", "responses",
-                                                "images", "speech",      "models"};
+constexpr bool rows_are_in_order() {
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        if (rows[i].family != static_cast<family>(i)) return false;
+    return true;
+}
+constexpr bool names_agree() {
+    for (const auto& op : table)
+        if (op.name != rows[static_cast<std::size_t>(op.family)].name) return false;
+    return true;
+}
+constexpr bool templates_agree() {
+    for (const auto& op : table) {
+        const auto& row = rows[static_cast<std::size_t>(op.family)];
+        const auto t = op.generation == g::dated ? row.dated_template : row.v1_template;
+        if (!t.ends_with(op.suffix)) return false;
+    }
+    return true;
+}
+static_assert(rows_are_in_order(), "a family's row stands at its number");
+static_assert(names_agree(), "an operation has the name of its family");
+static_assert(templates_agree(), "a template ends as the path of its operation");
+
+constexpr auto names = [] {
+    std::array<std::string_view, rows.size()> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = rows[i].name;
+    return out;
+}();
 
 // Families of the API that keep state or need another kind of body; known by the first segments of their paths.
 constexpr std::array<std::string_view, 20> not_served{"assistants",
@@ -193,9 +241,6 @@ void append_query(std::string& out, std::string_view query, std::string_view pin
     out.append("api-version=").append(pinned);
 }
 
-// OpenAI's own API has them under the names of v1, with `model` in a JSON body.
-constexpr std::array of_openai{f::chat, f::completions, f::embeddings, f::responses, f::images, f::speech};
-
 }  // namespace
 
 void append_upstream_target(std::string& out, const classified& what, std::string_view path_prefix,
@@ -221,9 +266,9 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
     append_query(out, query, {});
 }
 
-bool fits_openai(const operation& op) noexcept {
-    return std::find(of_openai.begin(), of_openai.end(), op.family) != of_openai.end();
-}
+const family_row& row_of(family f) noexcept { return rows[static_cast<std::size_t>(f)]; }
+
+bool fits_openai(const operation& op) noexcept { return op.row().fits_openai; }
 
 // OpenAI: code model_not_found. vLLM and Ollama: a message that begins with the model. Web frameworks that know no
 // such path, as below a wrong base path: no `error` at all; OpenAI: "Invalid URL". A message counts by its beginning

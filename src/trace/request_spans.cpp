@@ -9,24 +9,6 @@ namespace {
 
 using kind = attribute::kind;
 
-// One line an operation family, by its number: OpenTelemetry's name for it, what comes out, and OpenAI's API.
-struct family_line {
-    std::string_view operation, output, api, dated, v1;
-};
-constexpr std::array<family_line, 7> families{{
-    {"chat", "", "chat_completions", "/openai/deployments/{deployment}/chat/completions",
-     "/openai/v1/chat/completions"},
-    {"text_completion", "", "", "/openai/deployments/{deployment}/completions", "/openai/v1/completions"},
-    {"embeddings", "", "", "/openai/deployments/{deployment}/embeddings", "/openai/v1/embeddings"},
-    {"chat", "", "responses", "", "/openai/v1/responses"},
-    // The conventions know no operation of their own for these two; this one is theirs for what is not text.
-    {"generate_content", "image", "", "/openai/deployments/{deployment}/images/generations",
-     "/openai/v1/images/generations"},
-    {"generate_content", "speech", "", "/openai/deployments/{deployment}/audio/speech", "/openai/v1/audio/speech"},
-    {"", "", "", "/openai/models", "/openai/v1/models"},
-}};
-const family_line& line_of(core::family f) noexcept { return families[static_cast<std::size_t>(f)]; }
-
 constexpr std::string_view provider = "azure.ai.openai", azure_namespace = "Microsoft.CognitiveServices";
 constexpr std::array<std::string_view, 9> methods{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
                                                   "CONNECT", "OPTIONS", "TRACE", "PATCH"};
@@ -106,11 +88,11 @@ void add_usage(writer& w, const core::token_counts& tokens, core::token_source s
 
 }  // namespace
 
-std::string_view gen_ai_operation(core::family f) noexcept { return line_of(f).operation; }
+std::string_view gen_ai_operation(core::family f) noexcept { return core::row_of(f).otel_name; }
 
 std::string_view route_template(const core::operation& op) noexcept {
-    const auto& line = line_of(op.family);
-    return op.generation == core::generation::dated ? line.dated : line.v1;
+    const auto& row = op.row();
+    return op.generation == core::generation::dated ? row.dated_template : row.v1_template;
 }
 
 span server_span(const server_facts& f) {
@@ -130,11 +112,11 @@ span server_span(const server_facts& f) {
     w.text("server.address", f.server_address);
     w.number_unless_zero("server.port", f.server_port);
     if (f.operation != nullptr) {
-        const auto& line = line_of(f.operation->family);
-        w.constant("gen_ai.operation.name", line.operation);
-        w.constant("openai.api.type", line.api);
+        const auto& row = f.operation->row();
+        w.constant("gen_ai.operation.name", row.otel_name);
+        w.constant("openai.api.type", row.otel_api);
         w.text("gen_ai.request.model", f.model);
-        if (!line.operation.empty()) w.flag("gen_ai.request.stream", f.streaming);
+        if (!row.otel_name.empty()) w.flag("gen_ai.request.stream", f.streaming);
     }
     w.text("spillway.client", f.client);
     w.text("spillway.route", f.route);
@@ -152,18 +134,18 @@ span server_span(const server_facts& f) {
 
 span attempt_span(const attempt_facts& f) {
     span out = begin_span(f, span::kind::client);
-    const auto& line = line_of(f.operation->family);
-    const auto operation = line.operation.empty() ? f.operation->name : line.operation;
+    const auto& row = f.operation->row();
+    const auto operation = row.otel_name.empty() ? f.operation->name : row.otel_name;
     out.name.reserve(operation.size() + 1 + f.request_model.size());
     out.name = operation;
     if (!f.request_model.empty()) out.name.append(" ").append(f.request_model);
 
     writer w(out, 26);
-    w.constant("gen_ai.operation.name", line.operation);
+    w.constant("gen_ai.operation.name", row.otel_name);
     w.constant("gen_ai.provider.name", f.of_azure ? provider : "openai");
     if (f.of_azure) w.constant("azure.resource_provider.namespace", azure_namespace);
-    w.constant("openai.api.type", line.api);
-    w.constant("gen_ai.output.type", line.output);
+    w.constant("openai.api.type", row.otel_api);
+    w.constant("gen_ai.output.type", row.otel_output);
     w.text("gen_ai.request.model", f.request_model);
     w.text("gen_ai.response.model", f.response_model);
     w.flag("gen_ai.request.stream", f.streaming);

@@ -8,6 +8,7 @@
 
 #include <spillway/base/fault.hpp>
 #include <spillway/config/traffic.hpp>
+#include <spillway/http/stream_error.hpp>
 
 namespace spillway::core {
 
@@ -19,9 +20,29 @@ enum class name_place : std::uint8_t { none, path, body_model };
 // What a streamed answer looks like.
 enum class stream_shape : std::uint8_t { none, chat_events, response_events, bytes };
 
+// Where a request says how long its answer may become.
+enum class answer_limit : std::uint8_t { none, chat, responses };
+
+// What is the same for an operation in both generations of the API: everything in the gateway that depends on the
+// family stands in its row, so that a new one is one row here and one in the table of operations.
+struct family_row {
+    core::family family;
+    std::string_view name;  // as routes, metrics and logs call it
+    bool tells_tokens;      // its answers tell their usage in tokens, or those can be estimated
+    bool estimable;         // an answer that tells no tokens has some all the same
+    bool reserves;          // quotas reserve tokens for it before it is sent
+    answer_limit limit;
+    http::stream_family broken_end;  // how a stream that breaks off is ended
+    bool fits_openai;                // servers of kind openai have it, with `model` in a JSON body
+    // OpenTelemetry's semantic conventions: gen_ai.operation.name (empty: no inference), gen_ai.output.type,
+    // openai.api.type, and the path as a template in both generations (empty: there is none).
+    std::string_view otel_name, otel_output, otel_api, dated_template, v1_template;
+};
+const family_row& row_of(family f) noexcept;
+
 // What a request can ask for. What is not in the table does not exist for this gateway.
 struct operation {
-    std::string_view name;  // as routes, metrics and logs call it: one for each family
+    std::string_view name;  // that of its family
     core::family family;
     core::generation generation;
     std::string_view method;
@@ -29,6 +50,8 @@ struct operation {
     core::name_place name_place;
     stream_shape stream;
     bool repeatable;  // another backend may get the same request as long as the client has seen nothing
+
+    const family_row& row() const noexcept { return row_of(family); }
 };
 
 struct classified {
