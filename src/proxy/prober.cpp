@@ -10,6 +10,7 @@
 namespace spillway::proxy {
 namespace {
 
+using core::failed;
 using core::outcome;
 using core::outcome_kind;
 using core::probe_result;
@@ -18,12 +19,6 @@ constexpr std::size_t most_answer = 64 * 1024;
 // Of the generation that names the deployment in the path, so that a missing one is told apart from a bad request.
 constexpr std::string_view usual_version = "api-version=2024-10-21";
 constexpr std::string_view question = "{}";  // no messages, so there is nothing to generate
-
-outcome failed(outcome_kind kind) {
-    outcome o;
-    o.kind = kind;
-    return o;
-}
 
 outcome_kind kind_of(net::connect_error e) noexcept {
     switch (e) {

@@ -2,7 +2,7 @@
 
 #include <openssl/ssl.h>
 
-#include <spillway/proxy/exchange.hpp>
+#include "exchange.hpp"
 
 namespace spillway::proxy {
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include <spillway/proxy/exchange.hpp>
 #include <spillway/proxy/session.hpp>
+#include "scratch.hpp"
 
 namespace spillway::proxy {
 namespace {

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 
-#include <spillway/proxy/exchange.hpp>
 #include <spillway/server/health.hpp>
 #include <spillway/server/status.hpp>
 #include <spillway/server/usage_metrics.hpp>

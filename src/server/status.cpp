@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <spillway/proxy/exchange.hpp>
 #include <spillway/server/health.hpp>
 
 #include "status_usage.hpp"

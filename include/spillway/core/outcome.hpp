@@ -41,6 +41,13 @@ struct outcome {
     bool about_credential{false};      // 403 whose error.code says that the credential is refused
 };
 
+// An attempt that brought no answer.
+inline outcome failed(outcome_kind kind) noexcept {
+    outcome o;
+    o.kind = kind;
+    return o;
+}
+
 enum class verdict : std::uint8_t {
     commit,          // the answer is the client's
     elsewhere,       // another backend, else a reply of ours

@@ -18,12 +18,6 @@ inline outcome response(int status, std::optional<duration> told = {}) {
     o.has_retry_after = told.has_value();
     return o;
 }
-inline outcome failed(outcome_kind k) {
-    outcome o;
-    o.kind = k;
-    return o;
-}
-
 // One exchange on a pool of `n` backends, each with a priority of its own, so that the order is known.
 struct lab {
     explicit lab(std::size_t n, retry_policy with = {}, request_facts f = {}) : view(n), retry(with), facts(f) {

@@ -11,11 +11,6 @@ outcome response(int status) {
     o.status = status;
     return o;
 }
-outcome failed(outcome_kind kind) {
-    outcome o;
-    o.kind = kind;
-    return o;
-}
 outcome with_wait(int status) {
     auto o = response(status);
     o.has_retry_after = true;

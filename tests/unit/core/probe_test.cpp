@@ -35,12 +35,6 @@ outcome front_end_error() {
     o.fe_error = true;
     return o;
 }
-outcome failed(outcome_kind k) {
-    outcome o;
-    o.kind = k;
-    return o;
-}
-
 TEST(probe, asks_for_a_chat_where_azure_refuses_it_for_free) {
     using how = config::probe_how;
     struct row {

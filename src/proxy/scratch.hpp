@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+
+#include <spillway/http/head.hpp>
+#include <spillway/net/slab.hpp>
+
+#include "request/marks.hpp"
+
+namespace spillway::proxy {
+
+// What an exchange needs only until its answer is committed: heads, bodies, the state of attempts. Recycled by the
+// worker, so that a stream that runs for minutes does not hold it.
+struct scratch {
+    explicit scratch(net::slab_pool& slabs) : body(slabs), out(slabs), answer(slabs) {}
+    void clear() noexcept {
+        body.reset();
+        out.reset();
+        answer.reset();
+        target.clear();
+        start.clear();
+        if (start.capacity() > 4096) start = std::string();
+        request.fields.clear();
+        query.clear();
+        upstream_query.clear();
+        marks = {};
+    }
+
+    http::request_head request;
+    http::response_head response;
+    net::buffer body;            // the request's body, when it does not lie behind the head in the session's input
+    net::buffer out;             // head of the attempt, then head of the answer
+    net::buffer answer;          // what came from the backend and is not passed on yet
+    std::string target;          // rewritten request target
+    std::string query;           // of the request without its secrets, when it had some
+    std::string upstream_query;  // without names of deployments, when it had some
+    body_marks marks;
+    std::string start;  // data of the event at the start of a stream that is being judged
+};
+
+}  // namespace spillway::proxy

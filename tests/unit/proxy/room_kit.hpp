@@ -1,0 +1,154 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "../../../src/proxy/setting.hpp"
+
+// Where a room of an exchange can be tested without a server: a worker on the test's thread, a session on a pair of
+// sockets, and a small configuration. Two clients, `shop` with the key "shop-key" and `lab` with "lab-key"; one pool
+// `gpt` of two backends on two instances; one route, gpt-4o for shop.
+namespace spillway::proxy {
+
+class room_kit {
+public:
+    room_kit() : worker_(0, 1, process_, stats_, labels_, [](std::string&&) {}) {
+        auto l = std::make_shared<listener>();
+        l->name = "main";
+        l->open = std::make_shared<std::atomic<std::size_t>>(0);
+        door = l;
+        for (const char* name : {"shop", "lab"}) {
+            client c;
+            c.name = name;
+            c.body_bytes = std::make_shared<std::atomic<std::size_t>>(0);
+            config->clients.push_back(std::move(c));
+        }
+        config->listeners.push_back(l);
+        config->keys.add(worker_.sha256("shop-key"), 0);
+        config->keys.add(worker_.sha256("lab-key"), 1);
+        config->key_labels = {"", ""};
+        pool p;
+        p.name = "gpt";
+        p.state = std::make_shared<shared_pool>(0.2);
+        for (const char* name : {"one", "two"}) {
+            instance i;
+            i.name = name;
+            i.to.host = "127.0.0.1";
+            i.host_field = "one.example";
+            i.auth_name = "api-key";
+            i.auth_value = secret_text(std::string("instance-key"));
+            i.state = std::make_shared<breaker_state>(p.breaker);
+            backend b;
+            b.name = std::string(name) + "/d";
+            b.instance = config->instances.size();
+            b.deployment = std::string("d-") + name;
+            b.model_json = "\"" + b.deployment + "\"";
+            b.model_member = "\"model\":" + b.model_json + ",";
+            b.state = std::make_shared<shared_backend>(p.breaker);
+            p.backends.push_back(std::move(b));
+            config->instances.push_back(std::move(i));
+        }
+        config->pools.push_back(std::move(p));
+        add_route("gpt-4o", {0});
+        config->hide_existence = true;
+        config->asks_usage = true;
+        config->counts_tokens = true;
+    }
+    ~room_kit() {
+        if (peer_ >= 0) ::close(peer_);
+    }
+    room_kit(const room_kit&) = delete;
+    room_kit& operator=(const room_kit&) = delete;
+
+    void add_route(const std::string& deployment, std::vector<std::size_t> clients) {
+        core::route_rule r;
+        r.clients = std::move(clients);
+        r.deployment = deployment;
+        r.pools.push_back({0, 1});
+        r.name = "route-" + std::to_string(rules_.size());
+        config->route_names.push_back(r.name);
+        config->route_passes_token.push_back(false);
+        config->route_takes_own_data.push_back(false);
+        config->captures.push_back(config::capture_what::none);
+        rules_.push_back(std::move(r));
+    }
+
+    // The configuration is complete from here on. `bytes` have come from the client.
+    setting& begin(std::string_view bytes) {
+        config->router = core::router(rules_, config->clients.size());
+        worker_.adopt(config);
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        peer_ = ends[1];
+        session_.emplace(worker_, door, ends[0], peer);
+        at_.emplace(*session_);
+        send(bytes);
+        return *at_;
+    }
+    void send(std::string_view bytes) {
+        EXPECT_EQ(::send(peer_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    }
+    // What begin() has made, once more.
+    setting& again() { return *at_; }
+    std::string input() { return std::string(session_->input().view()); }
+    void hang_up() { ::close(std::exchange(peer_, -1)); }
+    // What the client has got so far.
+    std::string received() {
+        std::string out(65536, '\0');
+        const auto n = ::recv(peer_, out.data(), out.size(), MSG_DONTWAIT);
+        out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+        return out;
+    }
+
+    // Runs work that has all that it waits for.
+    template <class T>
+    T run(net::task<T> work) {
+        std::optional<T> out;
+        net::spawn(keep(std::move(work), out), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+        EXPECT_TRUE(out) << "it waits";
+        return out ? std::move(*out) : T{};
+    }
+    void run(net::task<void> work) {
+        bool done = false;
+        net::spawn(std::move(work), [&done](std::exception_ptr e) {
+            EXPECT_FALSE(e);
+            done = true;
+        });
+        EXPECT_TRUE(done) << "it waits";
+    }
+
+    std::shared_ptr<snapshot> config{std::make_shared<snapshot>()};
+    std::shared_ptr<listener> door;
+    net::address peer{*net::address::parse("192.0.2.7:1234")};
+    proxy::worker& worker() noexcept { return worker_; }
+    process_state& process() noexcept { return process_; }
+
+private:
+    template <class T>
+    static net::task<void> keep(net::task<T> work, std::optional<T>& out) {
+        out = co_await std::move(work);
+    }
+
+    process_state process_;
+    stats::worker_stats stats_;
+    stats::label_table labels_;
+    proxy::worker worker_;
+    std::vector<core::route_rule> rules_;
+    std::optional<session> session_;
+    std::optional<setting> at_;
+    int peer_{-1};
+};
+
+inline std::string post(std::string_view path, std::string_view body,
+                        std::string_view fields = "api-key: shop-key\r\n") {
+    return "POST " + std::string(path) + " HTTP/1.1\r\nhost: gateway\r\n" + std::string(fields) +
+           "content-length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+}  // namespace spillway::proxy
