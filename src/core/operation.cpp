@@ -210,7 +210,7 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
     }
     if (what.op->generation == generation::dated) {
         out += "/openai/deployments/";
-        http::append_segment(out, deployment);
+        percent::append_encoded(out, deployment);
         out += '/';
         out += what.op->suffix;
         append_query(out, query, pinned_api_version);

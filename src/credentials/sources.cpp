@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include <spillway/base/civil.hpp>
+#include <spillway/base/percent.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/core/told_time.hpp>
 
@@ -28,11 +30,11 @@ std::optional<wall_time> parse_host_date(std::string_view s) {
     const auto month = part(0, 2), day = part(3, 2), year = part(6, 4), hour = part(11, 2), minute = part(14, 2),
                second = part(17, 2);
     if (!month || !day || !year || !hour || !minute || !second) return std::nullopt;
-    const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                           std::chrono::month(static_cast<unsigned>(*month)),
-                                           std::chrono::day(static_cast<unsigned>(*day))};
-    if (!date.ok()) return std::nullopt;
-    return std::chrono::sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second);
+    const auto date = civil::day_of(static_cast<std::int64_t>(*year), static_cast<std::int64_t>(*month),
+                                    static_cast<std::int64_t>(*day));
+    const auto time = civil::time_of_day(static_cast<std::int64_t>(*hour), static_cast<std::int64_t>(*minute),
+                                         static_cast<std::int64_t>(*second));
+    return date && time ? std::optional(civil::wall_time_of(*date + *time)) : std::nullopt;
 }
 
 std::optional<duration> life_of(const nlohmann::json& from) {
@@ -77,22 +79,7 @@ void append_form(std::string& out, std::string_view name, std::string_view value
     if (!out.empty() && out.back() != '?') out += '&';
     out += name;
     out += '=';
-    append_escaped(out, value);
-}
-
-void append_escaped(std::string& out, std::string_view value) {
-    constexpr char digits[] = "0123456789ABCDEF";
-    for (const char c : value) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                           c == '_' || c == '.' || c == '~';
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[static_cast<unsigned char>(c) >> 4];
-            out += digits[static_cast<unsigned char>(c) & 15];
-        }
-    }
+    percent::append_encoded(out, value);
 }
 
 bool is_bearer_token(std::string_view s) noexcept {

@@ -17,7 +17,6 @@ fault unusable(std::string message);
 std::string resource_of(const std::string& scope);
 
 // application/x-www-form-urlencoded.
-void append_escaped(std::string& out, std::string_view value);
 void append_form(std::string& out, std::string_view name, std::string_view value);
 
 // RFC 6750's b64token: what an Authorization field can carry behind "Bearer ". Tokens of Entra ID are of this form.

@@ -4,10 +4,10 @@
 #include <map>
 #include <set>
 
+#include <spillway/base/json_text.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/http/endpoint_url.hpp>
-#include <spillway/http/json_scan.hpp>
 #include <spillway/server/outbound.hpp>
 
 #include "client_names.hpp"
@@ -257,7 +257,7 @@ private:
             made.name = b.instance + "/" + b.deployment;
             made.instance = place_of(tree_.instances, b.instance);
             made.deployment = b.deployment;
-            http::append_json_string(made.model_json, b.deployment);
+            text::append_json_string(made.model_json, b.deployment);
             made.model_member = "\"model\":" + made.model_json + ",";
             made.type = config::to_string(b.type);
             made.max_outstanding = b.limits.max_outstanding.value_or(0);
