@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include <spillway/core/balancer.hpp>
+#include <spillway/base/percent.hpp>
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/target.hpp>
 
@@ -255,7 +255,5 @@ bool says_model_missing(std::string_view body) noexcept {
 }
 
 std::span<const std::string_view> operation_names() noexcept { return names; }
-
-config_name_lists config_names() noexcept { return {operation_names(), balancer_names()}; }
 
 }  // namespace spillway::core

@@ -186,13 +186,31 @@ net::task<token_answer> ask_with_assertion(net::fetcher& by, const token_endpoin
     co_return co_await ask_endpoint(by, at, asked, secret_text(std::move(proof)), stop);
 }
 
+const config::other_source* settings_of(const config::credential& from, std::string_view kind) noexcept {
+    return from.source && from.source->kind == kind ? &*from.source : nullptr;
+}
+
+result<std::string> setting_of(const config::other_source& from, std::string_view name) {
+    const auto at = from.settings.find(name);
+    if (at == from.settings.end()) return unusable(from.kind + " wants a setting called " + std::string(name));
+    return result<std::string>(at->second);
+}
+
+result<secret_text> secret_of(const config::other_source& from, std::string_view name) {
+    const auto at = from.secrets.find(name);
+    if (at == from.secrets.end()) return unusable(from.kind + " wants a secret called " + std::string(name));
+    auto text = config::resolve(at->second);
+    if (!text) return text.error();
+    secret_text kept(*text);
+    cleanse(*text);
+    return result<secret_text>(std::move(kept));
+}
+
 const std::vector<source_kind>& source_kinds() {
     static const std::vector<source_kind> all{
-        {"managed_identity", make_managed_identity},
-        {"workload_identity", make_workload_identity},
-        {"client_secret", make_client_secret},
-        {"client_certificate", make_client_certificate},
-        {"chain", make_chain},
+#define SPILLWAY_TOKEN_SOURCE(name) {#name, make_##name},
+#include "source_kinds.inc"
+#undef SPILLWAY_TOKEN_SOURCE
     };
     return all;
 }
@@ -202,6 +220,7 @@ made_source make_source(const config::credential& from, const source_context& wi
         auto made = kind.make(from, with);
         if (!made || *made) return made;
     }
+    if (from.source) return unusable("there is no kind of source called '" + from.source->kind + "'");
     return std::unique_ptr<token_source>();
 }
 

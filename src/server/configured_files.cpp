@@ -102,16 +102,18 @@ std::unique_ptr<credentials::token_source> configured_files::token_source(const 
 
 std::string configured_files::proof_of(const config::credential& from) {
     std::string out;
-    if (from.client_secret) {
-        const auto& ref = from.client_secret->secret;
+    const auto add = [&](const config::secret_ref& ref) {
         if (ref.where() == config::secret_ref::kind::file) read(std::string(ref.place()));
         if (auto secret = config::resolve(ref)) {
             std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
             SHA256(reinterpret_cast<const unsigned char*>(secret->data()), secret->size(), digest.data());
-            out.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
+            out.append(reinterpret_cast<const char*>(digest.data()), digest.size());
             cleanse(*secret);
         }
-    }
+    };
+    if (from.client_secret) add(from.client_secret->secret);
+    if (from.source)
+        for (const auto& [name, secret] : from.source->secrets) add(secret);
     for (const auto& link : from.chain)
         if (const auto at = tree_.credentials.find(link); at != tree_.credentials.end()) out += proof_of(at->second);
     return out;
