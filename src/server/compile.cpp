@@ -67,6 +67,7 @@ private:
     // First of all, so that nobody asks for a token by another way.
     void use_proxies() {
         auto rules = outbound_rules(tree_.net, config::process_environment(), [this](const config::secret_ref& ref) {
+            if (!files_.reads()) return result<std::string>();
             if (ref.where() == config::secret_ref::kind::file) files_.read(std::string(ref.place()));
             return config::resolve(ref);
         });
