@@ -193,7 +193,7 @@ const config::other_source* settings_of(const config::credential& from, std::str
 result<std::string> setting_of(const config::other_source& from, std::string_view name) {
     const auto at = from.settings.find(name);
     if (at == from.settings.end()) return unusable(from.kind + " wants a setting called " + std::string(name));
-    return result<std::string>(at->second);
+    return {boost::system::in_place_value, at->second};
 }
 
 result<secret_text> secret_of(const config::other_source& from, std::string_view name) {

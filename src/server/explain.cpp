@@ -167,7 +167,7 @@ result<std::string> explain_text(const config::tree& t, const proxy::snapshot& s
                      .message = "there is no client called '" + q.client + "'"};
     auto out = e.all().dump(1, ' ', false, json::error_handler_t::replace);
     out += '\n';
-    return result<std::string>(std::move(out));
+    return {boost::system::in_place_value, std::move(out)};
 }
 
 }  // namespace spillway::server

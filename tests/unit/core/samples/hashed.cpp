@@ -16,7 +16,7 @@ std::size_t hashed(const pick_from& from) {
         const auto& c = from.candidates[i];
         const std::uint64_t h = text::mix(from.affinity ^ text::mix(c.backend + 1));
         const double chance = (static_cast<double>(h >> 11) + 0.5) * 0x1.0p-53;  // between 0 and 1
-        const double score = -c.weight / std::log(chance);
+        const double score = c.weight / -std::log(chance);
         if (score > highest) {
             highest = score;
             best = i;
