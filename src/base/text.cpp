@@ -59,33 +59,6 @@ bool glob_match(std::string_view pattern, std::string_view s) noexcept {
 
 namespace {
 constexpr char digits[] = "0123456789abcdef";
-
-int nibble(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char l = lower(c);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-// Length of the well-formed UTF-8 sequence at the front of `s`, 0 when there is none.
-std::size_t utf8_length(std::string_view s) noexcept {
-    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-    const unsigned char lead = at(0);
-    std::size_t n = 0;
-    unsigned char low = 0x80, high = 0xBF;
-    if (lead < 0x80) return 1;
-    if (lead >= 0xC2 && lead <= 0xDF) n = 2;
-    else if (lead >= 0xE0 && lead <= 0xEF) n = 3;
-    else if (lead >= 0xF0 && lead <= 0xF4) n = 4;
-    else return 0;
-    if (lead == 0xE0) low = 0xA0;
-    if (lead == 0xED) high = 0x9F;
-    if (lead == 0xF0) low = 0x90;
-    if (lead == 0xF4) high = 0x8F;
-    if (s.size() < n || at(1) < low || at(1) > high) return 0;
-    for (std::size_t i = 2; i < n; ++i)
-        if (at(i) < 0x80 || at(i) > 0xBF) return 0;
-    return n;
-}
 }  // namespace
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
@@ -101,7 +74,7 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
 bool from_hex(std::string_view hex, std::span<std::uint8_t> out) noexcept {
     if (hex.size() != out.size() * 2) return false;
     for (std::size_t i = 0; i < out.size(); ++i) {
-        const int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+        const int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
         if (high < 0 || low < 0) return false;
         out[i] = static_cast<std::uint8_t>(high << 4 | low);
     }
@@ -123,28 +96,6 @@ bool constant_time_equal(std::span<const std::uint8_t> a, std::span<const std::u
     for (; i < a.size(); ++i) difference |= static_cast<std::uint64_t>(a[i] ^ b[i]);
     asm volatile("" : "+r"(difference));
     return difference == 0;
-}
-
-void append_json_escaped(std::string& out, std::string_view s) {
-    while (!s.empty()) {
-        const auto c = static_cast<unsigned char>(s.front());
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += static_cast<char>(c);
-            s.remove_prefix(1);
-        } else if (c < 0x20 || c == 0x7F) {
-            out += "\\u00";
-            out += digits[c >> 4];
-            out += digits[c & 15];
-            s.remove_prefix(1);
-        } else if (const auto n = utf8_length(s); n != 0) {
-            out += s.substr(0, n);
-            s.remove_prefix(n);
-        } else {
-            out += "\xEF\xBF\xBD";
-            s.remove_prefix(1);
-        }
-    }
 }
 
 }  // namespace spillway::text

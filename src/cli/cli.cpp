@@ -2,7 +2,7 @@
 
 #include <iostream>
 
-#include <spillway/core/operation.hpp>
+#include <spillway/server/known_names.hpp>
 
 #include "commands.hpp"
 
@@ -13,10 +13,7 @@ void add_config_option(CLI::App& to, std::string& path) {
     to.add_option("-c,--config", path, "configuration file")->envname("SPILLWAY_CONFIG")->capture_default_str();
 }
 
-config::check_result load(const std::string& path) {
-    const auto names = core::config_names();
-    return config::check_file(path, {names.operations, names.balancers});
-}
+config::check_result load(const std::string& path) { return config::check_file(path, server::known_names()); }
 
 void print_issues(const std::vector<config::issue>& issues) {
     for (const auto& i : issues) std::cerr << config::format(i) << '\n';

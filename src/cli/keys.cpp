@@ -3,10 +3,10 @@
 #include <openssl/sha.h>
 
 #include <array>
-#include <ctime>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include <spillway/base/civil.hpp>
 #include <spillway/base/text.hpp>
 
 #include "commands.hpp"
@@ -68,12 +68,7 @@ int hash_key() {
 
 std::string moment_text(const std::optional<wall_time>& t) {
     if (!t) return "-";
-    const std::time_t at = wall_clock::to_time_t(*t);
-    std::tm parts{};
-    gmtime_r(&at, &parts);
-    char out[32];
-    std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return out;
+    return civil::format_moment(std::chrono::floor<seconds>(*t));
 }
 
 std::string state_of(const config::client_key& k, wall_time now) {

@@ -126,6 +126,18 @@ void declare(visitor& v, credential& x) {
         in.value({"certificate", "PEM file", true}, text_of(a.certificate));
         in.value({"key", "PEM file with its private key", true}, text_of(a.key));
     });
+    v.object({"source", "another kind of source"}, [&x](visitor& in) {
+        auto& s = x.source.emplace();
+        in.value({"kind", "which one", true}, text_of(s.kind));
+        in.object({"settings", "as the kind wants them; no secret"}, [&s](visitor& each) {
+            each.others("setting", "of the kind",
+                        [&s](const std::string& name) { return text_of(s.settings[name]); });
+        });
+        in.object({"secrets", "as the kind wants them: ${ENV} or file:/path"}, [&s](visitor& each) {
+            each.others("secret", "of the kind",
+                        [&s](const std::string& name) { return secret_of(s.secrets[name]); });
+        });
+    });
     list_of(v, {"chain", "names of other credentials; the first that gives a token serves"}, x.chain);
 }
 

@@ -134,7 +134,8 @@ void declare(visitor& v, pool& x) {
     v.value({"model", "that all backends serve", true}, word_of(x.model, 128));
     v.value({"version", "of the model, in quotes", true}, word_of(x.version));
     v.value({"geography", "nothing of this pool may be processed outside"}, word_of(x.geography));
-    v.value({"balance", "weighted_random, round_robin, least_outstanding or peak_ewma"}, text_of(x.balance));
+    v.value({"balance", "how one of equally welcome backends is picked: see the architecture page"},
+            text_of(x.balance));
     v.value(
         {"prefer",
          "region: inside one priority the gateway's own region first, then by gateway.regions; region_first: every "

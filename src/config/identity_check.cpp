@@ -192,13 +192,14 @@ private:
     void check_credential(const std::string& name, const credential& c) {
         const std::string path = "credentials." + name;
         const int sources = !c.api_key.empty() + c.managed_identity.has_value() + c.workload_identity.has_value() +
-                            c.client_secret.has_value() + c.client_certificate.has_value() + !c.chain.empty();
+                            c.client_secret.has_value() + c.client_certificate.has_value() + c.source.has_value() +
+                            !c.chain.empty();
         // A source that is written but could not be read has its own message.
         if (sources == 0 && tree_.source.has(path + ".api_key")) return;
         if (sources != 1)
             error(path, sources == 0 ? "the credential has no source" : "the credential has several sources",
-                  "write one of api_key, managed_identity, workload_identity, client_secret, client_certificate and "
-                  "chain");
+                  "write one of api_key, managed_identity, workload_identity, client_secret, client_certificate, "
+                  "source and chain");
         if (c.managed_identity) {
             const auto& m = *c.managed_identity;
             if (!m.client_id.empty() + !m.object_id.empty() + !m.resource_id.empty() > 1)
@@ -220,7 +221,7 @@ private:
                       did_you_mean(c.chain[i], names_of(tree_.credentials), "add it"));
             else if (!other->second.chain.empty() || !other->second.api_key.empty())
                 error(at, "a chain holds credentials that give tokens, no keys and no other chains",
-                      "name managed_identity, workload_identity, client_secret or client_certificate");
+                      "name managed_identity, workload_identity, client_secret, client_certificate or source");
         }
     }
 

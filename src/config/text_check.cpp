@@ -5,25 +5,10 @@
 #include <cstdint>
 
 #include <spillway/base/text.hpp>
+#include <spillway/base/utf8.hpp>
 
 namespace spillway::config {
 namespace {
-
-// Length of the UTF-8 sequence at the start of `s`, 0 when it is none (overlong, surrogate, cut off, too large).
-std::size_t utf8_length(std::string_view s) noexcept {
-    const auto at = [&](std::size_t i) { return i < s.size() ? static_cast<std::uint8_t>(s[i]) : std::uint8_t{0}; };
-    const auto tail = [&](std::size_t i) { return (at(i) & 0xC0) == 0x80; };
-    const std::uint8_t c = at(0);
-    if (c < 0x80) return 1;
-    if (c < 0xC2) return 0;
-    if (c < 0xE0) return tail(1) ? 2 : 0;
-    if (c < 0xF0) {
-        const bool bad = (c == 0xE0 && at(1) < 0xA0) || (c == 0xED && at(1) >= 0xA0);
-        return !bad && tail(1) && tail(2) ? 3 : 0;
-    }
-    const bool bad = c > 0xF4 || (c == 0xF0 && at(1) < 0x90) || (c == 0xF4 && at(1) >= 0x90);
-    return !bad && tail(1) && tail(2) && tail(3) ? 4 : 0;
-}
 
 bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
@@ -41,7 +26,7 @@ bool check_bytes(std::string_view& text, issue_sink& issues) {
     bool indenting = true;
     for (std::size_t i = 0; i < text.size();) {
         const char c = text[i];
-        const std::size_t length = utf8_length(text.substr(i));
+        const std::size_t length = utf8::length(text.substr(i));
         if (length == 0) {
             issues.error(at, {}, "a byte is not UTF-8", "save the file as UTF-8");
             return false;

@@ -45,6 +45,7 @@ std::string describe(const credential& c) {
     if (c.workload_identity) return of("workload identity", c.workload_identity->client_id);
     if (c.client_secret) return of("client secret of", c.client_secret->client_id);
     if (c.client_certificate) return of("client certificate of", c.client_certificate->client_id);
+    if (c.source) return c.source->kind;
     std::string out = c.chain.empty() ? c.api_key.describe() : "chain:";
     for (const auto& link : c.chain) out += " " + link;
     return out;
@@ -66,6 +67,11 @@ std::string credential_identity(const tree& t, const credential& c) {
         for (const auto* part :
              {&x.tenant, &x.client_id, &x.authority, &x.ca_file, &x.token_file, &x.certificate, &x.key})
             add(*part);
+    }
+    if (c.source) {
+        add(c.source->kind);
+        for (const auto& [name, setting] : c.source->settings) add(name), add(setting);
+        for (const auto& [name, secret] : c.source->secrets) add(name), add(secret.describe());
     }
     for (const auto& name : c.chain)
         if (const auto link = t.credentials.find(name); link != t.credentials.end())

@@ -33,7 +33,8 @@ bool is_loopback(std::string_view url) noexcept {
 
 class usage_check : tree_check {
 public:
-    using tree_check::tree_check;
+    usage_check(const tree& t, std::span<const store_form> stores, std::vector<issue>& out)
+        : tree_check(t, out), stores_(stores) {}
 
     void run() {
         if (tree_.usage) check_ledger(*tree_.usage);
@@ -52,15 +53,19 @@ public:
 private:
     void check_ledger(const usage& u) {
         if (u.spool.empty()) error("usage.spool", "no folder is named", "write a path that the gateway may write to");
-        const bool sqlite = u.store.starts_with("sqlite:") && u.store.size() > 7;
-        const bool postgresql = u.store.starts_with("postgresql://");
-        if (!sqlite && !postgresql)
-            error("usage.store", "the store is of no known kind",
-                  "write sqlite:/path or postgresql://user@host/database");
+        const auto form = std::find_if(stores_.begin(), stores_.end(), [&](const store_form& f) {
+            return u.store.starts_with(f.prefix) && u.store.size() > f.prefix.size();
+        });
+        if (form == stores_.end()) {
+            std::string remedy = "write ";
+            for (const auto& f : stores_) remedy.append(&f == stores_.data() ? "" : " or ").append(f.example);
+            error("usage.store", "the store is of no known kind", remedy);
+        } else if (!form->takes_password && !u.password.empty()) {
+            warn("usage.password", "this kind of store wants no password", "take it out");
+        }
         if (has_password(u.store))
             error("usage.store", "a password stands in the URL, where logs would show it",
                   "put it into usage.password");
-        if (sqlite && !u.password.empty()) warn("usage.password", "SQLite wants no password", "take it out");
     }
 
     void check_prices() {
@@ -173,10 +178,14 @@ private:
             error("tracing.endpoint", "a password stands in the URL, where logs would show it",
                   "send it as a header: tracing.headers");
     }
+
+    std::span<const store_form> stores_;
 };
 
 }  // namespace
 
-void check_usage(const tree& t, std::vector<issue>& out) { usage_check(t, out).run(); }
+void check_usage(const tree& t, std::span<const store_form> stores, std::vector<issue>& out) {
+    usage_check(t, stores, out).run();
+}
 
 }  // namespace spillway::config

@@ -50,7 +50,7 @@ public:
         for (const auto& [name, i] : tree_.instances) check_instance("instances." + name, i);
         for (const auto& [name, p] : tree_.pools) check_pool("pools." + name, p);
         check_identities(tree_, issues_);
-        check_usage(tree_, issues_);
+        check_usage(tree_, names_.stores, issues_);
         for (std::size_t i = 0; i < tree_.routes.size(); ++i) check_route(i);
         check_shadowed_routes();
         check_health();

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include <spillway/base/civil.hpp>
 #include <spillway/base/text.hpp>
 
 namespace spillway::config {
@@ -93,32 +94,8 @@ std::optional<double> parse_share(std::string_view s) noexcept {
 }
 
 std::optional<wall_time> parse_moment(std::string_view s) noexcept {
-    const auto digits = [&](std::size_t at, std::size_t count) -> std::optional<std::int64_t> {
-        if (at + count > s.size()) return std::nullopt;
-        const auto n = text::parse_unsigned(s.substr(at, count));
-        return n ? std::optional(static_cast<std::int64_t>(*n)) : std::nullopt;
-    };
-    const auto is = [&](std::size_t at, char c) { return at < s.size() && s[at] == c; };
-    const auto year = digits(0, 4), month = digits(5, 2), day = digits(8, 2);
-    if (!year || !month || !day || !is(4, '-') || !is(7, '-')) return std::nullopt;
-    const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                           std::chrono::month(static_cast<unsigned>(*month)),
-                                           std::chrono::day(static_cast<unsigned>(*day))};
-    if (!date.ok()) return std::nullopt;
-    const wall_time midnight = std::chrono::sys_days(date);
-    if (s.size() == 10) return midnight;
-    const auto hour = digits(11, 2), minute = digits(14, 2), second = digits(17, 2);
-    if ((!is(10, 'T') && !is(10, ' ')) || !is(13, ':') || !is(16, ':') || !hour || !minute || !second)
-        return std::nullopt;
-    if (*hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-    const wall_time there = midnight + hours(*hour) + minutes(*minute) + seconds(*second);
-    if (s.size() == 20 && (is(19, 'Z') || is(19, 'z'))) return there;
-    const auto zone_hour = digits(20, 2), zone_minute = digits(23, 2);
-    if (s.size() != 25 || (!is(19, '+') && !is(19, '-')) || !is(22, ':') || !zone_hour || !zone_minute ||
-        *zone_hour > 23 || *zone_minute > 59)
-        return std::nullopt;
-    const auto offset = hours(*zone_hour) + minutes(*zone_minute);
-    return is(19, '+') ? there - offset : there + offset;
+    const auto at = civil::parse_moment(s);
+    return at ? std::optional(civil::wall_time_of(*at)) : std::nullopt;
 }
 
 std::string print_duration(duration d) {

@@ -1,8 +1,16 @@
 #include <spillway/core/balancer.hpp>
 
 #include <array>
+#include <iterator>
+
+#include <spillway/base/text.hpp>
 
 namespace spillway::core {
+
+#define SPILLWAY_BALANCER(name) std::size_t name(const pick_from& from);
+#include "balancers.inc"
+#undef SPILLWAY_BALANCER
+
 namespace {
 
 struct named_balancer {
@@ -10,21 +18,23 @@ struct named_balancer {
     balancer pick;
 };
 
-// A new algorithm is one file and one line here.
-constexpr std::array table{
-    named_balancer{"weighted_random", &weighted_random},
-    named_balancer{"round_robin", &round_robin},
-    named_balancer{"least_outstanding", &least_outstanding},
-    named_balancer{"peak_ewma", &peak_ewma},
+constexpr named_balancer table[] = {
+#define SPILLWAY_BALANCER(name) {#name, &name},
+#include "balancers.inc"
+#undef SPILLWAY_BALANCER
 };
 
 constexpr auto names = [] {
-    std::array<std::string_view, table.size()> out{};
-    for (std::size_t i = 0; i < table.size(); ++i) out[i] = table[i].name;
+    std::array<std::string_view, std::size(table)> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = table[i].name;
     return out;
 }();
 
 }  // namespace
+
+std::uint64_t affinity_of(std::uint32_t client, std::string_view user) noexcept {
+    return text::mix(text::hash(user) * 31 + client);
+}
 
 balancer find_balancer(std::string_view name) noexcept {
     for (const auto& b : table)

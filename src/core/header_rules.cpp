@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <spillway/base/percent.hpp>
 #include <spillway/base/text.hpp>
-#include <spillway/http/target.hpp>
 
 namespace spillway::core {
 
@@ -90,7 +90,7 @@ bool names_deployment(std::string_view name) noexcept {
 bool param_names_deployment(std::string_view raw_name) noexcept {
     if (raw_name == "api-version") return false;  // what nearly every request brings
     std::array<char, 128> memory;
-    const auto decoded = raw_name.size() <= memory.size() ? http::decode_segment(raw_name, memory) : std::nullopt;
+    const auto decoded = raw_name.size() <= memory.size() ? percent::decode(raw_name, memory) : std::nullopt;
     return speaks_of_models(decoded.value_or(raw_name));
 }
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include <spillway/core/balancer.hpp>
+#include <spillway/base/percent.hpp>
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/target.hpp>
 
@@ -255,7 +255,7 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
     }
     if (what.op->generation == generation::dated) {
         out += "/openai/deployments/";
-        http::append_segment(out, deployment);
+        percent::append_encoded(out, deployment);
         out += '/';
         out += what.op->suffix;
         append_query(out, query, pinned_api_version);
@@ -300,7 +300,5 @@ bool says_model_missing(std::string_view body) noexcept {
 }
 
 std::span<const std::string_view> operation_names() noexcept { return names; }
-
-config_name_lists config_names() noexcept { return {operation_names(), balancer_names()}; }
 
 }  // namespace spillway::core

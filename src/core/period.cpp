@@ -1,7 +1,6 @@
 #include <spillway/core/period.hpp>
 
-#include <array>
-#include <charconv>
+#include <spillway/base/civil.hpp>
 
 namespace spillway::core {
 namespace {
@@ -9,13 +8,6 @@ namespace {
 using std::chrono::days;
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
-
-void append_padded(std::string& out, int value, int width) {
-    std::array<char, 12> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    for (auto n = end - digits.data(); n < width; ++n) out += '0';
-    out.append(digits.data(), end);
-}
 
 sys_days monday_of(sys_days d) noexcept { return d - (std::chrono::weekday(d) - std::chrono::Monday); }
 
@@ -36,23 +28,16 @@ period_bounds period_of(wall_time at, config::period p) noexcept {
 std::string period_key(wall_time at, config::period p) {
     const auto day = std::chrono::floor<days>(at);
     const year_month_day date(day);
+    if (p == config::period::month) return civil::format_month(date.year() / date.month());
+    if (p == config::period::day) return civil::format_day(day);
+    // The week belongs to the year that has its Thursday.
+    const auto thursday = monday_of(day) + days(3);
+    const auto year = year_month_day(thursday).year();
+    const auto new_year = sys_days(year / std::chrono::January / 1);
     std::string out;
-    if (p == config::period::week) {
-        // The week belongs to the year that has its Thursday.
-        const auto monday = monday_of(day);
-        const year_month_day thursday(monday + days(3));
-        const auto new_year = sys_days(thursday.year() / std::chrono::January / 1);
-        append_padded(out, static_cast<int>(thursday.year()), 4);
-        out += "-W";
-        append_padded(out, static_cast<int>((monday + days(3) - new_year).count() / 7 + 1), 2);
-        return out;
-    }
-    append_padded(out, static_cast<int>(date.year()), 4);
-    out += '-';
-    append_padded(out, static_cast<int>(static_cast<unsigned>(date.month())), 2);
-    if (p == config::period::month) return out;
-    out += '-';
-    append_padded(out, static_cast<int>(static_cast<unsigned>(date.day())), 2);
+    civil::append_padded(out, static_cast<std::uint64_t>(static_cast<int>(year)), 4);
+    out += "-W";
+    civil::append_padded(out, static_cast<std::uint64_t>((thursday - new_year).count() / 7 + 1), 2);
     return out;
 }
 

@@ -4,16 +4,17 @@ namespace spillway::core {
 
 // Smooth weighted round robin: each candidate gains its weight, the richest is picked and pays for all. Picks of a
 // heavy backend are spread between those of light ones.
-std::size_t round_robin(std::span<const candidate> candidates, balancer_state& state, random_source&) {
+std::size_t round_robin(const pick_from& from) {
+    const auto candidates = from.candidates;
     std::int64_t sum = 0;
     std::size_t best = 0;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        auto& mine = state.current[candidates[i].backend];
+        auto& mine = from.state.current[candidates[i].backend];
         mine += candidates[i].weight;
         sum += candidates[i].weight;
-        if (mine > state.current[candidates[best].backend]) best = i;
+        if (mine > from.state.current[candidates[best].backend]) best = i;
     }
-    state.current[candidates[best].backend] -= sum;
+    from.state.current[candidates[best].backend] -= sum;
     return best;
 }
 

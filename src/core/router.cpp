@@ -10,13 +10,6 @@ namespace {
 
 bool is_glob(std::string_view s) noexcept { return s.find('*') != std::string_view::npos; }
 
-// FNV alone moves the high bits too little for a fair division into shares.
-std::uint64_t mix(std::uint64_t h) noexcept {
-    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
-    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
-    return h ^ (h >> 33);
-}
-
 }  // namespace
 
 router::router(std::vector<route_rule> rules, std::size_t clients) : rules_(std::move(rules)), clients_(clients) {
@@ -33,13 +26,29 @@ router::router(std::vector<route_rule> rules, std::size_t clients) : rules_(std:
     }
 }
 
-bool router::matches(const route_rule& r, const route_query& q, const http::field_table& headers) const noexcept {
-    if (r.operations != 0 && (r.operations >> q.operation & 1) == 0) return false;
-    for (const auto& [name, wanted] : r.headers) {
-        const auto* f = headers.find(std::string_view(name));
-        if (f == nullptr || !text::glob_match(wanted, f->value)) return false;
+namespace {
+
+// Once the client and the deployment fit.
+route_miss further_mismatch(const route_rule& r, const route_query& q, const http::field_table& headers) noexcept {
+    if (r.operations != 0 && (r.operations >> q.operation & 1) == 0) return {mismatch::operation, 0};
+    for (std::size_t i = 0; i < r.headers.size(); ++i) {
+        const auto* f = headers.find(std::string_view(r.headers[i].first));
+        if (f == nullptr || !text::glob_match(r.headers[i].second, f->value)) return {mismatch::header, i};
     }
-    return true;
+    return {};
+}
+
+bool names(const route_rule& r, std::size_t client) noexcept {
+    return r.all_clients || std::find(r.clients.begin(), r.clients.end(), client) != r.clients.end();
+}
+
+}  // namespace
+
+route_miss router::misses(std::size_t route, const route_query& q, const http::field_table& headers) const noexcept {
+    const auto& r = rules_[route];
+    if (!names(r, q.client)) return {mismatch::client, 0};
+    if (!text::glob_match(r.deployment, q.deployment)) return {mismatch::deployment, 0};
+    return further_mismatch(r, q, headers);
 }
 
 std::size_t router::share_of(const route_rule& r, const route_query& q, random_source& random) noexcept {
@@ -54,7 +63,7 @@ std::size_t router::share_of(const route_rule& r, const route_query& q, random_s
         const bool by_user = r.sticky == config::stickiness::user && !q.user.empty();
         std::uint64_t h = text::hash(r.name) * 31 + text::hash(q.client_name);
         if (by_user) h = h * 31 + text::hash(q.user);
-        at = static_cast<std::uint32_t>((mix(h) >> 32) * sum >> 32);
+        at = static_cast<std::uint32_t>((text::mix(h) >> 32) * sum >> 32);
     }
     for (const auto& s : r.pools) {
         if (at < s.weight) return s.pool;
@@ -78,7 +87,7 @@ std::optional<route_match> router::find(const route_query& q, const http::field_
         const std::uint32_t i = from_exact ? *e++ : *g++;
         const auto& r = rules_[i];
         if (!from_exact && !text::glob_match(r.deployment, q.deployment)) continue;
-        if (matches(r, q, headers)) return route_match{i, share_of(r, q, random)};
+        if (further_mismatch(r, q, headers).what == mismatch::none) return route_match{i, share_of(r, q, random)};
     }
     return std::nullopt;
 }
@@ -98,11 +107,8 @@ bool router::knows(std::string_view deployment) const noexcept {
 
 std::vector<std::size_t> router::routes_of(std::size_t client) const {
     std::vector<std::size_t> out;
-    for (std::size_t i = 0; i < rules_.size(); ++i) {
-        const auto& r = rules_[i];
-        if (r.all_clients || std::find(r.clients.begin(), r.clients.end(), client) != r.clients.end())
-            out.push_back(i);
-    }
+    for (std::size_t i = 0; i < rules_.size(); ++i)
+        if (names(rules_[i], client)) out.push_back(i);
     return out;
 }
 

@@ -102,7 +102,7 @@ std::optional<last_resort> find_last_resort(const pool_plan& plan, const tried_s
 }  // namespace
 
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
-                 time_point now, random_source& random) {
+                 time_point now, random_source& random, std::uint64_t affinity) {
     if (tried.full()) return {};
     for (const auto& t : plan.tiers) {
         // A lost claim changes what look() says, so the tier is looked at anew, once for each member at most.
@@ -116,7 +116,7 @@ selection select(const pool_plan& plan, const tried_set& tried, pool_view& view,
             }
             if (usable.size == 0) break;
             const auto all = usable.all();
-            const std::size_t at = all.size() == 1 ? 0 : plan.algorithm(all, state, random);
+            const std::size_t at = all.size() == 1 ? 0 : plan.algorithm({all, state, random, affinity});
             claim got;
             if (usable.trial(at)) got = view.claim(all[at].backend, now, false);
             if (usable.trial(at) && !got.good) continue;

@@ -2,10 +2,11 @@
 
 namespace spillway::core {
 
-std::size_t weighted_random(std::span<const candidate> candidates, balancer_state&, random_source& random) {
+std::size_t weighted_random(const pick_from& from) {
+    const auto candidates = from.candidates;
     std::uint32_t sum = 0;
     for (const auto& c : candidates) sum += c.weight;
-    std::uint32_t at = random.below(sum);
+    std::uint32_t at = from.random.below(sum);
     for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
         if (at < candidates[i].weight) return i;
         at -= candidates[i].weight;

@@ -7,6 +7,7 @@
 #include <array>
 
 #include <spillway/base/base64.hpp>
+#include <spillway/base/freed.hpp>
 
 #include "sources.hpp"
 
@@ -14,17 +15,10 @@
 namespace spillway::credentials {
 namespace {
 
-template <auto Free>
-struct freed {
-    template <class T>
-    void operator()(T* p) const noexcept {
-        Free(p);
-    }
-};
-using bio_ptr = std::unique_ptr<BIO, freed<BIO_free_all>>;
-using cert_ptr = std::unique_ptr<X509, freed<X509_free>>;
-using key_ptr = std::unique_ptr<EVP_PKEY, freed<EVP_PKEY_free>>;
-using digest_ptr = std::unique_ptr<EVP_MD_CTX, freed<EVP_MD_CTX_free>>;
+using bio_ptr = owned<BIO, BIO_free_all>;
+using cert_ptr = owned<X509, X509_free>;
+using key_ptr = owned<EVP_PKEY, EVP_PKEY_free>;
+using digest_ptr = owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 std::string thumbprint(X509* certificate, const EVP_MD* digest) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> out{};

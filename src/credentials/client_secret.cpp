@@ -1,3 +1,5 @@
+#include <spillway/base/percent.hpp>
+
 #include "sources.hpp"
 
 // An application that proves itself by a secret.
@@ -10,7 +12,7 @@ public:
 
     net::task<token_answer> get(net::fetcher& by, const token_ask& asked, net::interrupt* stop) override {
         std::string proof = "&client_secret=";
-        append_escaped(proof, secret_.view());
+        percent::append_encoded(proof, secret_.view());
         co_return co_await ask_endpoint(by, at_, asked, secret_text(std::move(proof)), stop);
     }
     std::string describe() const override { return "application " + at_.client_id + " of " + at_.tenant; }

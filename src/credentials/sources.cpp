@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include <spillway/base/civil.hpp>
+#include <spillway/base/percent.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/core/told_time.hpp>
 
@@ -28,11 +30,11 @@ std::optional<wall_time> parse_host_date(std::string_view s) {
     const auto month = part(0, 2), day = part(3, 2), year = part(6, 4), hour = part(11, 2), minute = part(14, 2),
                second = part(17, 2);
     if (!month || !day || !year || !hour || !minute || !second) return std::nullopt;
-    const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                           std::chrono::month(static_cast<unsigned>(*month)),
-                                           std::chrono::day(static_cast<unsigned>(*day))};
-    if (!date.ok()) return std::nullopt;
-    return std::chrono::sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second);
+    const auto date = civil::day_of(static_cast<std::int64_t>(*year), static_cast<std::int64_t>(*month),
+                                    static_cast<std::int64_t>(*day));
+    const auto time = civil::time_of_day(static_cast<std::int64_t>(*hour), static_cast<std::int64_t>(*minute),
+                                         static_cast<std::int64_t>(*second));
+    return date && time ? std::optional(civil::wall_time_of(*date + *time)) : std::nullopt;
 }
 
 std::optional<duration> life_of(const nlohmann::json& from) {
@@ -77,22 +79,7 @@ void append_form(std::string& out, std::string_view name, std::string_view value
     if (!out.empty() && out.back() != '?') out += '&';
     out += name;
     out += '=';
-    append_escaped(out, value);
-}
-
-void append_escaped(std::string& out, std::string_view value) {
-    constexpr char digits[] = "0123456789ABCDEF";
-    for (const char c : value) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                           c == '_' || c == '.' || c == '~';
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[static_cast<unsigned char>(c) >> 4];
-            out += digits[static_cast<unsigned char>(c) & 15];
-        }
-    }
+    percent::append_encoded(out, value);
 }
 
 bool is_bearer_token(std::string_view s) noexcept {
@@ -199,13 +186,31 @@ net::task<token_answer> ask_with_assertion(net::fetcher& by, const token_endpoin
     co_return co_await ask_endpoint(by, at, asked, secret_text(std::move(proof)), stop);
 }
 
+const config::other_source* settings_of(const config::credential& from, std::string_view kind) noexcept {
+    return from.source && from.source->kind == kind ? &*from.source : nullptr;
+}
+
+result<std::string> setting_of(const config::other_source& from, std::string_view name) {
+    const auto at = from.settings.find(name);
+    if (at == from.settings.end()) return unusable(from.kind + " wants a setting called " + std::string(name));
+    return {boost::system::in_place_value, at->second};
+}
+
+result<secret_text> secret_of(const config::other_source& from, std::string_view name) {
+    const auto at = from.secrets.find(name);
+    if (at == from.secrets.end()) return unusable(from.kind + " wants a secret called " + std::string(name));
+    auto text = config::resolve(at->second);
+    if (!text) return text.error();
+    secret_text kept(*text);
+    cleanse(*text);
+    return result<secret_text>(std::move(kept));
+}
+
 const std::vector<source_kind>& source_kinds() {
     static const std::vector<source_kind> all{
-        {"managed_identity", make_managed_identity},
-        {"workload_identity", make_workload_identity},
-        {"client_secret", make_client_secret},
-        {"client_certificate", make_client_certificate},
-        {"chain", make_chain},
+#define SPILLWAY_TOKEN_SOURCE(name) {#name, make_##name},
+#include "source_kinds.inc"
+#undef SPILLWAY_TOKEN_SOURCE
     };
     return all;
 }
@@ -215,6 +220,7 @@ made_source make_source(const config::credential& from, const source_context& wi
         auto made = kind.make(from, with);
         if (!made || *made) return made;
     }
+    if (from.source) return unusable("there is no kind of source called '" + from.source->kind + "'");
     return std::unique_ptr<token_source>();
 }
 

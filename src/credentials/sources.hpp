@@ -5,11 +5,16 @@
 // What the sources share.
 namespace spillway::credentials {
 
-made_source make_managed_identity(const config::credential& from, const source_context& with);
-made_source make_workload_identity(const config::credential& from, const source_context& with);
-made_source make_client_secret(const config::credential& from, const source_context& with);
-made_source make_client_certificate(const config::credential& from, const source_context& with);
-made_source make_chain(const config::credential& from, const source_context& with);
+#define SPILLWAY_TOKEN_SOURCE(name) \
+    made_source make_##name(const config::credential& from, const source_context& with);
+#include "source_kinds.inc"
+#undef SPILLWAY_TOKEN_SOURCE
+
+// What the file says of a source that is written as `source: {kind: ...}`; null when it is another kind.
+const config::other_source* settings_of(const config::credential& from, std::string_view kind) noexcept;
+// A setting or secret of it, as it is now. The fault names what is missing.
+result<std::string> setting_of(const config::other_source& from, std::string_view name);
+result<secret_text> secret_of(const config::other_source& from, std::string_view name);
 
 fault unusable(std::string message);
 
@@ -17,7 +22,6 @@ fault unusable(std::string message);
 std::string resource_of(const std::string& scope);
 
 // application/x-www-form-urlencoded.
-void append_escaped(std::string& out, std::string_view value);
 void append_form(std::string& out, std::string_view name, std::string_view value);
 
 // RFC 6750's b64token: what an Authorization field can carry behind "Bearer ". Tokens of Entra ID are of this form.

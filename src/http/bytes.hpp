@@ -122,26 +122,4 @@ inline bool is_token(std::string_view s) noexcept {
     return !s.empty();
 }
 
-inline int hex_value(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char l = static_cast<char>(c | 0x20);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-// Length of the well-formed UTF-8 sequence at the front of `s` (not empty), 0 when there is none.
-inline std::size_t utf8_length(std::string_view s) noexcept {
-    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-    const unsigned char lead = at(0);
-    if (lead < 0x80) return 1;
-    const std::size_t n = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || s.size() < n) return 0;
-    // Overlong forms, surrogates and values past U+10FFFF all show in the second byte.
-    const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (at(1) < low || at(1) > high) return 0;
-    for (std::size_t i = 2; i < n; ++i)
-        if (at(i) < 0x80 || at(i) > 0xBF) return 0;
-    return n;
-}
-
 }  // namespace spillway::http::bytes

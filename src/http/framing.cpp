@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include <spillway/base/text.hpp>
+
 #include "bytes.hpp"
 
 namespace spillway::http {
@@ -65,7 +67,7 @@ bool body_scanner::step(unsigned char c) noexcept {
             state_ = state::size;
             [[fallthrough]];
         case state::size:
-            if (const int v = bytes::hex_value(static_cast<char>(c)); v >= 0) {
+            if (const int v = text::hex_value(static_cast<char>(c)); v >= 0) {
                 if (++digits_ > 16) return fail(framing_error::bad_chunk_size);
                 left_ = left_ << 4 | static_cast<unsigned>(v);
                 return true;

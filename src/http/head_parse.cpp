@@ -175,7 +175,7 @@ bool good_host(std::string_view host) noexcept {
         name = host.find(']');
         if (name == std::string_view::npos || name < 3) return false;
         for (const char ch : host.substr(1, name - 1))
-            if (bytes::hex_value(ch) < 0 && ch != ':' && ch != '.') return false;
+            if (text::hex_value(ch) < 0 && ch != ':' && ch != '.') return false;
         ++name;
     } else {
         constexpr std::string_view others = "-._~!$&'()*+;=%";

@@ -275,7 +275,7 @@ private:
             if (p_[1] == 'u') {
                 if (end_ - p_ < 6) return json_error::unterminated;
                 for (int i = 2; i < 6; ++i)
-                    if (bytes::hex_value(p_[i]) < 0) return json_error::bad_escape;
+                    if (text::hex_value(p_[i]) < 0) return json_error::bad_escape;
                 p_ += 6;
             } else if (std::string_view("\"\\/bfnrt").find(p_[1]) != std::string_view::npos) {
                 p_ += 2;

@@ -1,7 +1,6 @@
 #include <spillway/base/text.hpp>
+#include <spillway/base/utf8.hpp>
 #include <spillway/http/json_scan.hpp>
-
-#include "bytes.hpp"
 
 namespace spillway::http {
 namespace {
@@ -11,35 +10,11 @@ int four_digits(std::string_view s, std::size_t at) noexcept {
     if (s.size() - at < 4) return -1;
     int v = 0;
     for (std::size_t i = 0; i < 4; ++i) {
-        const int d = bytes::hex_value(s[at + i]);
+        const int d = text::hex_value(s[at + i]);
         if (d < 0) return -1;
         v = v * 16 + d;
     }
     return v;
-}
-
-std::size_t put_utf8(std::uint32_t c, char* out) noexcept {
-    const auto put = [&](std::size_t i, std::uint32_t v) { out[i] = static_cast<char>(v); };
-    if (c < 0x80) {
-        put(0, c);
-        return 1;
-    }
-    if (c < 0x800) {
-        put(0, 0xC0 | c >> 6);
-        put(1, 0x80 | (c & 63));
-        return 2;
-    }
-    if (c < 0x10000) {
-        put(0, 0xE0 | c >> 12);
-        put(1, 0x80 | (c >> 6 & 63));
-        put(2, 0x80 | (c & 63));
-        return 3;
-    }
-    put(0, 0xF0 | c >> 18);
-    put(1, 0x80 | (c >> 12 & 63));
-    put(2, 0x80 | (c >> 6 & 63));
-    put(3, 0x80 | (c & 63));
-    return 4;
 }
 
 char simple_escape(char c) noexcept {
@@ -89,15 +64,9 @@ std::optional<std::string_view> decode_json_string(std::string_view raw, std::sp
             c = 0x10000 + ((c - 0xD800) << 10) + (static_cast<std::uint32_t>(second) - 0xDC00);
             i += 6;
         }
-        n += put_utf8(c, out.data() + n);
+        n += utf8::encode(c, out.data() + n);
     }
     return std::string_view(out.data(), n);
-}
-
-void append_json_string(std::string& out, std::string_view value) {
-    out += '"';
-    text::append_json_escaped(out, value);
-    out += '"';
 }
 
 void append_replaced(std::string& out, std::string_view body, std::size_t offset, std::size_t length,

@@ -1,6 +1,6 @@
 #include <spillway/http/local_reply.hpp>
 
-#include <spillway/base/text.hpp>
+#include <spillway/base/json_text.hpp>
 
 namespace spillway::http {
 
@@ -57,27 +57,17 @@ std::string_view error_type_of(int status) noexcept {
     }
 }
 
-namespace {
-
-void append_text(std::string& out, std::string_view s) {
-    out += '"';
-    text::append_json_escaped(out, s);
-    out += '"';
-}
-
-}  // namespace
-
 void append_error_body(std::string& out, std::string_view code, std::string_view message, std::string_view type,
                        std::string_view param) {
     out += R"({"error":{"code":)";
-    append_text(out, code);
+    text::append_json_string(out, code);
     out += R"(,"message":)";
-    append_text(out, message);
+    text::append_json_string(out, message);
     out += R"(,"type":)";
-    append_text(out, type.empty() ? error_type_of(500) : type);
+    text::append_json_string(out, type.empty() ? error_type_of(500) : type);
     out += R"(,"param":)";
     if (param.empty()) out += "null";
-    else append_text(out, param);
+    else text::append_json_string(out, param);
     out += "}}";
 }
 

@@ -3,25 +3,17 @@
 #include <cstdint>
 
 #include <spillway/base/text.hpp>
-
-#include "bytes.hpp"
+#include <spillway/base/utf8.hpp>
 
 namespace spillway::http {
 namespace {
 
 constexpr bool counts(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
-std::uint32_t code_point(std::string_view s, std::size_t n) noexcept {
-    const auto at = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(s[i])); };
-    if (n == 2) return (at(0) & 0x1F) << 6 | (at(1) & 0x3F);
-    if (n == 3) return (at(0) & 0x0F) << 12 | (at(1) & 0x3F) << 6 | (at(2) & 0x3F);
-    return 0x10000;  // beyond the plane that holds everything that folds
-}
-
 constexpr char other = 1;
 
 // The ASCII character that stands for this one, 0 for what cannot be seen, `other` for everything else.
-char to_ascii(std::uint32_t c) noexcept {
+char to_ascii(char32_t c) noexcept {
     if (c >= 0xFF01 && c <= 0xFF5E) return static_cast<char>(c - 0xFEE0);
     switch (c) {
         case 0x17F: return 's';
@@ -46,9 +38,10 @@ char to_ascii(std::uint32_t c) noexcept {
 std::string_view fold_name(std::string_view name, std::span<char, longest_folded> out) noexcept {
     std::size_t n = 0;
     while (!name.empty()) {
-        const std::size_t length = bytes::utf8_length(name);
+        const std::size_t length = utf8::length(name);
         if (length == 0) return {};
-        char c = length == 1 ? name.front() : to_ascii(code_point(name, length));
+        std::size_t size = 0;
+        char c = length == 1 ? name.front() : to_ascii(utf8::decode(name, 0, size));
         if (c == other && length > 1) return {};
         c = text::lower(c);
         name.remove_prefix(length);

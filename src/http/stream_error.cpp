@@ -1,6 +1,6 @@
 #include <spillway/http/stream_error.hpp>
 
-#include <spillway/http/json_scan.hpp>
+#include <spillway/base/json_text.hpp>
 #include <spillway/http/local_reply.hpp>
 
 namespace spillway::http {
@@ -20,20 +20,20 @@ void append_stream_error(std::string& out, stream_family family, const stream_er
             if (e.response_id.empty()) {
                 out += R"(event: error
 data: {"type":"error","code":)";
-                append_json_string(out, e.code);
+                text::append_json_string(out, e.code);
                 out += R"(,"message":)";
-                append_json_string(out, e.message);
+                text::append_json_string(out, e.message);
                 out += R"(,"param":null,"sequence_number":)" + std::to_string(e.sequence_number) + "}";
                 break;
             }
             out += R"(event: response.failed
 data: {"type":"response.failed","sequence_number":)" +
                    std::to_string(e.sequence_number) + R"(,"response":{"id":)";
-            append_json_string(out, e.response_id);
+            text::append_json_string(out, e.response_id);
             out += R"(,"object":"response","status":"failed","output":[],"error":{"code":)";
-            append_json_string(out, e.code);
+            text::append_json_string(out, e.code);
             out += R"(,"message":)";
-            append_json_string(out, e.message);
+            text::append_json_string(out, e.message);
             out += "}}}";
             break;
     }

@@ -3,49 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include <spillway/base/percent.hpp>
 #include <spillway/base/text.hpp>
-
-#include "bytes.hpp"
+#include <spillway/base/utf8.hpp>
 
 namespace spillway::http {
 namespace {
-
-constexpr bool unreserved(unsigned char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
-
-// The byte that an escape at `at` stands for, or -1.
-int escaped_byte(std::string_view s, std::size_t at) noexcept {
-    if (s.size() - at < 3) return -1;
-    const int high = bytes::hex_value(s[at + 1]), low = bytes::hex_value(s[at + 2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-// Decodes into `out`, which holds s.size() bytes; npos when an escape is wrong.
-std::size_t decode(std::string_view s, char* out) noexcept {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        if (s[i] != '%') {
-            out[n++] = s[i];
-            continue;
-        }
-        const int v = escaped_byte(s, i);
-        if (v < 0) return std::string_view::npos;
-        out[n++] = static_cast<char>(v);
-        i += 2;
-    }
-    return n;
-}
-
-bool is_utf8(std::string_view s) noexcept {
-    while (!s.empty()) {
-        const auto n = bytes::utf8_length(s);
-        if (n == 0) return false;
-        s.remove_prefix(n);
-    }
-    return true;
-}
 
 // What stands between two slashes, escaped ones included.
 path_error check_piece(std::size_t length, std::size_t dots) noexcept {
@@ -65,7 +28,7 @@ path_error check_segment(std::string_view s, bool of_name) noexcept {
             dots += c == '.';
             continue;
         }
-        const int v = escaped_byte(s, i);
+        const int v = percent::escaped_byte(s, i);
         if (v < 0) return path_error::bad_escape;
         i += 2;
         if (v == '/' && of_name) {
@@ -82,8 +45,8 @@ path_error check_segment(std::string_view s, bool of_name) noexcept {
     // Bytes beyond ASCII have to be text, or two readers would disagree on what they say.
     char decoded[256];
     if (s.size() > sizeof decoded) return path_error::bad_escape;
-    const auto n = decode(s, decoded);
-    return is_utf8({decoded, n}) ? path_error::none : path_error::bad_escape;
+    const auto text = percent::decode(s, decoded);
+    return text && utf8::valid(*text) ? path_error::none : path_error::bad_escape;
 }
 
 }  // namespace
@@ -130,46 +93,6 @@ std::string_view describe(path_error e) noexcept {
     return "";
 }
 
-std::optional<std::string_view> decode_segment(std::string_view segment, std::span<char> out) noexcept {
-    if (segment.find('%') == std::string_view::npos) return segment;
-    if (out.size() < segment.size()) return std::nullopt;
-    const auto n = decode(segment, out.data());
-    if (n == std::string_view::npos) return std::nullopt;
-    return std::string_view(out.data(), n);
-}
-
-void append_segment(std::string& out, std::string_view raw) {
-    constexpr char digits[] = "0123456789ABCDEF";
-    for (const char each : raw) {
-        const auto c = static_cast<unsigned char>(each);
-        if (unreserved(c)) {
-            out += each;
-            continue;
-        }
-        out += '%';
-        out += digits[c >> 4];
-        out += digits[c & 15];
-    }
-}
-
-std::optional<std::string_view> encode_segment(std::string_view raw, std::span<char> out) noexcept {
-    constexpr char digits[] = "0123456789ABCDEF";
-    std::size_t n = 0;
-    for (const char each : raw) {
-        const auto c = static_cast<unsigned char>(each);
-        const std::size_t needed = unreserved(c) ? 1 : 3;
-        if (out.size() - n < needed) return std::nullopt;
-        if (needed == 1) {
-            out[n++] = each;
-        } else {
-            out[n++] = '%';
-            out[n++] = digits[c >> 4];
-            out[n++] = digits[c & 15];
-        }
-    }
-    return std::string_view(out.data(), n);
-}
-
 bool query_cursor::next(query_param& out) noexcept {
     if (!more_) return false;
     const auto end = std::min(rest_.find('&'), rest_.size());
@@ -187,7 +110,7 @@ bool param_is(const query_param& p, std::string_view name) noexcept {
     for (std::size_t i = 0; i < p.name.size(); ++i, ++at) {
         char c = p.name[i];
         if (c == '%') {
-            const int v = escaped_byte(p.name, i);
+            const int v = percent::escaped_byte(p.name, i);
             if (v >= 0) {
                 c = static_cast<char>(v);
                 i += 2;

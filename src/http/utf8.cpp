@@ -2,20 +2,13 @@
 
 #include <cstring>
 
+#include <spillway/base/utf8.hpp>
+
 #include "bytes.hpp"
 #include "json_blocks.hpp"
 
 namespace spillway::http {
 namespace {
-
-bool is_utf8_by_character(std::string_view s) noexcept {
-    while (!s.empty()) {
-        const auto n = bytes::utf8_length(s);
-        if (n == 0) return false;
-        s.remove_prefix(n);
-    }
-    return true;
-}
 
 struct not_ascii {
     bool operator()(unsigned char c) const noexcept { return c >= 0x80; }
@@ -130,7 +123,7 @@ bool is_utf8(std::string_view text) noexcept {
     const char* const at = bytes::find(text.data(), end, not_ascii{});
     if (at == end) return true;
     text.remove_prefix(static_cast<std::size_t>(at - text.data()));
-    return is_utf8_by_character(text);
+    return utf8::valid(text);
 }
 
 }  // namespace spillway::http

@@ -8,6 +8,9 @@
 #include <ctime>
 
 #include <spillway/base/base64.hpp>
+#include <spillway/base/civil.hpp>
+#include <spillway/base/freed.hpp>
+#include <spillway/base/percent.hpp>
 #include <spillway/base/plain_file.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/net/tls_context.hpp>
@@ -15,20 +18,15 @@
 namespace spillway::identity {
 namespace {
 
-template <auto Free>
-struct freed {
-    template <class T>
-    void operator()(T* p) const noexcept {
-        Free(p);
-    }
-};
-using cert_ptr = std::unique_ptr<X509, freed<X509_free>>;
-using bio_ptr = std::unique_ptr<BIO, freed<BIO_free_all>>;
+using cert_ptr = owned<X509, X509_free>;
+using bio_ptr = owned<BIO, BIO_free_all>;
 
 wall_time time_of(const ASN1_TIME* t) noexcept {
     std::tm parts{};
     if (ASN1_TIME_to_tm(t, &parts) != 1) return {};
-    return wall_clock::from_time_t(::timegm(&parts));
+    const auto day = civil::day_of(parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday);
+    const auto time = civil::time_of_day(parts.tm_hour, parts.tm_min, parts.tm_sec);
+    return day && time ? civil::wall_time_of(*day + *time) : wall_time();
 }
 
 std::string text_of(const ASN1_IA5STRING* s) {
@@ -62,27 +60,12 @@ void add_names(X509* certificate, std::vector<std::string>& out) {
 
 bool signed_by(const trust_store& trust, X509* certificate) {
     if (!trust) return false;
-    const std::unique_ptr<X509_STORE_CTX, freed<X509_STORE_CTX_free>> context(X509_STORE_CTX_new());
+    const owned<X509_STORE_CTX, X509_STORE_CTX_free> context(X509_STORE_CTX_new());
     if (!context || X509_STORE_CTX_init(context.get(), trust.get(), certificate, nullptr) != 1) return false;
     X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_SSL_CLIENT);
     const bool good = X509_verify_cert(context.get()) == 1;
     ERR_clear_error();
     return good;
-}
-
-std::optional<std::string> percent_decoded(std::string_view s) {
-    std::string out;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        if (s[i] != '%') {
-            out += s[i];
-            continue;
-        }
-        std::array<std::uint8_t, 1> byte{};
-        if (i + 2 >= s.size() || !text::from_hex(s.substr(i + 1, 2), byte)) return std::nullopt;
-        out += static_cast<char>(byte[0]);
-        i += 2;
-    }
-    return out;
 }
 
 // Reads an X-Forwarded-Client-Cert: elements by comma, pairs by semicolon, values plain or in quotes. A client may
@@ -182,7 +165,7 @@ std::optional<core::certificate_claims> read_forwarded_certificate(std::string_v
     // Neither base64 nor percent-encoding has any of these.
     if (value.find_first_of("\",;") != std::string_view::npos || text::istarts_with(value, "Cert="))
         value = forwarded_list(value).last_certificate();
-    const auto text = percent_decoded(value);
+    const auto text = percent::decoded(value);
     if (!text || text->empty()) return std::nullopt;
     const auto certificate = parse_certificate(*text);
     ERR_clear_error();

@@ -7,33 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include <spillway/base/text.hpp>
+#include <spillway/base/utf8.hpp>
 
 namespace spillway::ledger::postgresql {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";
-
-// Length of the sequence at the beginning of `s` that is a character; 0: none is.
-std::size_t sequence(std::string_view s) noexcept {
-    const auto at = [&](std::size_t i) { return i < s.size() ? static_cast<std::uint8_t>(s[i]) : 0U; };
-    const auto follows = [&](std::size_t i, unsigned least = 0x80, unsigned most = 0xBF) {
-        return at(i) >= least && at(i) <= most;
-    };
-    const unsigned lead = at(0);
-    if (lead == 0) return 0;
-    if (lead < 0x80) return 1;
-    if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-    if (lead >= 0xE0 && lead <= 0xEF) {
-        const unsigned least = lead == 0xE0 ? 0xA0 : 0x80;  // nothing longer than it has to be
-        const unsigned most = lead == 0xED ? 0x9F : 0xBF;   // no surrogates
-        return follows(1, least, most) && follows(2) ? 3 : 0;
-    }
-    if (lead >= 0xF0 && lead <= 0xF4) {
-        const unsigned least = lead == 0xF0 ? 0x90 : 0x80, most = lead == 0xF4 ? 0x8F : 0xBF;
-        return follows(1, least, most) && follows(2) && follows(3) ? 4 : 0;
-    }
-    return 0;
-}
+// Length of the character at the front of `s`; 0: none is. PostgreSQL has none for NUL.
+std::size_t sequence(std::string_view s) noexcept { return s.empty() || s[0] == '\0' ? 0 : utf8::length(s); }
 
 bool holds(characters held, std::string_view character) noexcept {
     switch (held) {
@@ -41,7 +21,7 @@ bool holds(characters held, std::string_view character) noexcept {
         case characters::latin1:
             return character.size() == 1 ||
                    (character.size() == 2 && static_cast<std::uint8_t>(character[0]) <= 0xC3);
-        case characters::some: return character != replacement;
+        case characters::some: return character != utf8::replacement;
         case characters::ascii: return character.size() == 1;
     }
     return false;
@@ -82,7 +62,7 @@ void append_clean(std::string& out, std::string_view s, characters held) {
         out.append(s.substr(0, good));
         s.remove_prefix(good);
         if (s.empty()) return;
-        out += held == characters::all ? replacement : "?";
+        out += held == characters::all ? utf8::replacement : "?";
         s.remove_prefix(std::max<std::size_t>(n, 1));
     }
 }

@@ -12,6 +12,9 @@
 // Just enough around SQLite's C interface.
 namespace spillway::ledger {
 
+// Of "sqlite:/path".
+inline std::string_view path_of_sqlite(std::string_view url) noexcept { return url.substr(url.find(':') + 1); }
+
 struct sqlite_closer {
     void operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
     void operator()(sqlite3_stmt* s) const noexcept { sqlite3_finalize(s); }

@@ -192,7 +192,8 @@ std::optional<fault> migrate(sqlite3* db) {
 
 }  // namespace
 
-result<std::unique_ptr<usage_store>> open_sqlite(std::string_view path) {
+result<std::unique_ptr<usage_store>> open_sqlite(const std::string& url, const std::string& /*password*/) {
+    const std::string_view path = path_of_sqlite(url);
     const std::string name(path);
     // SQLite itself would let everybody read it.
     if (const int fd = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640); fd >= 0) ::close(fd);

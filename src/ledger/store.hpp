@@ -41,10 +41,12 @@ public:
     virtual result<bool> compact(wall_time now, const config::usage_retention& keep) = 0;
 };
 
-// By what the URL begins with: "sqlite:" or "postgresql://".
-result<std::unique_ptr<usage_store>> open_store(const std::string& url, const std::string& password);
+#define SPILLWAY_STORE(prefix, example, takes_password, name) \
+    result<std::unique_ptr<usage_store>> open_##name(const std::string& url, const std::string& password);
+#include "stores.inc"
+#undef SPILLWAY_STORE
 
-result<std::unique_ptr<usage_store>> open_sqlite(std::string_view path);
-result<std::unique_ptr<usage_store>> open_postgresql(const std::string& url, const std::string& password);
+// By what the URL begins with; stores.inc lists the kinds.
+result<std::unique_ptr<usage_store>> open_store(const std::string& url, const std::string& password);
 
 }  // namespace spillway::ledger

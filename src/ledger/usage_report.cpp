@@ -150,12 +150,4 @@ std::string time_key(std::int64_t us, dimension by) {
     }
 }
 
-result<std::unique_ptr<usage_reader>> open_usage_reader(const std::string& url, const std::string& password) {
-    constexpr std::string_view sqlite = "sqlite:";
-    if (url.starts_with(sqlite)) return read_sqlite(std::string_view(url).substr(sqlite.size()));
-    if (url.starts_with("postgresql://") || url.starts_with("postgres://")) return read_postgresql(url, password);
-    return fault{store_away, origin::gateway, 500, 
-                 "a store is sqlite:/path or postgresql://user@host[:port]/database"};
-}
-
 }  // namespace spillway::ledger

@@ -7,8 +7,10 @@
 // What the readers of both stores share.
 namespace spillway::ledger {
 
-result<std::unique_ptr<usage_reader>> read_sqlite(std::string_view path);
-result<std::unique_ptr<usage_reader>> read_postgresql(const std::string& url, const std::string& password);
+#define SPILLWAY_STORE(prefix, example, takes_password, name) \
+    result<std::unique_ptr<usage_reader>> read_##name(const std::string& url, const std::string& password);
+#include "stores.inc"
+#undef SPILLWAY_STORE
 
 // Rows under their keys, as a report wants them.
 class row_table {

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <spillway/base/percent.hpp>
+
+#include "sqlite_handle.hpp"
 #include "sqlite_schema.hpp"
 #include "store.hpp"
 #include "usage_report.hpp"
@@ -237,13 +240,8 @@ private:
 std::string uri_of(std::string_view path, bool immutable) {
     std::string out = "file:";
     for (const char c : path) {
-        if (c == '?' || c == '#' || c == '%') {
-            constexpr std::string_view hex = "0123456789ABCDEF";
-            const auto byte = static_cast<std::uint8_t>(c);
-            out += {'%', hex[byte >> 4], hex[byte & 15]};
-        } else {
-            out += c;
-        }
+        if (c == '/') out += c;
+        else percent::append_encoded(out, {&c, 1});
     }
     return out + (immutable ? "?immutable=1" : "?mode=ro");
 }
@@ -284,6 +282,8 @@ result<std::unique_ptr<usage_reader>> sqlite_reader::open(std::string_view path)
 
 }  // namespace
 
-result<std::unique_ptr<usage_reader>> read_sqlite(std::string_view path) { return sqlite_reader::open(path); }
+result<std::unique_ptr<usage_reader>> read_sqlite(const std::string& url, const std::string& /*password*/) {
+    return sqlite_reader::open(path_of_sqlite(url));
+}
 
 }  // namespace spillway::ledger

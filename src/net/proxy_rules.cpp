@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include <spillway/base/percent.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/http/endpoint_url.hpp>
 #include <spillway/net/proxy.hpp>
@@ -16,31 +17,6 @@ struct cleansed_at_end {
     std::string& s;
     ~cleansed_at_end() { cleanse(s); }
 };
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char l = text::lower(c);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-// Nothing when a percent sign does not begin an escape.
-std::optional<std::string> percent_decoded(std::string_view s) {
-    std::string out;
-    out.reserve(s.size());
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        if (s[i] != '%') {
-            out += s[i];
-            continue;
-        }
-        if (i + 2 >= s.size() || hex_digit(s[i + 1]) < 0 || hex_digit(s[i + 2]) < 0) {
-            cleanse(out);
-            return std::nullopt;
-        }
-        out += static_cast<char>(hex_digit(s[i + 1]) * 16 + hex_digit(s[i + 2]));
-        i += 2;
-    }
-    return out;
-}
 
 std::string normal_host(std::string_view host) {
     if (host.ends_with('.')) host.remove_suffix(1);
@@ -76,8 +52,8 @@ result<proxy_server> parse_proxy(std::string_view url) {
     if (const auto at = url.rfind('@'); at != std::string_view::npos) {
         const auto user_info = url.substr(0, at);
         const auto colon = std::min(user_info.find(':'), user_info.size());
-        auto user = percent_decoded(user_info.substr(0, colon));
-        auto password = percent_decoded(user_info.substr(std::min(colon + 1, user_info.size())));
+        auto user = percent::decoded(user_info.substr(0, colon));
+        auto password = percent::decoded(user_info.substr(std::min(colon + 1, user_info.size())));
         if (!user || !password) return bad_url("user or password of the proxy hold a % that begins no escape");
         const cleansed_at_end wipe_user{*user}, wipe_password{*password};
         out.authorization = basic_authorization(*user, *password);

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <set>
 
-#include <spillway/base/text.hpp>
+#include <spillway/base/json_text.hpp>
 #include <spillway/core/period.hpp>
 #include <spillway/net/tls_context.hpp>
 #include <spillway/trace/environment.hpp>
@@ -23,13 +23,7 @@ void error(const config::tree& t, const std::string& key, std::string what, issu
 std::string labels_json(const config::named<std::string>& labels) {
     if (labels.empty()) return {};
     std::string out = "{";
-    for (const auto& [name, value] : labels) {
-        out += out.size() > 1 ? ",\"" : "\"";
-        text::append_json_escaped(out, name);
-        out += "\":\"";
-        text::append_json_escaped(out, value);
-        out += '"';
-    }
+    for (const auto& [name, value] : labels) text::append_json_member(out, name, value);
     return out + "}";
 }
 

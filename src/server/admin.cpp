@@ -12,8 +12,10 @@
 
 #include <spillway/base/text.hpp>
 #include <spillway/http/local_reply.hpp>
+#include <spillway/http/target.hpp>
 #include <spillway/net/address.hpp>
 #include <spillway/proxy/health_paths.hpp>
+#include <spillway/server/explain.hpp>
 #include <spillway/server/health.hpp>
 #include <spillway/server/status.hpp>
 
@@ -41,10 +43,8 @@ digest digest_of(std::string_view s) {
 
 std::string_view view(beast::string_view s) { return {s.data(), s.size()}; }
 
-std::string_view path_of(const request& r) {
-    const auto target = view(r.target());
-    return target.substr(0, target.find('?'));
-}
+std::string_view path_of(const request& r) { return http::split_target(view(r.target())).path; }
+std::string_view query_of(const request& r) { return http::split_target(view(r.target())).query; }
 
 }  // namespace
 
@@ -94,6 +94,7 @@ struct admin::listening {
     response health(const request& r, std::string_view path) const;
     response routes() const;
     response reset_quota(const request& r);
+    response explain(const request& r, time_point now) const;
 };
 
 namespace {
@@ -124,6 +125,8 @@ constexpr std::string_view overview =
     "spillway admin\n"
     "GET  /               in a browser: the live page\n"
     "GET  /status         routes, pools, backends, breakers (JSON)\n"
+    "GET  /explain?client=NAME&deployment=NAME\n"
+    "                     what would become of a request now, and why (spillway explain --running)\n"
     "GET  /events         what the live page shows, each second (server-sent events)\n"
     "GET  /metrics        Prometheus\n"
     "GET  /config         hash, reloads, last issues (JSON)\n"
@@ -185,11 +188,17 @@ response admin::listening::answer(const request& r) {
     return dispatch(r, path);
 }
 
+response admin::listening::explain(const request& r, time_point now) const {
+    const auto asked = read_question(query_of(r));
+    if (!asked) return refuse(asked.error().status, asked.error().code, asked.error().message);
+    const auto told = explain_text(of.configuration().tree, *of.current(), *asked, explain_mode::running, now);
+    if (!told) return refuse(told.error().status, told.error().code, told.error().message);
+    return make(200, "application/json", *told);
+}
+
 // Names of holders are letters, digits and `-_.:/`, which a query holds as they are.
 response admin::listening::reset_quota(const request& r) {
-    auto query = view(r.target());
-    const auto mark = query.find('?');
-    query = mark == std::string_view::npos ? std::string_view{} : query.substr(mark + 1);
+    const auto query = query_of(r);
     constexpr std::string_view name = "holder=";
     if (!query.starts_with(name) || query.size() == name.size())
         return refuse(400, "HolderMissing", "Name the holder: POST /quotas/reset?holder=client:NAME.");
@@ -228,6 +237,7 @@ response admin::listening::dispatch(const request& r, std::string_view path) {
     }
     const auto now = clock::now();
     if (path == "/status") return reads ? make(200, "application/json", status_text(of, now)) : wrong_method("GET");
+    if (path == "/explain") return reads ? explain(r, now) : wrong_method("GET");
     if (path == "/health/routes") return reads ? routes() : wrong_method("GET");
     if (path == "/config") return reads ? make(200, "application/json", config_text(of)) : wrong_method("GET");
     if (path == "/events")

@@ -1,13 +1,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 #include <system_error>
 #include <utility>
 
+#include <spillway/base/civil.hpp>
+#include <spillway/base/json_text.hpp>
 #include <spillway/base/threads.hpp>
-
-#include <spillway/http/json_scan.hpp>
 #include <spillway/server/capture_writer.hpp>
 #include <spillway/server/output_file.hpp>
 
@@ -20,26 +19,8 @@ std::size_t weight_of(const captured& c) noexcept {
     return sizeof c + c.request_id.size() + c.client.size() + c.route.size() + c.prompt.size() + c.answer.size();
 }
 
-// "2026-11-26T16:46:17.123Z"
-std::string time_text(wall_time at) {
-    const auto ms = std::chrono::floor<milliseconds>(at.time_since_epoch()).count();
-    const auto part = ms % 1000 < 0 ? ms % 1000 + 1000 : ms % 1000;
-    const std::time_t whole = static_cast<std::time_t>((ms - part) / 1000);
-    std::tm broken{};
-    ::gmtime_r(&whole, &broken);
-    char room[64];
-    const std::size_t n = std::strftime(room, sizeof room, "%Y-%m-%dT%H:%M:%S", &broken);
-    std::string out(room, n);
-    out += '.';
-    const auto digits = std::to_string(part);
-    out.append(3 - digits.size(), '0').append(digits) += 'Z';
-    return out;
-}
-
-void append_member(std::string& out, std::string_view key, std::string_view text) {
-    if (text.empty()) return;
-    out.append(",\"").append(key).append("\":");
-    http::append_json_string(out, text);
+void append_member(std::string& out, std::string_view name, std::string_view value) {
+    if (!value.empty()) text::append_json_member(out, name, value);
 }
 
 }  // namespace
@@ -65,7 +46,7 @@ struct capture_writer::target {
 };
 
 std::string capture_line(const captured& what, const redactor& by) {
-    std::string out = R"({"time":")" + time_text(what.at) + '"';
+    std::string out = R"({"time":")" + civil::format_moment(std::chrono::floor<microseconds>(what.at), 3) + '"';
     append_member(out, "request_id", what.request_id);
     append_member(out, "client", what.client);
     append_member(out, "route", what.route);

@@ -4,10 +4,10 @@
 #include <map>
 #include <set>
 
+#include <spillway/base/json_text.hpp>
 #include <spillway/base/text.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/http/endpoint_url.hpp>
-#include <spillway/http/json_scan.hpp>
 #include <spillway/server/outbound.hpp>
 
 #include "client_names.hpp"
@@ -67,6 +67,7 @@ private:
     // First of all, so that nobody asks for a token by another way.
     void use_proxies() {
         auto rules = outbound_rules(tree_.net, config::process_environment(), [this](const config::secret_ref& ref) {
+            if (!files_.reads()) return result<std::string>();
             if (ref.where() == config::secret_ref::kind::file) files_.read(std::string(ref.place()));
             return config::resolve(ref);
         });
@@ -257,7 +258,7 @@ private:
             made.name = b.instance + "/" + b.deployment;
             made.instance = place_of(tree_.instances, b.instance);
             made.deployment = b.deployment;
-            http::append_json_string(made.model_json, b.deployment);
+            text::append_json_string(made.model_json, b.deployment);
             made.model_member = "\"model\":" + made.model_json + ",";
             made.type = config::to_string(b.type);
             made.max_outstanding = b.limits.max_outstanding.value_or(0);

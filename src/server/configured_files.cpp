@@ -16,14 +16,16 @@ void configured_files::wrong(const std::string& key_path, const fault& f, bool o
 }
 
 bool configured_files::absent(const std::string& path) const {
+    if (rule_ == file_rule::unread) return true;
     return rule_ == file_rule::if_there && !path.empty() && ::access(path.c_str(), R_OK) != 0;
 }
 
 // Whether a file that the credential's source reads when it is made is not here, or the environment of its host.
 bool configured_files::absent(const config::credential& c) const {
+    if (rule_ == file_rule::unread) return true;
     if (rule_ != file_rule::if_there) return false;
     // Tokens come from what the machine and its environment hold.
-    if (c.workload_identity || c.managed_identity) return true;
+    if (c.workload_identity || c.managed_identity || c.source) return true;
     for (const auto* a : {&c.client_secret, &c.client_certificate})
         if (*a &&
             (absent((*a)->ca_file) || absent((*a)->certificate) || absent((*a)->key) ||
@@ -66,6 +68,7 @@ identity::trust_store configured_files::trust(const std::string& key_path, const
 }
 
 std::optional<secret_text> configured_files::key(const std::string& key_path, const config::secret_ref& ref) {
+    if (rule_ == file_rule::unread) return std::nullopt;
     if (ref.where() == config::secret_ref::kind::file) {
         read(std::string(ref.place()));
         if (absent(std::string(ref.place()))) return std::nullopt;
@@ -102,16 +105,18 @@ std::unique_ptr<credentials::token_source> configured_files::token_source(const 
 
 std::string configured_files::proof_of(const config::credential& from) {
     std::string out;
-    if (from.client_secret) {
-        const auto& ref = from.client_secret->secret;
+    const auto add = [&](const config::secret_ref& ref) {
         if (ref.where() == config::secret_ref::kind::file) read(std::string(ref.place()));
         if (auto secret = config::resolve(ref)) {
             std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
             SHA256(reinterpret_cast<const unsigned char*>(secret->data()), secret->size(), digest.data());
-            out.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
+            out.append(reinterpret_cast<const char*>(digest.data()), digest.size());
             cleanse(*secret);
         }
-    }
+    };
+    if (from.client_secret) add(from.client_secret->secret);
+    if (from.source)
+        for (const auto& [name, secret] : from.source->secrets) add(secret);
     for (const auto& link : from.chain)
         if (const auto at = tree_.credentials.find(link); at != tree_.credentials.end()) out += proof_of(at->second);
     return out;

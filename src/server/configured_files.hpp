@@ -20,6 +20,7 @@ public:
     void read(const std::string& path) {
         if (!path.empty()) out_.files.push_back(path);
     }
+    bool reads() const noexcept { return rule_ != file_rule::unread; }
     net::ssl_ctx_ptr listener_tls(const std::string& key_path, const net::server_tls& from);
     net::ssl_ctx_ptr instance_tls(const std::string& key_path, const std::string& ca_file);
     identity::trust_store trust(const std::string& key_path, const std::string& ca_file, identity::trust_store old);

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <mutex>
 
-#include <spillway/base/text.hpp>
+#include <spillway/base/json_text.hpp>
 
 namespace spillway::server {
 namespace {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include <spillway/base/utf8.hpp>
+
 namespace spillway::server {
 namespace {
 
@@ -44,37 +46,7 @@ duration processor_time() noexcept {
 
 bool continues(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-// Bytes of the character that `s` begins with; 0 when it is none.
-std::size_t character(std::string_view s) noexcept {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-    const unsigned char first = byte(0);
-    if (first < 0x80) return 1;
-    const std::size_t size = first >= 0xC2 && first < 0xE0   ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-    if (size == 0 || s.size() < size) return 0;
-    for (std::size_t i = 1; i < size; ++i)
-        if (!continues(s[i])) return 0;
-    if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F) || (first == 0xF0 && byte(1) < 0x90) ||
-        (first == 0xF4 && byte(1) > 0x8F))
-        return 0;
-    return size;
-}
-
 }  // namespace
-
-std::string valid_utf8(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    while (!text.empty()) {
-        const std::size_t n = character(text);
-        if (n == 0) out += "\xEF\xBF\xBD";
-        else out += text.substr(0, n);
-        text.remove_prefix(std::max<std::size_t>(n, 1));
-    }
-    return out;
-}
 
 result<redactor> redactor::make(const config::capture& from) {
     redactor out;
@@ -99,7 +71,7 @@ result<redactor> redactor::make(const config::capture& from) {
 }
 
 std::string redactor::apply(std::string_view text) const {
-    std::string out = valid_utf8(redact_members(text, fields_));
+    std::string out = utf8::repaired(redact_members(text, fields_));
     const duration until = processor_time() + patience;
     for (const auto& p : patterns_)
         if (!replace(*p, out, until)) return std::string(redacted_text);

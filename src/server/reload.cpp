@@ -1,7 +1,6 @@
 #include <algorithm>
 
-#include <spillway/core/balancer.hpp>
-#include <spillway/core/operation.hpp>
+#include <spillway/server/known_names.hpp>
 #include <spillway/server/preflight.hpp>
 
 #include "daemon.hpp"
@@ -72,8 +71,7 @@ void server::commit(staged s) {
 
 // Reads, checks and follows the file, as far as that goes without telling the workers.
 bool server::load(std::vector<config::issue>& issues) {
-    const auto names = core::config_names();
-    auto checked = config::check_file(options_.config_path, {names.operations, names.balancers});
+    auto checked = config::check_file(options_.config_path, known_names());
     std::optional<staged> next;
     if (checked) next = stage(std::move(*checked), file_rule::needed, issues);
     else issues = checked.error();
@@ -144,9 +142,8 @@ bool server::reload(std::string_view reason) {
 // A file on the disk that is refused must not keep rotated keys and certificates out: the configuration that runs is
 // made anew from its own text and from the files as they are now. One that cannot be used keeps what it held.
 bool server::renew() {
-    const auto names = core::config_names();
     std::vector<config::issue> issues;
-    auto again = config::check_again(*configuration_, {names.operations, names.balancers});
+    auto again = config::check_again(*configuration_, known_names());
     std::optional<staged> next;
     if (again) next = stage(std::move(*again), file_rule::keep_old, issues);
     else issues = again.error();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <spillway/base/freed.hpp>
 #include <spillway/base/secret_text.hpp>
 #include <spillway/base/time.hpp>
 
@@ -46,16 +47,13 @@ private:
     bool receive();
     std::string trouble(int got) const;
 
-    struct context_free {
-        void operator()(redisContext* c) const noexcept { ::redisFree(c); }
-    };
     struct ssl_free {
         void operator()(SSL* s) const noexcept;
     };
 
     SSL_CTX* const tls_;
     const duration patience_;
-    std::unique_ptr<redisContext, context_free> context_;
+    owned<redisContext, redisFree> context_;
     std::unique_ptr<SSL, ssl_free> ssl_;  // ends before the socket that it writes to
     redis_reader reader_;
     std::string out_, error_;

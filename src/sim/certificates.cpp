@@ -13,18 +13,13 @@
 #include <filesystem>
 #include <memory>
 
+#include <spillway/base/freed.hpp>
+
 namespace spillway::sim {
 namespace {
 
-template <auto Free>
-struct freed {
-    template <class T>
-    void operator()(T* p) const noexcept {
-        Free(p);
-    }
-};
-using key_ptr = std::unique_ptr<EVP_PKEY, freed<EVP_PKEY_free>>;
-using cert_ptr = std::unique_ptr<X509, freed<X509_free>>;
+using key_ptr = owned<EVP_PKEY, EVP_PKEY_free>;
+using cert_ptr = owned<X509, X509_free>;
 
 fault failed(std::string message) {
     return {.code = "SimulatorCertificates", .who = origin::gateway, .message = std::move(message)};

@@ -16,6 +16,7 @@ std::string preamble_event_of(const exchange& x, const fault_rule& r, std::uint6
 // A harmless event whose data line is that long.
 std::string long_event(const exchange& x, std::uint64_t bytes);
 // "Sun, 06 Nov 1994 08:49:37 GMT".
+// Apart from the code that the gateway reads dates with, on purpose.
 std::string http_date(wall_time t);
 
 }  // namespace spillway::sim

@@ -12,12 +12,13 @@
 #include <stdexcept>
 #include <vector>
 
+#include <spillway/base/freed.hpp>
 #include <spillway/base/text.hpp>
 
 namespace spillway::sim {
 namespace {
 
-using context_ptr = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
+using context_ptr = owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 const unsigned char* bytes_of(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
 unsigned char* bytes_of(std::string& s) { return reinterpret_cast<unsigned char*>(s.data()); }
@@ -97,7 +98,7 @@ signing_key::signing_key() : key_(EVP_RSA_gen(2048), EVP_PKEY_free) {
 std::string signing_key::sign(std::string_view algorithm, std::string_view what) const {
     if (algorithm == "none") return {};
     if (algorithm == "HS256") return hmac(public_pem(), what);
-    const context_ptr context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    const context_ptr context(EVP_MD_CTX_new());
     EVP_PKEY_CTX* how = nullptr;
     std::size_t size = 0;
     bool signed_well = context &&
@@ -113,7 +114,7 @@ std::string signing_key::sign(std::string_view algorithm, std::string_view what)
 }
 
 std::string signing_key::public_pem() const {
-    const std::unique_ptr<BIO, decltype(&BIO_free)> memory(BIO_new(BIO_s_mem()), BIO_free);
+    const owned<BIO, BIO_free> memory(BIO_new(BIO_s_mem()));
     if (!memory || PEM_write_bio_PUBKEY(memory.get(), key_.get()) != 1)
         throw std::runtime_error("cannot write a public key");
     char* data = nullptr;
@@ -164,7 +165,7 @@ std::optional<client_certificate> client_certificate::read(const std::string& fi
 bool client_certificate::verifies(const jwt_parts& token) const {
     const std::string algorithm = string_or(token.header, "alg", "");
     if (algorithm != "RS256" && algorithm != "PS256") return false;
-    const context_ptr context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    const context_ptr context(EVP_MD_CTX_new());
     EVP_PKEY_CTX* how = nullptr;
     return context &&
            EVP_DigestVerifyInit(context.get(), &how, EVP_sha256(), nullptr, X509_get0_pubkey(certificate_.get())) ==

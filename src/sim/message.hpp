@@ -30,6 +30,7 @@ struct request {
 };
 
 // %XX is decoded where it is valid.
+// Apart from percent.hpp on purpose: a simulator that read names as the gateway writes them would hide its faults.
 std::string percent_decoded(std::string_view s);
 
 enum class request_end : std::uint8_t {

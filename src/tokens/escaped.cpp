@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "utf8.hpp"
+#include <spillway/base/text.hpp>
+#include <spillway/base/utf8.hpp>
 
 namespace spillway::tokens {
 namespace {
@@ -13,12 +14,9 @@ std::optional<char32_t> unit_at(std::string_view s, std::size_t at) noexcept {
     if (at > s.size() || s.size() - at < 6 || s[at] != '\\' || s[at + 1] != 'u') return std::nullopt;
     char32_t out = 0;
     for (const char c : s.substr(at + 2, 4)) {
-        char32_t digit;
-        if (c >= '0' && c <= '9') digit = static_cast<char32_t>(c - '0');
-        else if (c >= 'a' && c <= 'f') digit = static_cast<char32_t>(c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F') digit = static_cast<char32_t>(c - 'A' + 10);
-        else return std::nullopt;
-        out = out << 4 | digit;
+        const int digit = text::hex_value(c);
+        if (digit < 0) return std::nullopt;
+        out = out << 4 | static_cast<char32_t>(digit);
     }
     return out;
 }
@@ -56,11 +54,11 @@ std::string unescape(std::string_view raw) {
                 const auto low = unit_at(raw, at);
                 if (low && is_low(*low)) {
                     at += 6;
-                    append_utf8(out, 0x10000 + ((*unit - 0xD800) << 10) + (*low - 0xDC00));
+                    utf8::append(out, 0x10000 + ((*unit - 0xD800) << 10) + (*low - 0xDC00));
                     continue;
                 }
             }
-            append_utf8(out, is_high(*unit) || is_low(*unit) ? U'\uFFFD' : *unit);
+            utf8::append(out, is_high(*unit) || is_low(*unit) ? U'\uFFFD' : *unit);
             continue;
         }
         const char c = at + 1 < raw.size() ? short_escape(raw[at + 1]) : '\0';

@@ -1,11 +1,11 @@
 #include <spillway/tokens/estimator.hpp>
 
 #include <spillway/base/text.hpp>
+#include <spillway/base/utf8.hpp>
 
 #include "escaped.hpp"
 #include "merge.hpp"
 #include "split.hpp"
-#include "utf8.hpp"
 
 namespace spillway::tokens {
 
@@ -21,7 +21,7 @@ encoding encoding_of(std::string_view model) noexcept {
 std::size_t count(std::string_view text, encoding e) {
     if (text.empty()) return 0;
     std::string repaired;
-    if (utf8_prefix(text) != text.size()) text = repaired = to_utf8(text);
+    if (!utf8::valid(text)) text = repaired = utf8::repaired(text);
     merger m(vocabulary::of(e));
     std::size_t n = 0;
     for (std::size_t at = 0; at < text.size();) {

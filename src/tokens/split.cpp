@@ -1,9 +1,9 @@
 #include "split.hpp"
 
 #include <spillway/base/text.hpp>
+#include <spillway/base/utf8.hpp>
 
 #include "glyph.hpp"
-#include "utf8.hpp"
 
 // Written by hand from the patterns that tiktoken publishes: P stands for [^\r\n\p{L}\p{N}], U for
 // [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], W for [\p{Ll}\p{Lm}\p{Lo}\p{M}], C for (?i:'s|'t|'re|'ve|'m|'ll|'d).
@@ -59,7 +59,7 @@ private:
         if (at >= text_.size()) return size = 0, glyph::end;
         const auto lead = static_cast<unsigned char>(text_[at]);
         if (lead < 0x80) return size = 1, table_.ascii(lead);
-        return table_[utf8_at(text_, at, size)];
+        return table_[utf8::decode(text_, at, size)];
     }
 
     bool is_line(std::size_t at) const noexcept { return text_[at] == '\n' || text_[at] == '\r'; }

@@ -1,26 +1,12 @@
 #include <spillway/trace/environment.hpp>
 
 #include <algorithm>
-#include <array>
 
+#include <spillway/base/percent.hpp>
 #include <spillway/base/text.hpp>
 
 namespace spillway::trace {
 namespace {
-
-std::string unescaped(std::string_view s) {
-    std::string out;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        std::array<std::uint8_t, 1> byte{};
-        if (s[i] == '%' && i + 2 < s.size() && text::from_hex(s.substr(i + 1, 2), byte)) {
-            out += static_cast<char>(byte[0]);
-            i += 2;
-        } else {
-            out += s[i];
-        }
-    }
-    return out;
-}
 
 // "name=value,name=value", percent-encoded. What has no name or no value is left out.
 void read_headers(std::string_view from, config::named<config::secret_ref>& out) {
@@ -30,8 +16,8 @@ void read_headers(std::string_view from, config::named<config::secret_ref>& out)
         from.remove_prefix(std::min(end + 1, from.size()));
         const auto equals = one.find('=');
         if (equals == std::string_view::npos) continue;
-        auto name = unescaped(text::trim(one.substr(0, equals)));
-        auto value = unescaped(text::trim(one.substr(equals + 1)));
+        auto name = percent::decoded_leniently(text::trim(one.substr(0, equals)));
+        auto value = percent::decoded_leniently(text::trim(one.substr(equals + 1)));
         if (!name.empty() && !value.empty())
             out.emplace(std::move(name), config::secret_ref::literal(std::move(value)));
     }

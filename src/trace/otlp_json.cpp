@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <spillway/base/json_text.hpp>
 #include <spillway/base/text.hpp>
 
 namespace spillway::trace {
@@ -33,12 +34,6 @@ void append_hex(std::string& out, std::string_view key, const std::array<std::ui
     out += '"';
 }
 
-void append_text(std::string& out, std::string_view text) {
-    out += '"';
-    text::append_json_escaped(out, text);
-    out += '"';
-}
-
 void append_real(std::string& out, double d) {
     if (std::isnan(d)) out += "\"NaN\"";
     else if (std::isinf(d)) out += d > 0 ? "\"Infinity\"" : "\"-Infinity\"";
@@ -55,7 +50,7 @@ void append_key(std::string& out, std::string_view key) {
 void append_text_attribute(std::string& out, std::string_view key, std::string_view text) {
     append_key(out, key);
     out += R"("stringValue":)";
-    append_text(out, text);
+    text::append_json_string(out, text);
     out += "}}";
 }
 
@@ -97,7 +92,7 @@ void append_span(std::string& out, const span& s) {
     out += R"(,"flags":)";
     append_number(out, flag_sampled | flag_has_remote | (server && has_parent ? flag_remote : 0));
     out += R"(,"name":)";
-    append_text(out, s.name);
+    text::append_json_string(out, s.name);
     out += R"(,"kind":)";
     append_number(out, server ? kind_server : kind_client);
     append_time(out, R"(,"startTimeUnixNano":")", s.begin);
@@ -109,7 +104,7 @@ void append_span(std::string& out, const span& s) {
         out.append(R"(,"status":{"code":)").append(failed_code);
         if (!s.status_message.empty()) {
             out += R"(,"message":)";
-            append_text(out, s.status_message);
+            text::append_json_string(out, s.status_message);
         }
         out += '}';
     }
@@ -128,7 +123,7 @@ std::string otlp_opening(const opening& from) {
     out += R"(]},"scopeSpans":[{"scope":{"name":"spillway")";
     if (!from.version.empty()) {
         out += R"(,"version":)";
-        append_text(out, from.version);
+        text::append_json_string(out, from.version);
     }
     out += R"(},"spans":[)";
     return out;

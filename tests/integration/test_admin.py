@@ -21,6 +21,30 @@ def test_status_tells_of_pools_and_backends(pair, a):
     assert UPSTREAM_KEY not in text and KEY not in text
 
 
+def test_explain_tells_what_would_become_of_a_request(pair):
+    target = "/explain?client=app&deployment=gpt-4o&operation=chat&user=a%20b&header=x-kind%3Dlong"
+    told = pair.admin("GET", target)
+    assert told.status == 200 and told.header("content-type").startswith("application/json")
+    assert told.json()["route"] and told.json()["pools"][0]["now"]["first"]["backend"] == "a/gpt4o-a"
+    text = told.body.decode()
+    assert UPSTREAM_KEY not in text and KEY not in text
+    for wrong in ("/explain", "/explain?client=app", "/explain?client=app&deployment=%G1", "/explain?clients=app",
+                  "/explain?client=app&deployment=gpt-4o&operation=magic"):
+        assert pair.admin("GET", wrong).json()["error"]["code"] == "QuestionMalformed", wrong
+    assert pair.admin("GET", "/explain?client=nobody&deployment=gpt-4o").status == 404
+    assert pair.admin("POST", target).status == 405
+    assert pair.admin("GET", target, [("host", "evil.example")]).status == 403, "restricted like /status"
+
+
+def test_explain_wants_the_admin_key(gateway, a, tmp_path):
+    key = tmp_path / "admin.key"
+    key.write_text("an-admin-key-of-this-test")
+    g = gateway([a], {"admin": {"keys": [f"file:{key}"]}})
+    target = "/explain?client=app&deployment=gpt-4o"
+    assert g.admin("GET", target).status == 401
+    assert g.admin("GET", target, [("api-key", "an-admin-key-of-this-test")]).status == 200
+
+
 def test_metrics_can_be_parsed_and_have_help_and_type(one):
     one.chat()
     answer = one.admin("GET", "/metrics")

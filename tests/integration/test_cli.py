@@ -78,6 +78,73 @@ def test_explain_tells_what_limits_the_request(idle):
         assert text in done.stdout, done.stdout
 
 
+def test_explain_goes_by_the_router_itself(idle):
+    """Groups, globs, operations, headers in any case of letters, a split that stays with a user."""
+    idle.change({"pools": {"other": {"model": "gpt-4o", "version": "1", "backends": [
+        {"instance": "b", "deployment": "gpt4o-b"}]}},
+        "clients": {"app": {"groups": ["g"]}, "second": {"groups": ["h"], "keys": [key_hash("another-key")]}},
+        "routes": [
+            {"name": "foreign", "clients": ["group:h"], "deployment": "*", "pool": "main"},
+            {"name": "vectors", "clients": ["group:g"], "deployment": "gpt-*", "operations": ["embeddings"],
+             "pool": "main"},
+            {"name": "long", "clients": ["app"], "deployment": "gpt-4o", "headers": {"x-kind": "long*"}, "pool": "main"},
+            {"name": "rest", "clients": ["*"], "deployment": "gpt-*",
+             "split": {"main": 50, "other": 50, "sticky": "user"}}]})
+    ask = ("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o", "--json")
+    done = spillway(*ask)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["route"] == "rest"
+    assert [(p["route"], p["because"]) for p in told["passed_over"]] == [
+        ("foreign", "it does not name the client"), ("vectors", "it is for other operations"),
+        ("long", "it wants header x-kind: long*")]
+    assert [(p["pool"], p["share"]) for p in told["pools"]] == [("main", 50), ("other", 50)]
+    assert "now" not in told["pools"][0], "a file knows nothing of breakers"
+    assert json.loads(spillway(*ask, "-H", "X-Kind=longer").stdout)["route"] == "long"
+    assert json.loads(spillway(*ask, "--operation", "embeddings").stdout)["route"] == "vectors"
+    stays = {user: json.loads(spillway(*ask, "--user", user).stdout)["stays_with"] for user in "abcdefgh"}
+    assert set(stays.values()) == {"main", "other"}
+    assert json.loads(spillway(*ask, "--user", "a").stdout)["stays_with"] == stays["a"]
+
+
+def test_explain_reads_no_secret_and_no_certificate(idle):
+    idle.change({"credentials": {"nowhere": {"api_key": "file:/nowhere/key"}},
+                 "instances": {"a": {"credential": "nowhere", "ca_file": "/nowhere/ca.pem"}}})
+    done = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o")
+    assert done.returncode == 0, done.stderr
+    assert "credential nowhere (file:/nowhere/key)" in done.stdout
+
+
+def test_explain_asks_a_running_gateway_what_it_would_do_now(pair, a, b):
+    address = pair.config["admin"]["address"]
+
+    def explained(*more):
+        return spillway("explain", "--running", "--admin", address, "--client", "app", "--deployment", "gpt-4o", *more)
+
+    now = json.loads(explained("--json").stdout)["pools"][0]["now"]
+    assert now["first"] == {"backend": "a/gpt4o-a", "trial": False, "last_resort": False}
+    assert [(o["backend"], o["because"], o["turn"]) for o in now["others"]] == [
+        ("b/gpt4o-b", "comes after a/gpt4o-a", 2)]
+    a.then(lambda c, r: c.error(429, fields={"retry-after": "60"}))
+    assert pair.chat().status == 200
+    now = json.loads(explained("--json").stdout)["pools"][0]["now"]
+    assert now["first"]["backend"] == "b/gpt4o-b"
+    other = now["others"][0]
+    assert (other["backend"], other["state"], other["usable"], other["turn"]) == ("a/gpt4o-a", "throttled", False, None)
+    assert re.fullmatch(r"throttled for (60\.0|5\d\.\d) s more", other["because"])
+    text = explained().stdout
+    assert "now asked first: b/gpt4o-b" in text and "not first: a/gpt4o-a, throttled for" in text
+    # It is the request's own decision: the next request goes where this one said, and explaining has changed nothing.
+    seen = len(b.requests)
+    assert pair.chat().status == 200
+    assert len(b.requests) == seen + 1
+    b.then(lambda c, r: c.error(429, fields={"retry-after": "60"}))
+    pair.chat()
+    assert "now nobody would be asked" in explained().stdout
+    missing = spillway("explain", "--running", "--admin", address, "--client", "nobody", "--deployment", "gpt-4o")
+    assert missing.returncode == 1 and "there is no client called 'nobody'" in missing.stderr
+
+
 def test_explain_of_what_has_no_route(idle):
     idle.change({"routes": [{"clients": ["app"], "deployment": "other", "pool": "main"}]})
     done = spillway("explain", "-c", idle.file, "--client", "app", "--deployment", "gpt-4o")

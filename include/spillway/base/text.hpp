@@ -34,6 +34,12 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view s) noexcept;
 // exponential.
 bool glob_match(std::string_view pattern, std::string_view s) noexcept;
 
+// Of a hexadecimal digit, else -1.
+constexpr int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char l = static_cast<char>(c | 0x20);
+    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
 std::string to_hex(std::span<const std::uint8_t> bytes);
 // False when `hex` is not exactly 2 * out.size() hexadecimal digits.
 bool from_hex(std::string_view hex, std::span<std::uint8_t> out) noexcept;
@@ -47,9 +53,11 @@ constexpr std::uint64_t hash(std::string_view s) noexcept {
     for (const char c : s) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
     return h;
 }
-
-// Appends `s` as the inside of a JSON string: quotes, backslashes and control characters escaped; bytes that are not
-// UTF-8 become U+FFFD, so that a log line or error body is valid JSON whatever a peer sent.
-void append_json_escaped(std::string& out, std::string_view s);
+// FNV alone moves the high bits too little for a fair division: this spreads a hash over all bits.
+constexpr std::uint64_t mix(std::uint64_t h) noexcept {
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+    return h ^ (h >> 33);
+}
 
 }  // namespace spillway::text

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,11 +36,19 @@ struct application_source {
     std::string certificate, key;  // client certificate: PEM files, read anew before each use
 };
 
+// A source that has no form of its own here: it knows itself what its settings are called.
+struct other_source {
+    std::string kind;  // a name of src/credentials/source_kinds.inc
+    std::map<std::string, std::string, std::less<>> settings;
+    std::map<std::string, secret_ref, std::less<>> secrets;
+};
+
 // How the gateway proves itself to an instance: exactly one of these.
 struct credential {
     secret_ref api_key;
     std::optional<managed_identity_source> managed_identity;
     std::optional<application_source> workload_identity, client_secret, client_certificate;
+    std::optional<other_source> source;
     std::vector<std::string> chain;  // names of others; the first that gives a token serves
 };
 

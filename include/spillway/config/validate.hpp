@@ -9,10 +9,18 @@
 
 namespace spillway::config {
 
+// A kind of usage store, by what its URLs begin with.
+struct store_form {
+    std::string_view prefix;
+    std::string_view example;
+    bool takes_password{false};
+};
+
 // Names that other layers own and that a configuration may use.
 struct known_names {
     std::span<const std::string_view> operations;  // of the operation table
     std::span<const std::string_view> balancers;   // of the balancer table
+    std::span<const store_form> stores;            // of the table of stores
 };
 
 // Whether the parts of the tree fit together: references, residency, shadowed routes, limits. Pure: no file is opened

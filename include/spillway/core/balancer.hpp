@@ -22,13 +22,22 @@ struct balancer_state {
     std::vector<std::int64_t> current;  // by backend
 };
 
-// Picks one of `candidates` (at least one); returns its place in the span.
-using balancer = std::size_t (*)(std::span<const candidate> candidates, balancer_state& state, random_source& random);
+// What an algorithm picks by.
+struct pick_from {
+    std::span<const candidate> candidates;  // at least one
+    balancer_state& state;
+    random_source& random;
+    // The same for requests that belong together, for algorithms that hash; spread over all bits.
+    std::uint64_t affinity{0};
+};
 
-std::size_t weighted_random(std::span<const candidate>, balancer_state&, random_source&);
-std::size_t round_robin(std::span<const candidate>, balancer_state&, random_source&);
-std::size_t least_outstanding(std::span<const candidate>, balancer_state&, random_source&);
-std::size_t peak_ewma(std::span<const candidate>, balancer_state&, random_source&);
+// Returns the place of its pick among the candidates. Algorithms are listed in src/core/balancers.inc.
+using balancer = std::size_t (*)(const pick_from& from);
+
+std::size_t weighted_random(const pick_from& from);  // unless the configuration names another
+
+// The affinity of requests of one client, and among them of one user.
+std::uint64_t affinity_of(std::uint32_t client, std::string_view user) noexcept;
 
 // Null when there is none of that name.
 balancer find_balancer(std::string_view name) noexcept;

@@ -32,6 +32,7 @@ struct request_facts {
     bool streams{false};
     bool own_credential{true};               // false: the client's token is passed on
     std::uint32_t client{0};                 // whoever fails everywhere counts once
+    std::uint64_t affinity{0};               // affinity_of() whoever asks; 0: of the client alone
     std::uint32_t client_repeats{0};         // x-stainless-retry-count: the SDK is repeating, so we repeat less
     std::optional<duration> client_timeout;  // x-stainless-timeout, x-stainless-read-timeout
 };

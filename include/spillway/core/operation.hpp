@@ -89,10 +89,4 @@ std::span<const std::string_view> operation_names() noexcept;
 // Place of the name in operation_names(), which is the family's number.
 inline std::size_t operation_index(const operation& op) noexcept { return static_cast<std::size_t>(op.family); }
 
-struct config_name_lists {
-    std::span<const std::string_view> operations, balancers;
-};
-// What a configuration may name (config::known_names).
-config_name_lists config_names() noexcept;
-
 }  // namespace spillway::core

@@ -45,6 +45,13 @@ struct route_match {
     std::size_t pool{0};
 };
 
+// What a route does not have of a request.
+enum class mismatch : std::uint8_t { none, client, deployment, operation, header };
+struct route_miss {
+    mismatch what{mismatch::none};
+    std::size_t header{0};  // place in the route's headers
+};
+
 // First match wins. What is looked at depends on the routes that a client has for a name, not on how many clients or
 // routes there are.
 class router {
@@ -54,6 +61,8 @@ public:
 
     std::optional<route_match> find(const route_query& q, const http::field_table& headers,
                                     random_source& random) const;
+    // Why find() passes the route over, for people.
+    route_miss misses(std::size_t route, const route_query& q, const http::field_table& headers) const noexcept;
     // Whether the client has a route for that name, whatever else the route asks of a request.
     bool reaches(std::size_t client, std::string_view deployment) const noexcept;
     // Whether any client at all has a route for that name.
@@ -71,7 +80,6 @@ private:
         std::unordered_map<std::string, std::vector<std::uint32_t>, name_hash, std::equal_to<>> exact;
         std::vector<std::uint32_t> globs;
     };
-    bool matches(const route_rule& r, const route_query& q, const http::field_table& headers) const noexcept;
     static std::size_t share_of(const route_rule& r, const route_query& q, random_source& random) noexcept;
 
     std::vector<route_rule> rules_;

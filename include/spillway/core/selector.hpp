@@ -96,9 +96,9 @@ struct selection {
 };
 
 // The first tier that has a usable backend; inside it by the pool's algorithm. When the whole pool is sick,
-// the one that recovers first, as far as it may be tried again by now.
+// the one that recovers first, as far as it may be tried again by now. `affinity`: for algorithms that hash.
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
-                 time_point now, random_source& random);
+                 time_point now, random_source& random, std::uint64_t affinity = 0);
 
 // Why nobody can serve: everybody is throttled, and when the first one is back.
 struct exhaustion {

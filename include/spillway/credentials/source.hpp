@@ -61,7 +61,7 @@ struct source_kind {
     made_source (*make)(const config::credential& from, const source_context& with);
 };
 
-// All kinds; a new one is a line here and a file of its own.
+// All kinds, as src/credentials/source_kinds.inc lists them.
 const std::vector<source_kind>& source_kinds();
 
 // The source of a credential that gives tokens; null for an API key. Faults: `CredentialUnusable` says what is

@@ -15,6 +15,6 @@ inline constexpr std::size_t http_date_size = 29;
 std::optional<std::int64_t> parse_http_date(std::string_view s, std::int64_t now) noexcept;
 
 // "Sun, 06 Nov 1994 08:49:37 GMT". Years 1970 to 9999.
-std::string_view format_http_date(std::int64_t seconds, std::span<char, http_date_size> out) noexcept;
+std::string_view format_http_date(std::int64_t at, std::span<char, http_date_size> out) noexcept;
 
 }  // namespace spillway::http

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include <spillway/base/json_text.hpp>
 #include <spillway/http/json_places.hpp>
 
 namespace spillway::http {
@@ -102,8 +103,7 @@ private:
 // (raw.size() bytes always suffice); nothing when it is no string, holds half a surrogate pair, or does not fit.
 std::optional<std::string_view> decode_json_string(std::string_view raw, std::span<char> out) noexcept;
 
-// Appends `value` as a JSON string, quotes included.
-void append_json_string(std::string& out, std::string_view value);
+using text::append_json_string;
 // Appends `body` with the `length` bytes at `offset` replaced by `value`, which is JSON already.
 void append_replaced(std::string& out, std::string_view body, std::size_t offset, std::size_t length,
                      std::string_view value);

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include <spillway/base/percent.hpp>
+
 namespace spillway::http {
 
 struct target_parts {
@@ -34,14 +36,10 @@ std::string_view trim_slashes(std::string_view path) noexcept;
 path_error check_path(std::string_view path, std::string_view name = {}) noexcept;
 std::string_view describe(path_error e) noexcept;
 
-// Decodes %XX in one segment. The answer is `segment` itself when nothing is escaped, else a view of `out`; nothing
-// when an escape is invalid or `out` is too small (segment.size() bytes always suffice). '+' stays '+'.
-std::optional<std::string_view> decode_segment(std::string_view segment, std::span<char> out) noexcept;
-
-// Appends `raw` so that it is one path segment: all but RFC 3986's unreserved characters escaped.
-void append_segment(std::string& out, std::string_view raw);
-// Same, into memory; nothing when it does not fit (3 * raw.size() bytes always suffice).
-std::optional<std::string_view> encode_segment(std::string_view raw, std::span<char> out) noexcept;
+// Decodes %XX in one segment or value; percent.hpp has the terms.
+inline std::optional<std::string_view> decode_segment(std::string_view segment, std::span<char> out) noexcept {
+    return percent::decode(segment, out);
+}
 
 struct query_param {
     std::string_view name;   // as spelled

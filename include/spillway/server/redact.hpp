@@ -42,7 +42,4 @@ private:
 // broken inside such a value ends the text there.
 std::string redact_members(std::string_view text, const std::vector<std::string>& names);
 
-// Bytes that are not UTF-8 become U+FFFD.
-std::string valid_utf8(std::string_view text);
-
 }  // namespace spillway::server

@@ -2,7 +2,7 @@
 
 #include <iterator>
 
-#include <spillway/base/text.hpp>
+#include <spillway/base/json_text.hpp>
 
 #include "../request/telling.hpp"
 #include "record.hpp"

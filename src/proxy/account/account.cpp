@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <spillway/base/text.hpp>
+#include <spillway/base/json_text.hpp>
 
 #include "record.hpp"
 

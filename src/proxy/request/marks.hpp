@@ -10,7 +10,7 @@ namespace spillway::proxy {
 
 // Where a body says what, as long as the body is there: views into it, and places of bytes that backends get changed.
 struct body_marks {
-    std::string_view user;          // as spelled, without quotes
+    std::string_view user;          // as spelled, quotes included
     std::string_view name_in_body;  // the value of `model` where that names the deployment; as spelled
     std::string deployment;         // that value, decoded
     // Where `model` stands, or would begin; for instances of kind openai.

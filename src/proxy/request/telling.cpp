@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include <spillway/base/text.hpp>
+#include <spillway/base/json_text.hpp>
 #include <spillway/core/identity.hpp>
 #include <spillway/http/target.hpp>
 

@@ -114,7 +114,7 @@ TEST(load, bytes_that_are_no_text_are_refused) {
 }
 
 TEST(load, a_missing_file_is_an_issue) {
-    const auto r = check_file("/nowhere/spillway.yaml", {test_operations, test_balancers});
+    const auto r = check_file("/nowhere/spillway.yaml", test_names);
     ASSERT_FALSE(r);
     EXPECT_NE(told(r).find("/nowhere/spillway.yaml: error: the file cannot be opened"), std::string::npos) << told(r);
 }

@@ -10,6 +10,10 @@ namespace spillway::config {
 inline constexpr std::string_view test_operations[] = {"chat", "embeddings", "responses"};
 inline constexpr std::string_view test_balancers[] = {"weighted_random", "round_robin"};
 
+inline constexpr store_form test_stores[] = {{"sqlite:", "sqlite:/path", false},
+                                             {"postgresql://", "postgresql://user@host/database", true}};
+inline constexpr known_names test_names{test_operations, test_balancers, test_stores};
+
 inline environment table(std::map<std::string, std::string, std::less<>> values) {
     return [values = std::move(values)](std::string_view name) -> std::optional<std::string> {
         const auto at = values.find(name);
@@ -19,7 +23,7 @@ inline environment table(std::map<std::string, std::string, std::less<>> values)
 }
 
 inline check_result check(std::string_view text, const environment& env = table({})) {
-    return check_text(text, "f.yaml", {test_operations, test_balancers}, env);
+    return check_text(text, "f.yaml", test_names, env);
 }
 
 // Every issue in one text, a line each; "" when there is none.

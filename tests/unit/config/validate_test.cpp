@@ -253,7 +253,7 @@ TEST(check, keys_of_a_later_version_are_not_called_known) {
 TEST(check, again_takes_new_keys_and_keeps_the_old_ones_when_the_keys_file_is_broken) {
     const std::string keys = ::testing::TempDir() + "spillway_again_keys.yaml";
     const auto key = [](char last) { return "[\"sha256:" + std::string(63, '0') + last + "\"]"; };
-    const auto names = known_names{test_operations, test_balancers};
+    const auto& names = test_names;
     std::ofstream(keys) << "shop: " << key('2') << "\n";
     const auto first = check("keys_file: " + keys + "\n" + good(), usual());
     ASSERT_TRUE(first) << told(first);

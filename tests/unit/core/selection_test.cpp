@@ -41,7 +41,7 @@ TEST(weighted_random, weight_zero_gets_nothing) {
 
 TEST(round_robin, spreads_a_heavy_backend_between_light_ones) {
     fake_pool view(3);
-    const auto plan = make_plan(std::vector<plan_member>{{1, 5}, {1, 1}, {1, 1}}, {}, &round_robin);
+    const auto plan = make_plan(std::vector<plan_member>{{1, 5}, {1, 1}, {1, 1}}, {}, find_balancer("round_robin"));
     auto state = make_balancer_state(plan);
     random_source random(1);
     std::vector<std::size_t> order;
@@ -55,19 +55,19 @@ TEST(least_outstanding, counts_requests_for_the_weight) {
     view.backends[1].outstanding = 5;
     view.backends[2].outstanding = 9;
     // (4+1)/1, (5+1)/2, (9+1)/1
-    EXPECT_EQ(picks({{1, 1}, {1, 2}, {1, 1}}, view, &least_outstanding, 50).at(1), 50);
+    EXPECT_EQ(picks({{1, 1}, {1, 2}, {1, 1}}, view, find_balancer("least_outstanding"), 50).at(1), 50);
 }
 
 TEST(least_outstanding, equals_share) {
     fake_pool view(4);
-    const auto got = picks(std::vector<plan_member>(4, {1, 1}), view, &least_outstanding, 4000);
+    const auto got = picks(std::vector<plan_member>(4, {1, 1}), view, find_balancer("least_outstanding"), 4000);
     for (const auto& [backend, n] : got) EXPECT_NEAR(n, 1000, 150) << backend;
 }
 
 TEST(least_outstanding, compares_two_of_many) {
     fake_pool view(100);
     for (std::size_t i = 0; i < 100; ++i) view.backends[i].outstanding = static_cast<std::uint32_t>(i);
-    const auto got = picks(std::vector<plan_member>(100, {1, 1}), view, &least_outstanding, 10'000);
+    const auto got = picks(std::vector<plan_member>(100, {1, 1}), view, find_balancer("least_outstanding"), 10'000);
     EXPECT_GT(got.size(), 50U);
     EXPECT_EQ(got.count(99), 0U);
 }
@@ -76,7 +76,7 @@ TEST(peak_ewma, prefers_the_fast_and_tries_the_unknown) {
     fake_pool view(3);
     view.backends[0].latency = 2.0;
     view.backends[1].latency = 0.1;
-    const auto got = picks(std::vector<plan_member>(3, {1, 1}), view, &peak_ewma, 1000);
+    const auto got = picks(std::vector<plan_member>(3, {1, 1}), view, find_balancer("peak_ewma"), 1000);
     EXPECT_EQ(got.count(0), 0U);
     EXPECT_GT(got.at(1), 300);
     EXPECT_GT(got.at(2), 300);
@@ -149,7 +149,8 @@ TEST(select, regions_are_as_far_as_their_place_in_the_order) {
 
 // Whatever breaks, a pool with region_only asks nobody outside, last resorts included.
 TEST(select, region_only_never_leaves) {
-    constexpr balancer balancers[] = {&weighted_random, &round_robin, &least_outstanding, &peak_ewma};
+    const balancer balancers[] = {&weighted_random, find_balancer("round_robin"), find_balancer("least_outstanding"),
+                                  find_balancer("peak_ewma")};
     random_source random(11);
     const auto up_to = [&](std::uint32_t n) { return random.below(n); };
     for (int round = 0; round < 2000; ++round) {

@@ -3,16 +3,15 @@
 #include <algorithm>
 #include <string>
 
+#include <spillway/base/utf8.hpp>
 #include <spillway/http/utf8.hpp>
-
-#include "../../../src/http/bytes.hpp"
 
 namespace spillway::http {
 namespace {
 
 bool by_character(std::string_view s) {
     while (!s.empty()) {
-        const auto n = bytes::utf8_length(s);
+        const auto n = utf8::length(s);
         if (n == 0) return false;
         s.remove_prefix(n);
     }

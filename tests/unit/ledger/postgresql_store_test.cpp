@@ -29,7 +29,7 @@ protected:
         client_ = testing::UnitTest::GetInstance()->current_test_info()->name();
     }
 
-    std::unique_ptr<usage_store> store() { return *open_postgresql(url_, password_); }
+    std::unique_ptr<usage_store> store() { return *open_store(url_, password_); }
     std::vector<core::usage_record> records(std::size_t count, std::uint64_t first = 0, std::int64_t at = begin) {
         std::vector<core::usage_record> out(count);
         for (std::size_t i = 0; i < count; ++i) {
@@ -150,7 +150,7 @@ TEST_F(postgresql_store, compaction_keeps_the_sums_and_several_gateways_may_do_i
 
 TEST_F(postgresql_store, a_wrong_password_is_told_but_not_shown) {
     const std::string wrong = "wrong-password-4711";
-    const auto f = (*open_postgresql(url_, wrong))->write(records(1));
+    const auto f = (*open_store(url_, wrong))->write(records(1));
     ASSERT_TRUE(f);
     EXPECT_EQ(f->code, store_away);
     EXPECT_NE(f->message.find("password"), std::string::npos) << f->message;
@@ -184,13 +184,13 @@ TEST_F(postgresql_outage, every_record_arrives_once) {
 }
 
 TEST(postgresql_store_url, what_is_no_url_is_refused_without_being_repeated) {
-    const auto s = open_postgresql("postgresql://user:hidden@[::1/db", "");
+    const auto s = open_store("postgresql://user:hidden@[::1/db", "");
     ASSERT_FALSE(s);
     EXPECT_EQ(s.error().message.find("hidden"), std::string::npos);
 }
 
 TEST(postgresql_store_url, a_server_that_is_away_is_a_fault_of_the_write) {
-    const auto s = open_postgresql("postgresql://user@127.0.0.1:1/db", "secret-4711");
+    const auto s = open_store("postgresql://user@127.0.0.1:1/db", "secret-4711");
     ASSERT_TRUE(s);
     const core::usage_record r;
     const auto f = (*s)->write({&r, 1});

@@ -41,7 +41,7 @@ protected:
         : folder_(std::filesystem::temp_directory_path() / ("usage-report-" + std::to_string(::getpid()))) {
         std::filesystem::remove_all(folder_);
         std::filesystem::create_directories(folder_);
-        store_ = *open_sqlite(path());
+        store_ = *open_store("sqlite:" + path(), "");
     }
     ~usage_report_of_sqlite() override {
         store_.reset();

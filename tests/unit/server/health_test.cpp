@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include <spillway/core/operation.hpp>
 #include <spillway/server/compile.hpp>
 #include <spillway/server/cores.hpp>
 #include <spillway/server/health.hpp>
+#include <spillway/server/known_names.hpp>
 
 namespace spillway::server {
 namespace {
@@ -24,12 +24,11 @@ routes: [ { name: r, clients: [c], deployment: "m*", pool: p } ]
 )";
 
 config::checked checked(std::string of = text) {
-    const auto names = core::config_names();
     const auto env = [](std::string_view name) -> std::optional<std::string> {
         if (name == "KEY") return "secret";
         return std::nullopt;
     };
-    auto r = config::check_text(of, "f.yaml", {names.operations, names.balancers}, env);
+    auto r = config::check_text(of, "f.yaml", known_names(), env);
     if (!r) throw std::runtime_error(config::format(r.error().front()));
     return *r;
 }

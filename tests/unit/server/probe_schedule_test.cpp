@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <spillway/core/operation.hpp>
 #include <spillway/server/compile.hpp>
 #include <spillway/server/health.hpp>
+#include <spillway/server/known_names.hpp>
 #include <spillway/server/probe_schedule.hpp>
 
 // Readiness by proof, and who is asked for it, on the states that all workers share.
@@ -32,9 +32,8 @@ protected:
     std::shared_ptr<proxy::snapshot> made(const std::string& required = "any") {
         std::string of = text;
         of.replace(of.find("REQUIRED"), 8, required);
-        const auto names = core::config_names();
         const auto nothing = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
-        const auto r = config::check_text(of, "f.yaml", {names.operations, names.balancers}, nothing);
+        const auto r = config::check_text(of, "f.yaml", known_names(), nothing);
         if (!r) throw std::runtime_error(config::format(r.error().front()));
         return make.compile(*r, nullptr).snapshot;
     }

@@ -36,9 +36,6 @@ TEST(redactor, finds_matches_wherever_they_begin) {
 TEST(redactor, looks_at_characters_and_survives_what_is_none) {
     const auto r = with({"[\xC3\xA4\xC3\xB6]+"});
     EXPECT_EQ(r.apply("k\xC3\xA4\xC3\xB6\xC3\xBC\xFFx\xC3"), "k[redacted]\xC3\xBC\xEF\xBF\xBDx\xEF\xBF\xBD");
-    for (const auto bad : {"\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE0\x80\x80", "\xF0\x80\x80\x80"})
-        EXPECT_EQ(valid_utf8(bad).find(bad), std::string::npos);
-    EXPECT_EQ(valid_utf8("\xF0\x9F\x98\x80\xE2\x82\xAC"), "\xF0\x9F\x98\x80\xE2\x82\xAC");
 }
 
 TEST(redactor, a_pattern_that_matches_nothing_of_length_changes_nothing) {

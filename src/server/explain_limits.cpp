@@ -2,9 +2,8 @@
 
 #include <array>
 #include <cstdio>
-#include <iostream>
 
-namespace spillway::cli {
+namespace spillway::server {
 namespace {
 
 using nlohmann::json;
@@ -55,20 +54,4 @@ json explain_limits(const config::tree& t, const std::string& client, const std:
     return out;
 }
 
-void print_limits(const json& limits) {
-    if (limits["quotas"].empty()) std::cout << "quota: none\n";
-    for (const auto& q : limits["quotas"]) {
-        std::cout << "quota of " << q["holder"].get<std::string>() << ":";
-        for (const auto& [name, value] : q["limits"].items())
-            std::cout << "  " << name << ' ' << (value.is_string() ? value.get<std::string>() : value.dump());
-        std::cout << '\n';
-    }
-    for (const auto& g : limits["gives_way_in"])
-        std::cout << "priority " << limits["priority"].get<std::string>() << ": refused while pool "
-                  << g["pool"].get<std::string>() << " has less than " << 100 * g["below_share"].get<double>()
-                  << " % of its capacity left\n";
-    std::cout << (limits["records"].is_null() ? "usage: not recorded\n"
-                                              : "usage: recorded in " + limits["records"].get<std::string>() + '\n');
-}
-
-}  // namespace spillway::cli
+}  // namespace spillway::server

@@ -4,12 +4,11 @@
 
 #include <spillway/config/tree.hpp>
 
-namespace spillway::cli {
+namespace spillway::server {
 
 // The quotas that a request of that client on these pools would take from, its priority, and what becomes of its
 // usage.
 nlohmann::json explain_limits(const config::tree& t, const std::string& client,
                               const std::vector<std::string>& pools);
-void print_limits(const nlohmann::json& limits);
 
-}  // namespace spillway::cli
+}  // namespace spillway::server
