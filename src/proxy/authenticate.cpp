@@ -8,8 +8,6 @@
 namespace spillway::proxy {
 namespace {
 
-constexpr duration look_again = milliseconds(5);
-
 fault refused(std::string_view code, int status, std::string message) {
     return {.code = code, .who = origin::client, .status = status, .message = std::move(message)};
 }
@@ -158,7 +156,7 @@ net::task<exchange::maybe_fault> exchange::identify_with_fresh_keys(fault refusa
     if (!provider.ask_for_keys(worker_.now())) co_return std::optional<fault>(std::move(refusal));
     const time_point until = worker_.now() + seconds(5);
     while (provider.refreshing() && worker_.now() < until && !session_.left().fired())
-        co_await net::sleep_until(worker_.loop(), worker_.now() + look_again, &session_.left());
+        co_await worker_.answers().wait(until, &session_.left());
     co_return identify();
 }
 

@@ -5,11 +5,6 @@
 
 // What proves the gateway to an instance, and what of the client's proof is left behind.
 namespace spillway::proxy {
-namespace {
-
-constexpr duration look_again = milliseconds(5);
-
-}  // namespace
 
 std::string_view exchange::auth_name(const instance& i) const noexcept {
     if (passes_token_ || i.token) return http::name_of(http::field_id::authorization);
@@ -35,7 +30,7 @@ net::task<void> exchange::await_token(const backend& b, time_point deadline) {
     const auto& cell = *snapshot_->shared->instances[b.instance].token;
     while ((cell.starting() || cell.renewing()) && !cell.usable(worker_.now()) && worker_.now() < deadline &&
            !session_.left().fired())
-        co_await net::sleep_until(worker_.loop(), worker_.now() + look_again, &session_.left());
+        co_await worker_.answers().wait(deadline, &session_.left());
 }
 
 // The instance has refused the token that it got. Whoever comes first has it renewed; the others find the new one.
@@ -45,7 +40,7 @@ net::task<void> exchange::renew_token(const backend& b, time_point deadline) {
     if (!cell.renew(token_version_, challenge_, worker_.now())) co_return;
     const time_point until = std::min(deadline, worker_.now() + seconds(10));
     while (cell.renewing() && cell.version() == token_version_ && worker_.now() < until && !session_.left().fired())
-        co_await net::sleep_until(worker_.loop(), worker_.now() + look_again, &session_.left());
+        co_await worker_.answers().wait(until, &session_.left());
 }
 
 // Continuous access evaluation: the claims that a new token has to carry, in base64.
