@@ -56,6 +56,7 @@ net::task<> key_keeper::run() {
         failing = !good;
         if (good) tell_left_out(found->keys.left_out());
         provider_->end_refresh(std::move(found));
+        if (answered_) answered_();
         duration wait = pause;
         if (good) {
             pause = first_pause;

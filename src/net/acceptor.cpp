@@ -3,10 +3,14 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace spillway::net {
+
+namespace asio = boost::asio;
 
 namespace {
 
@@ -49,34 +53,63 @@ address local_address(int fd) {
     return {reinterpret_cast<const sockaddr*>(&s), size};
 }
 
-acceptor::acceptor(loop& l, int listening, handler take)
-    : watch_(l),
-      resume_(
-          [](void* self) noexcept {
-              auto* a = static_cast<acceptor*>(self);
-              a->paused_ = false;
-              a->accept_all();
-          },
-          this),
-      take_(std::move(take)) {
-    watch_.on_idle = &acceptor::on_ready;
-    watch_.idle_context = this;
-    watch_.open(listening);
-}
+// The socket, watched by Asio: it is asked to once for each burst of connections.
+class acceptor::listening : public std::enable_shared_from_this<listening> {
+public:
+    listening(loop& l, handler take) : loop_(l), take_(std::move(take)), socket_(l.context()) {}
 
-void acceptor::on_ready(watch& w) noexcept { static_cast<acceptor*>(w.idle_context)->accept_all(); }
+    void open(int fd) {
+        const auto protocol = local_address(fd).family() == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+        boost::system::error_code failed;
+        socket_.assign(protocol, fd, failed);
+        if (failed) {
+            ::close(fd);
+            throw boost::system::system_error(failed, "listening socket");
+        }
+        wait();
+    }
+    void close() noexcept {
+        boost::system::error_code ignored;
+        socket_.close(ignored);
+    }
+    void pause(duration how_long) noexcept {
+        paused_ = true;
+        loop_.wheel().schedule(resume_, loop_.now() + how_long);
+    }
+    std::uint64_t refused() const noexcept { return refused_; }
 
-void acceptor::pause(duration how_long) noexcept {
-    paused_ = true;
-    watch_.owner().wheel().schedule(resume_, watch_.owner().now() + how_long);
-}
+private:
+    void wait() {
+        if (std::exchange(waiting_, true) || !socket_.is_open()) return;
+        socket_.async_wait(asio::socket_base::wait_read, [self = weak_from_this()](const boost::system::error_code&) {
+            if (const auto me = self.lock()) me->on_ready();
+        });
+    }
+    void on_ready() noexcept {
+        waiting_ = false;
+        accept_all();
+    }
+    void accept_all() noexcept;
 
-void acceptor::accept_all() noexcept {
-    while (!paused_ && watch_.is_open()) {
+    loop& loop_;
+    handler take_;
+    asio::ip::tcp::acceptor socket_;
+    timer resume_{[](void* self) noexcept {
+                      const auto me = static_cast<listening*>(self)->shared_from_this();
+                      me->paused_ = false;
+                      me->accept_all();
+                  },
+                  this};
+    bool paused_{false}, waiting_{false};
+    std::uint64_t refused_{0};  // times that the kernel had no descriptor or memory for us
+};
+
+void acceptor::listening::accept_all() noexcept {
+    while (!paused_ && socket_.is_open()) {
         sockaddr_storage from{};
         socklen_t size = sizeof from;
-        const int fd =
-            ::accept4(watch_.fd(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             const int on = 1;
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -85,11 +118,23 @@ void acceptor::accept_all() noexcept {
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
-        if (errno == EAGAIN) return;
+        if (errno == EAGAIN) return wait();
         // No descriptors or no memory: the connection stays in the kernel's queue until somebody else is done.
         ++refused_;
         pause(milliseconds(50));
     }
 }
+
+acceptor::acceptor(loop& l, int fd, handler take) : on_(std::make_shared<listening>(l, std::move(take))) {
+    on_->open(fd);
+}
+
+acceptor::~acceptor() { on_->close(); }
+
+void acceptor::stop() noexcept { on_->close(); }
+
+void acceptor::pause(duration how_long) noexcept { on_->pause(how_long); }
+
+std::uint64_t acceptor::refused() const noexcept { return on_->refused(); }
 
 }  // namespace spillway::net

@@ -1,44 +1,63 @@
 #include <spillway/net/loop.hpp>
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <system_error>
 
 namespace spillway::net {
 
-void interrupt::fire() noexcept {
-    fired_ = true;
-    if (auto* w = current_) w->complete(wake::interrupted);
-}
+namespace asio = boost::asio;
 
-void waiter::suspend(std::coroutine_handle<> h, time_point deadline, interrupt* by) noexcept {
-    handle_ = h;
-    result_ = wake::ready;
-    interrupt_ = by;
-    if (by != nullptr) {
-        by->current_ = this;
-        // A fired interrupt ends the wait in the next tick rather than on this stack, which still suspends.
-        if (by->fired_) deadline = time_point{};
+namespace {
+
+// A sleep that ended so soon was none: there is more work than time, so the next round looks before it sleeps.
+constexpr duration nap = microseconds(10);
+// A loop that never sleeps lets Asio look for connections and signals this often.
+constexpr duration asio_waits = milliseconds(1);
+constexpr int most_handlers = 64;  // of Asio's in one round
+
+}  // namespace
+
+// What wakes a loop that sleeps. Both waits stay armed until they have fired, however many rounds that takes.
+class loop::asio_side {
+public:
+    explicit asio_side(int epoll) : work_(io.get_executor()), set_(io, epoll), timer_(io) {}
+    ~asio_side() { set_.release(); }
+    asio_side(const asio_side&) = delete;
+    asio_side& operator=(const asio_side&) = delete;
+
+    // One system call, the first time after it has fired.
+    void watch_set() {
+        if (std::exchange(watching_, true)) return;
+        set_.async_wait(asio::posix::stream_descriptor::wait_read,
+                        [this](const boost::system::error_code&) { watching_ = false; });
     }
-    loop_.wheel().schedule(timer_, deadline);
-}
-
-void waiter::complete(wake how) noexcept {
-    if (!handle_) return;
-    result_ = how;
-    loop_.wheel().cancel(timer_);
-    if (interrupt_ != nullptr) {
-        if (interrupt_->fired_) result_ = wake::interrupted;
-        interrupt_->current_ = nullptr;
-        interrupt_ = nullptr;
+    // A wake-up too early costs less than a timer that is moved each time.
+    void wake_at(time_point when) {
+        if (when >= due_) return;
+        due_ = when;
+        timer_.expires_at(when);
+        timer_.async_wait([this](const boost::system::error_code& ec) {
+            if (!ec) due_ = time_point::max();
+        });
     }
-    std::exchange(handle_, {}).resume();
-}
 
-void waiter::on_due(void* self) noexcept { static_cast<waiter*>(self)->complete(wake::timed_out); }
+    asio::io_context io{1};
+
+private:
+    asio::executor_work_guard<asio::io_context::executor_type> work_;
+    asio::posix::stream_descriptor set_;  // of all watches
+    asio::steady_timer timer_;
+    time_point due_{time_point::max()};
+    bool watching_{false};
+};
 
 void watch::open(int fd) {
     close();
@@ -81,20 +100,23 @@ void watch::on_events(std::uint32_t events) noexcept {
     else if (on_idle != nullptr) on_idle(*this);
 }
 
-loop::loop() : now_(clock::now()), wheel_(now_) {
+loop::loop() : now_(clock::now()), asio_looked_(now_), wheel_(now_) {
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
-    event_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (epoll_ < 0 || event_ < 0) throw std::system_error(errno, std::generic_category(), "event loop");
-    epoll_event ev{};
-    ev.events = EPOLLIN;
-    ev.data.ptr = nullptr;
-    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, event_, &ev);
+    if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "event loop");
+    try {
+        asio_ = std::make_unique<asio_side>(epoll_);
+    } catch (...) {
+        ::close(epoll_);
+        throw;
+    }
 }
 
 loop::~loop() {
-    ::close(event_);
+    asio_.reset();  // and work that never ran, which may still close what it watches
     ::close(epoll_);
 }
+
+asio::io_context& loop::context() noexcept { return asio_->io; }
 
 void loop::add(int fd, watch& w) {
     epoll_event ev{};
@@ -112,47 +134,59 @@ void loop::remove(int fd, watch& w) noexcept {
 }
 
 void loop::run() {
-    while (!stopping_.load(std::memory_order_relaxed)) {
-        const duration sleep = wheel_.until_next(now_);
-        int timeout =
-            sleep == duration::max()
-                ? -1
-                : static_cast<int>(
-                      std::chrono::duration_cast<milliseconds>(sleep + milliseconds(1) - nanoseconds(1)).count());
-        if (!yielded_.empty()) timeout = 0;
-        count_ = ::epoll_wait(epoll_, events_, batch, timeout);
-        now_ = clock::now();
+    bool busy = false;  // there is more to do for sure, or probably
+    while (!stopping_.load(std::memory_order_acquire)) {
+        const time_point before = now_;
+        const bool slept = !busy && yielded_.empty() && sleep();
         const time_point began = now_;
-        bool posted = false;
-        for (current_ = 0; current_ < count_; ++current_) {
-            void* target = events_[current_].data.ptr;
-            if (target == nullptr) posted = true;
-            else if (target != this) static_cast<watch*>(target)->on_events(events_[current_].events);
-        }
-        const bool had_events = count_ > 0 || !yielded_.empty();
-        current_ = count_ = 0;
-        if (posted) run_posted();
+        if (slept) asio_looked_ = began;
+        else if (began - asio_looked_ >= asio_waits) look_at_asio();
+        run_posted();
+        // What has come goes first: a deadline that is due at the same time was not missed.
+        count_ = ::epoll_wait(epoll_, events_, batch, 0);
+        busy = count_ == batch || (count_ > 0 && (!slept || began - before < nap));
+        dispatch();
         if (!yielded_.empty()) run_yielded();
         wheel_.advance(now_);
-        if (had_events) {
-            now_ = clock::now();
-            const auto took = (now_ - began).count();
-            if (took > longest_round_.load(std::memory_order_relaxed))
-                longest_round_.store(took, std::memory_order_relaxed);
-        }
+        now_ = clock::now();
+        const auto took = (now_ - began).count();
+        if (took > longest_round_.load(std::memory_order_relaxed))
+            longest_round_.store(took, std::memory_order_relaxed);
     }
+    asio_->io.restart();
     run_posted();
 }
 
-void loop::run_posted() {
-    std::uint64_t ignored = 0;
-    [[maybe_unused]] const auto n = ::read(event_, &ignored, sizeof ignored);
-    std::vector<std::function<void()>> work;
-    {
-        const std::lock_guard lock(posted_mutex_);
-        work.swap(posted_);
+// Until one handler of Asio's has run: the timer's, that of the descriptors, a piece of posted work, or a guest's.
+bool loop::sleep() {
+    const duration left = wheel_.until_next(now_);
+    if (left == duration::zero()) return false;
+    if (left != duration::max()) asio_->wake_at(now_ + left);
+    asio_->watch_set();
+    asleep_ = true;
+    asio_->io.run_one();
+    if (asleep_) wake_up();
+    return true;
+}
+
+void loop::look_at_asio() {
+    asio_looked_ = now_;
+    for (int i = 0; i < most_handlers && asio_->io.poll_one() != 0;) ++i;
+}
+
+void loop::dispatch() noexcept {
+    for (current_ = 0; current_ < count_; ++current_) {
+        void* target = events_[current_].data.ptr;
+        if (target != this) static_cast<watch*>(target)->on_events(events_[current_].events);
     }
-    for (auto& w : work) w();
+    current_ = count_ = 0;
+}
+
+// What was posted up to now: what that posts itself has its turn in the next round.
+void loop::run_posted() {
+    const std::uint64_t until = posted_.load(std::memory_order_acquire);
+    while (ran_ < until && asio_->io.poll_one() != 0) {
+    }
 }
 
 // Those that yield again meanwhile have their turn in a later round, and so have those for whom this round has no
@@ -175,18 +209,22 @@ void loop::forget_yielded(const waiter& w) noexcept {
 }
 
 void loop::stop() noexcept {
-    stopping_.store(true, std::memory_order_relaxed);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto n = ::write(event_, &one, sizeof one);
+    // Once: the loop makes Asio ready again for what was posted before.
+    if (!stopping_.exchange(true, std::memory_order_acq_rel)) asio_->io.stop();
 }
 
 void loop::post(std::function<void()> work) {
-    {
-        const std::lock_guard lock(posted_mutex_);
-        posted_.push_back(std::move(work));
+    posted_.fetch_add(1, std::memory_order_release);
+    try {
+        asio::post(asio_->io, [this, w = std::move(work)] {
+            ++ran_;
+            if (asleep_) wake_up();
+            w();
+        });
+    } catch (...) {
+        posted_.fetch_sub(1, std::memory_order_release);
+        throw;
     }
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto n = ::write(event_, &one, sizeof one);
 }
 
 }  // namespace spillway::net

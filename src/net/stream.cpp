@@ -153,6 +153,7 @@ io_result stream::try_read(std::span<char> into) noexcept {
     }
     if (!watch_.readable) return {io_status::would_read};
     ssize_t n = 0;
+    into = into.first(std::min(into.size(), most_at_once));
     do n = ::recv(watch_.fd(), into.data(), into.size(), 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
@@ -170,6 +171,7 @@ io_result stream::try_read(std::span<char> into) noexcept {
 
 io_result stream::try_write(std::string_view from) noexcept {
     if (from.empty()) return {io_status::ok, 0};
+    from = from.substr(0, most_at_once);
     if (ssl_ != nullptr) {
         std::size_t put = 0;
         errno = 0;

@@ -31,11 +31,26 @@ worker::worker(unsigned index, std::uint64_t seed, process_state& process, stats
               w->alarms_this_second_ = 0;
               w->loop_.wheel().schedule(w->housekeeping_, w->loop_.now() + seconds(1));
           },
+          this),
+      release_(
+          [](void* self) noexcept {
+              constexpr std::size_t at_once = std::size_t{1} << 20;
+              auto* w = static_cast<worker*>(self);
+              if (!w->slabs_.release_some(at_once))
+                  w->loop_.wheel().schedule(w->release_, w->loop_.now() + milliseconds(1));
+          },
           this) {
     loop_.wheel().schedule(housekeeping_, loop_.now() + seconds(1));
+    slabs_.release_by(
+        [](void* self) noexcept {
+            auto* w = static_cast<worker*>(self);
+            w->loop_.wheel().schedule(w->release_, w->loop_.now() + milliseconds(1));
+        },
+        this);
 }
 
 worker::~worker() {
+    slabs_.release_by(nullptr, nullptr);
     EVP_MD_free(digest_);
     EVP_MD_CTX_free(digest_context_);
 }

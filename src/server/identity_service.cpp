@@ -25,6 +25,18 @@ void identity_service::stop() noexcept {
     fetcher_.reset();
 }
 
+void identity_service::on_answer(std::function<void()> tell) {
+    loop_.post([this, tell = std::move(tell)]() mutable {
+        answered_ = std::move(tell);
+        answered_();
+    });
+}
+
+void identity_service::answered(bool token) const {
+    if (token && tokens_changed_) tokens_changed_();
+    if (answered_) answered_();
+}
+
 // Most configurations with API keys alone need neither the thread nor the resolver's.
 void identity_service::start() {
     if (dry_ || thread_.joinable()) return;
@@ -69,6 +81,7 @@ std::shared_ptr<identity::token_provider> identity_service::provider(const std::
         entry.fresh = true;
         if (!dry_) {
             entry.keeper = std::make_shared<identity::key_keeper>(*fetcher_, entry.provider, ++seed_);
+            entry.keeper->on_answer([this] { answered(false); });
             when_kept_.emplace_back([this, keeper = entry.keeper] { run(keeper); });
         }
     }
@@ -88,7 +101,7 @@ std::shared_ptr<credentials::token_cell> identity_service::token(const wanted_to
         if (!dry_) {
             entry.keeper = std::make_shared<credentials::token_keeper>(*fetcher_, entry.cell, std::move(source),
                                                                        what.scope, ++seed_);
-            entry.keeper->on_answer(tokens_changed_);
+            entry.keeper->on_answer([this] { answered(true); });
             when_kept_.emplace_back([this, keeper = entry.keeper] { run(keeper); });
         }
     } else if (entry.keeper && entry.proof != what.proof) {

@@ -36,6 +36,7 @@ server::server(options with)
       resolver_([this](const std::string& host, const net::address_list& found) { tell_addresses(host, found); }) {}
 
 server::~server() {
+    identities_.stop();  // it tells the workers what it hears
     for (auto& w : workers_) w->stop();
     for (auto& t : threads_)
         if (t.joinable()) t.join();
@@ -91,6 +92,9 @@ void server::start_workers() {
     process_.capture = [this](proxy::captured&& c) { return accounting_.capture(std::move(c)); };
     process_.estimator = &accounting_.estimator();
     for (auto& w : workers_) w->set_peers(workers_);
+    identities_.on_answer([this] {
+        for (auto& w : workers_) w->post([w = w.get()] { w->answers().fire(); });
+    });
     process_.most_sessions = most_connections(descriptor_limit() - open_descriptors());
     publish();
     for (auto& w : workers_)

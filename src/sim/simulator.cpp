@@ -1,6 +1,8 @@
 #include <spillway/sim/simulator.hpp>
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -27,8 +29,6 @@ int fail(const std::string& message, int code) {
     std::cerr << "spillway-sim: " << message << '\n';
     return code;
 }
-
-net::loop* running = nullptr;  // for the signal handler alone
 
 result<net::ssl_ctx_ptr> context_for(const tls_files& files) {
     net::server_tls from{files.certificate, files.key};
@@ -108,12 +108,8 @@ int serve(const options& o, double lifetime) {
         std::cout << i->options().name << (i->options().tls ? " https://" : " http://") << i->bound_address << '\n';
     std::cout << identity.told() << "ready" << std::endl;
 
-    running = &loop;
-    const auto stop = [](int) {
-        if (running != nullptr) running->stop();
-    };
-    std::signal(SIGINT, stop);
-    std::signal(SIGTERM, stop);
+    boost::asio::signal_set ends(loop.context(), SIGINT, SIGTERM);
+    ends.async_wait([&loop](const boost::system::error_code&, int) { loop.stop(); });
     if (lifetime > 0) net::spawn(end_after(loop, lifetime), [](const std::exception_ptr&) {});
     loop.run();
     // Open connections are coroutines that wait on the loop; the process ends with them.

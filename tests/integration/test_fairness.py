@@ -21,6 +21,7 @@ pytestmark = pytest.mark.native_only
 TURN = 0.020
 
 # Counts the CPU time between two waits of a worker's loop: a clock on the wall would tell of this machine's other work, too.
+# A loop asks for 256 events at once, and sleeps in Asio, which asks for fewer; what it asks Asio in passing is part of the turn.
 TURNS = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +32,7 @@ TURNS = """
 #include <time.h>
 static volatile long long* longest;
 static __thread long long began;
+static __thread int is_loop;
 static long long used(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -39,7 +41,8 @@ static long long used(void) {
 int epoll_wait(int fd, struct epoll_event* events, int n, int timeout) {
     static int (*real)(int, struct epoll_event*, int, int);
     if (!real) real = dlsym(RTLD_NEXT, "epoll_wait");
-    if (n != 256) return real(fd, events, n, timeout);  /* not a worker */
+    if (n == 256) is_loop = 1;
+    if (!is_loop || (n != 256 && timeout == 0)) return real(fd, events, n, timeout);
     if (!longest) longest = mmap(0, 8, PROT_READ | PROT_WRITE, MAP_SHARED, open(getenv("TURNS_FILE"), O_RDWR), 0);
     if (began && used() - began > *longest) *longest = used() - began;
     const int r = real(fd, events, n, timeout);

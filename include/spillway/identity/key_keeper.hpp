@@ -22,6 +22,8 @@ public:
     // Who hears of trouble: the first failure of a row, and its end; keys that were published and cannot be used. Set
     // before run().
     void on_trouble(std::function<void(std::string)> tell) { tell_ = std::move(tell); }
+    // Who wants to know that keys came or did not. Set before run().
+    void on_answer(std::function<void()> tell) { answered_ = std::move(tell); }
     // Runs until stop().
     net::task<> run();
     void stop() noexcept;
@@ -41,6 +43,7 @@ private:
     bool stopping_{false};
     key_set::passed_over left_out_;  // as it was told last
     std::function<void(std::string)> tell_;
+    std::function<void()> answered_;
 };
 
 }  // namespace spillway::identity

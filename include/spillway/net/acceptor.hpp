@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 
 #include <spillway/base/fault.hpp>
 #include <spillway/net/address.hpp>
@@ -17,30 +19,28 @@ bool address_is_free(const address& at) noexcept;
 // The address that a socket is bound to: the real port after asking for port 0.
 address local_address(int fd);
 
-// Accepts for one worker. `take` gets a connected non-blocking socket with TCP_NODELAY and the peer's address.
+// Accepts for one worker. `take` gets a connected non-blocking socket with TCP_NODELAY and the peer's address; it may
+// destroy the acceptor.
 class acceptor {
 public:
     using handler = std::function<void(int fd, const address& peer)>;
 
     // Takes ownership of the listening socket.
     acceptor(loop& l, int listening, handler take);
+    ~acceptor();
+    acceptor(const acceptor&) = delete;
+    acceptor& operator=(const acceptor&) = delete;
 
     // Stops accepting; what the kernel has queued is left to other listeners of the address.
-    void stop() noexcept { watch_.close(); }
+    void stop() noexcept;
     // Accepts nothing for a while: out of descriptors, or at the connection limit.
     void pause(duration how_long) noexcept;
 
-    std::uint64_t refused() const noexcept { return refused_; }
+    std::uint64_t refused() const noexcept;
 
 private:
-    static void on_ready(watch& w) noexcept;
-    void accept_all() noexcept;
-
-    watch watch_;
-    timer resume_;
-    bool paused_{false};
-    handler take_;
-    std::uint64_t refused_{0};  // times that the kernel had no descriptor or memory for us
+    class listening;
+    std::shared_ptr<listening> on_;  // who waits for connections finds out by it that this object is gone
 };
 
 }  // namespace spillway::net

@@ -6,60 +6,19 @@
 #include <coroutine>
 #include <cstdint>
 #include <functional>
-#include <mutex>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include <spillway/base/time.hpp>
 #include <spillway/net/deadline_wheel.hpp>
+#include <spillway/net/waiter.hpp>
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace spillway::net {
-
-class loop;
-
-// How a wait ended.
-enum class wake : std::uint8_t { ready, timed_out, interrupted };
-
-// Lets somebody outside end the wait that a coroutine is in at the moment: the client went away, the server stops.
-// Once fired it stays fired, and every later wait that names it ends at once.
-class interrupt {
-public:
-    void fire() noexcept;
-    void reset() noexcept { fired_ = false; }
-    bool fired() const noexcept { return fired_; }
-
-private:
-    friend class waiter;
-    class waiter* current_{nullptr};
-    bool fired_{false};
-};
-
-// A coroutine that waits for one thing under a deadline. The waking side calls complete(); the first call wins.
-class waiter {
-public:
-    explicit waiter(loop& l) noexcept : loop_(l), timer_(&waiter::on_due, this) {}
-    waiter(const waiter&) = delete;
-    waiter& operator=(const waiter&) = delete;
-    ~waiter() {
-        if (interrupt_ != nullptr) interrupt_->current_ = nullptr;
-    }
-
-    bool waiting() const noexcept { return static_cast<bool>(handle_); }
-    // Resumes the coroutine, on this very stack. It may destroy the waiter.
-    void complete(wake how) noexcept;
-
-    void suspend(std::coroutine_handle<> h, time_point deadline, interrupt* by) noexcept;
-    wake result() const noexcept { return result_; }
-
-private:
-    static void on_due(void* self) noexcept;
-
-    loop& loop_;
-    std::coroutine_handle<> handle_;
-    interrupt* interrupt_{nullptr};
-    timer timer_;
-    wake result_{wake::ready};
-};
 
 // One file descriptor of a loop, registered once, edge-triggered: a ready flag is set by the kernel's report and
 // taken down by the operation that found nothing more to do. So a wait costs no system call, and neither does a read
@@ -146,11 +105,13 @@ private:
     waiter writer_;
 };
 
-// The event loop of one worker: descriptors, deadlines, and work posted from other threads. Everything but post(),
-// stop() and the counters belongs to the thread that runs it.
+// The event loop of one worker: an io_context of Asio, which one thread runs, with two things of our own on it.
+// Streams are registered once in an epoll set, which Asio sees as one descriptor; all deadlines stand in one wheel,
+// under one timer of Asio's. Everything but post(), stop() and the counters belongs to the thread that runs it.
 //
-// Why not io_context here: Asio's readiness wait re-arms the descriptor with an epoll_ctl call every time and its
-// reads pay a failing recv; a proxied request waits at least twice. docs/performance.md has the figures.
+// Asio's own readiness wait costs an epoll_ctl for each wait of each socket, and a proxied request waits at least
+// twice. Here it costs one when the loop goes to sleep; while there is work, a round is one epoll_wait as it would be
+// without Asio. docs/architecture.md has the figures.
 class loop {
 public:
     loop();
@@ -158,15 +119,20 @@ public:
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
 
-    // Runs until stop().
+    // Runs until stop(), and then what was posted before it.
     void run();
-    // Any thread.
+    // Any thread, but no signal handler.
     void stop() noexcept;
     // Any thread. Runs `work` on the loop's thread, in order.
     void post(std::function<void()> work);
+    // For what Asio does well on this thread: listening sockets, signals. stop() is not its own but this loop's.
+    boost::asio::io_context& context() noexcept;
 
     // Time of the present round: read once a wake-up.
-    time_point now() const noexcept { return now_; }
+    time_point now() const noexcept {
+        if (asleep_) wake_up();
+        return now_;
+    }
     deadline_wheel& wheel() noexcept { return wheel_; }
 
     // Who has done enough for one turn goes on in the next round, after everybody else that is ready; see yield().
@@ -179,24 +145,34 @@ public:
 
 private:
     friend class watch;
+    class asio_side;
     void add(int fd, watch& w);
     void remove(int fd, watch& w) noexcept;
+    bool sleep();
+    void look_at_asio();
+    void dispatch() noexcept;
     void run_posted();
     void run_yielded() noexcept;
+    void wake_up() const noexcept {
+        asleep_ = false;
+        now_ = clock::now();
+    }
 
     static constexpr int batch = 256;
-    static constexpr duration most_yielded = milliseconds(4);  // of one round, for those who yielded
+    static constexpr duration most_yielded = milliseconds(1);  // of one round, for those who yielded
     int epoll_;
-    int event_;
-    time_point now_;
+    mutable bool asleep_{false};  // Asio may wait, and the first that asks for the time reads the clock
+    mutable time_point now_;
+    time_point asio_looked_;  // when Asio last looked for what is ready
     deadline_wheel wheel_;
     epoll_event events_[batch];
     int current_{0}, count_{0};
     std::vector<waiter*> yielded_;  // null: gone meanwhile
     std::atomic<bool> stopping_{false};
     std::atomic<std::int64_t> longest_round_{0};
-    std::mutex posted_mutex_;
-    std::vector<std::function<void()>> posted_;
+    std::atomic<std::uint64_t> posted_{0};  // pieces of work ever
+    std::uint64_t ran_{0};                  // of them
+    std::unique_ptr<asio_side> asio_;
 };
 
 // Sleeps until `until` or until the interrupt fires.
@@ -229,7 +205,7 @@ struct yield_awaiter {
 inline yield_awaiter yield(loop& l, interrupt* by = nullptr) noexcept { return {l, by}; }
 
 // How much one turn of a coroutine may do: a stretch of work that never waits gives the worker to others after a
-// millisecond. The clock is read from the second step on, so work that waits in between costs nothing.
+// quarter of a millisecond, so that four such coroutines take one. The clock is read from the second step on, so work that waits in between costs nothing.
 class turn {
 public:
     // Call before each step; true: yield() first.
@@ -243,8 +219,8 @@ public:
     void renew() noexcept { steps_ = 0; }
 
 private:
-    static constexpr duration most = milliseconds(1);
-    static constexpr std::uint32_t most_steps = 64;  // of up to a slab each: about 1 MiB
+    static constexpr duration most = microseconds(250);
+    static constexpr std::uint32_t most_steps = 16;  // of up to a slab each: about 256 KiB
     time_point began_{};
     std::uint32_t steps_{0};
 };

@@ -26,8 +26,36 @@ public:
         else delete[] p;
     }
 
+    // Memory of a large buffer. Giving megabytes back to the kernel takes milliseconds, so that is done bit by bit by
+    // `arrange`, which is called when there is some and has to call release_some() until that is done. Without one it
+    // goes at once.
+    static constexpr std::size_t large = std::size_t{1} << 20;
+    void release_by(void (*arrange)(void*) noexcept, void* context) noexcept {
+        arrange_ = arrange;
+        context_ = context;
+    }
+    void give_large(char* p, std::size_t size) noexcept {
+        std::unique_ptr<char[]> owned(p);
+        if (arrange_ == nullptr || size < large || leaving_.size() == leaving_.capacity()) return;
+        leaving_.push_back({std::move(owned), size});
+        if (leaving_.size() == 1) arrange_(context_);
+    }
+    // Gives back about so many bytes. True: that was all.
+    bool release_some(std::size_t bytes) noexcept;
+
 private:
     static constexpr std::size_t keep = 128;
+    struct leaving {
+        std::unique_ptr<char[]> memory;
+        std::size_t left{0};  // bytes at its front that still are the kernel's to take
+    };
+    void (*arrange_)(void*) noexcept {nullptr};
+    void* context_{nullptr};
+    std::vector<leaving> leaving_ = [] {
+        std::vector<leaving> v;
+        v.reserve(keep);
+        return v;
+    }();
     std::vector<std::unique_ptr<char[]>> free_ = [] {
         std::vector<std::unique_ptr<char[]>> v;
         v.reserve(keep);
@@ -88,13 +116,16 @@ public:
     // Gives the memory back.
     void reset() noexcept {
         if (data_ == nullptr) return;
-        if (capacity_ == slab_pool::small) pool_->give(data_);
-        else delete[] data_;
+        give_back();
         data_ = nullptr;
         begin_ = end_ = capacity_ = 0;
     }
 
 private:
+    void give_back() noexcept {
+        if (capacity_ == slab_pool::small) pool_->give(data_);
+        else pool_->give_large(data_, capacity_);
+    }
     void make_room(std::size_t n) {
         const std::size_t held_bytes = size();
         if (capacity_ - held_bytes >= n) {
@@ -104,8 +135,7 @@ private:
             while (bigger - held_bytes < n) bigger *= 2;
             char* moved = new char[bigger];
             std::memcpy(moved, data_ + begin_, held_bytes);
-            if (capacity_ == slab_pool::small) pool_->give(data_);
-            else delete[] data_;
+            give_back();
             data_ = moved;
             capacity_ = bigger;
         }

@@ -85,7 +85,9 @@ public:
 
 private:
     // More bytes than this without a wait are more than one turn of the loop may take.
-    static constexpr std::size_t most_in_a_turn = 256 * 1024;
+    static constexpr std::size_t most_in_a_turn = 128 * 1024;
+    // One system call may move so much: it copies, and the kernel finds a page for each four kilobytes.
+    static constexpr std::size_t most_at_once = 64 * 1024;
 
     io_result ssl_result(int code) noexcept;
     static void on_tls_message(int sent, int version, int type, const void* data, std::size_t size, SSL* ssl,

@@ -80,6 +80,8 @@ public:
     stats::worker_stats& stats() noexcept { return stats_; }
     log_buffer& log() noexcept { return log_; }
     token_cache& tokens() noexcept { return tokens_; }
+    // Fired when a token or a provider's keys were asked for and an answer came, whatever it was.
+    net::event& answers() noexcept { return answers_; }
     // Asks a backend; the right to is taken already.
     void probe(const std::shared_ptr<worker_snapshot>& by, std::size_t pool, std::size_t backend) {
         prober_.ask(by, pool, backend);
@@ -142,6 +144,7 @@ private:
     process_state& process_;
     stats::worker_stats& stats_;
     net::loop loop_;
+    net::event answers_{loop_};
     net::slab_pool slabs_;
     random_source random_;
     log_buffer log_;
@@ -171,6 +174,7 @@ private:
     EVP_MD* digest_;
     std::uint32_t alarms_this_second_{0};
     net::timer housekeeping_;
+    net::timer release_;  // of large buffers, bit by bit
     net::upstream_counters retired_;  // of upstreams that reloads removed
 };
 

@@ -18,8 +18,8 @@ class identity_service {
 public:
     using alarm = std::function<void(std::string)>;
 
-    // `tokens_changed` is called on the service's own thread. `dry`: nobody is asked for anything, as when a
-    // configuration is only checked.
+    // `tokens_changed` and what on_answer() sets are called on the service's own thread. `dry`: nobody is asked for
+    // anything, as when a configuration is only checked.
     explicit identity_service(alarm tell, std::function<void()> tokens_changed = {}, bool dry = false);
     ~identity_service();  // stop()
     identity_service(const identity_service&) = delete;
@@ -27,6 +27,9 @@ public:
 
     // Ends the thread, which gives up what it is asking for. Nothing may be asked for afterwards.
     void stop() noexcept;
+
+    // Called once now, in case that something has come already, and whenever a token or keys came or did not.
+    void on_answer(std::function<void()> tell);
 
     // The provider of that name, the running one when it stands for the same keys.
     std::shared_ptr<identity::token_provider> provider(const std::string& name, const config::token_provider& from,
@@ -68,6 +71,7 @@ private:
         std::uint64_t round{0};
         bool fresh{false};
     };
+    void answered(bool token) const;
     void start();
     template <class Keeper>
     void run(std::shared_ptr<Keeper> keeper);
@@ -75,7 +79,7 @@ private:
     void end(const std::shared_ptr<Keeper>& keeper);
 
     alarm tell_;
-    std::function<void()> tokens_changed_;
+    std::function<void()> tokens_changed_, answered_;  // the second belongs to the service's thread
     bool dry_;
     net::loop loop_;
     net::proxy_rules proxies_, kept_proxies_;

@@ -5,11 +5,6 @@
 #include <spillway/base/base64.hpp>
 
 namespace spillway::proxy {
-namespace {
-
-constexpr duration look_again = milliseconds(5);
-
-}  // namespace
 
 upstream_request::proof gateway_credential::proof(const backend& b) const noexcept {
     const instance& i = at_.config().instances[b.instance];
@@ -31,7 +26,7 @@ net::task<void> gateway_credential::await(const backend& b, time_point deadline)
     const auto& cell = *at_.config().instances[b.instance].token;
     while ((cell.starting() || cell.renewing()) && !cell.usable(at_.worker.now()) && at_.worker.now() < deadline &&
            !at_.left().fired())
-        co_await net::sleep_until(at_.worker.loop(), at_.worker.now() + look_again, &at_.left());
+        co_await at_.worker.answers().wait(deadline, &at_.left());
 }
 
 net::task<void> gateway_credential::renew(const backend& b, time_point deadline) {
@@ -40,7 +35,7 @@ net::task<void> gateway_credential::renew(const backend& b, time_point deadline)
     if (!cell.renew(version_, challenge_, at_.worker.now())) co_return;
     const time_point until = std::min(deadline, at_.worker.now() + seconds(10));
     while (cell.renewing() && cell.version() == version_ && at_.worker.now() < until && !at_.left().fired())
-        co_await net::sleep_until(at_.worker.loop(), at_.worker.now() + look_again, &at_.left());
+        co_await at_.worker.answers().wait(until, &at_.left());
 }
 
 void gateway_credential::note_challenge(const http::response_head& refusal) {

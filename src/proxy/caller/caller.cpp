@@ -8,8 +8,6 @@
 namespace spillway::proxy {
 namespace {
 
-constexpr duration look_again = milliseconds(5);
-
 fault refusal(std::string_view code, int status, std::string message) {
     return {.code = code, .who = origin::client, .status = status, .message = std::move(message)};
 }
@@ -173,7 +171,7 @@ net::task<maybe_fault> caller::identify_with_fresh_keys(const request& asked, fa
     if (!provider.ask_for_keys(at_.worker.now())) co_return std::optional<fault>(std::move(why));
     const time_point until = at_.worker.now() + seconds(5);
     while (provider.refreshing() && at_.worker.now() < until && !at_.left().fired())
-        co_await net::sleep_until(at_.worker.loop(), at_.worker.now() + look_again, &at_.left());
+        co_await at_.worker.answers().wait(until, &at_.left());
     co_return identify(asked);
 }
 

@@ -9,8 +9,8 @@
 namespace spillway::proxy {
 namespace {
 
-// Decoded in one turn of the worker: about a millisecond.
-constexpr std::size_t decoded_in_a_turn = 256 * 1024;
+// Decoded in one turn of the worker: about a quarter of a millisecond.
+constexpr std::size_t decoded_in_a_turn = 64 * 1024;
 // What a small body may always become, and how many times its size a large one. Texts reach 10 to 50.
 constexpr std::size_t free_expansion = std::size_t{1} << 20, most_expansion = 200;
 

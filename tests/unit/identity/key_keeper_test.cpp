@@ -38,6 +38,11 @@ protected:
         provider = std::make_shared<token_provider>("p", settings, nullptr);
         key_keeper keeper(fetcher, provider, 1);
         keeper.on_trouble([this](std::string what) { troubles.push_back(std::move(what)); });
+        answers = 0;
+        keeper.on_answer([this] {
+            EXPECT_EQ(done(), ++answers) << "good or bad, it is told when everything is in its place";
+            EXPECT_FALSE(provider->refreshing()) << "who waited for it need not wait any longer";
+        });
         bool ended = false;
         net::spawn(keeper.run(), [&](std::exception_ptr e) {
             EXPECT_FALSE(e);
@@ -79,6 +84,7 @@ protected:
     config::token_provider settings;
     std::shared_ptr<token_provider> provider;
     std::vector<std::string> troubles;
+    std::uint64_t answers{0};
 };
 
 TEST_F(keeping, reads_the_keys_and_both_issuers_of_a_tenant) {
@@ -167,6 +173,7 @@ TEST_F(keeping, good_keys_stay_through_trouble_which_is_told_once) {
     });
     EXPECT_EQ(provider->version(), 1U);
     EXPECT_EQ(provider->report().failures, 2U);
+    EXPECT_EQ(answers, 4U);
     ASSERT_EQ(troubles.size(), 2U);
     EXPECT_NE(troubles[0].find("token provider p: "), std::string::npos);
     EXPECT_NE(troubles[1].find("can be read again"), std::string::npos);

@@ -1,6 +1,12 @@
-#include <gtest/gtest.h>
-
 #include <spillway/server/identity_service.hpp>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include <spillway/net/acceptor.hpp>
 
 namespace spillway::server {
 namespace {
@@ -35,6 +41,34 @@ TEST(identity_service, a_refused_configuration_takes_nothing_away) {
     s.begin();
     s.keep_round();
     EXPECT_EQ(s.providers().size(), 0U) << "a good one that does not want it does";
+}
+
+TEST(identity_service, tells_of_answers_from_the_moment_that_somebody_listens) {
+    net::address nobody;
+    {
+        const int fd = *net::listen_on(*net::address::parse("127.0.0.1:0"), false);
+        nobody = net::local_address(fd);
+        ::close(fd);
+    }
+    std::mutex lock;
+    std::condition_variable told;
+    int calls = 0;
+    identity_service s([](const std::string&) {});
+    auto p = issued_by("http://" + nobody.to_string());
+    p.insecure = true;
+    s.begin();
+    const auto provider = s.provider("a", p, nullptr);
+    s.keep_round();
+    s.on_answer([&] {
+        const std::lock_guard held(lock);
+        ++calls;
+        told.notify_one();
+    });
+    std::unique_lock held(lock);
+    EXPECT_TRUE(told.wait_for(held, seconds(20), [&] { return calls > 0 && !provider->refreshing(); }))
+        << "that keys cannot be had is an answer, too";
+    held.unlock();
+    s.stop();
 }
 
 }  // namespace
