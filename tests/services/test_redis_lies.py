@@ -247,3 +247,35 @@ def test_two_limits_for_one_client_share_it_in_parts(simulator, certs, tmp_path,
 @pytest.fixture
 def one_backend(gateway, upstream):
     return lambda over: gateway([upstream("a")], over)
+
+
+def test_a_redis_that_forgets_everything_under_load_costs_no_request(two_gateways, redis, upstream):
+    """FLUSHALL takes buckets, permits, budgets and the script: gateways put back what they know, and nobody is refused."""
+    running = two_gateways([upstream("a")], config(redis.port, {"requests_per_minute": 600000, "concurrent": 40,
+                                                                "budget": {"tokens": 10**9, "per": "day"}}))
+    until(lambda: all(up(g) for g in running))
+    over, statuses = threading.Event(), []
+
+    def load(g):
+        while not over.is_set():
+            statuses.append(g.chat().status)
+
+    threads = [threading.Thread(target=load, args=(g,)) for g in running for _ in range(2)]
+    for t in threads:
+        t.start()
+    for n in range(1, 6):
+        until(lambda n=n: len(statuses) >= 60 * n)
+        redis.command("FLUSHALL")
+        redis.command("SCRIPT", "FLUSH")
+    until(lambda: len(statuses) >= 400)
+    over.set()
+    for t in threads:
+        t.join(20)
+    assert set(statuses) == {200}
+    until(lambda: all(up(g) for g in running))
+
+    def spent():
+        held = [next(h for h in g.status()["quotas"]["holders"] if h["name"] == "client:app") for g in running]
+        return [h.get("concurrent", 0) == 0 and h["budget"]["tokens"]["spent"] for h in held]
+    first = until(lambda: all(spent()) and spent())
+    assert abs(first[0] - first[1]) <= max(first), "each counts the other's part again"
