@@ -67,7 +67,7 @@ std::string route_details(const snapshot& s, std::size_t route, bool ready, bool
     bool first = true;
     for (const auto& share : s.router.rules()[route].pools) {
         if (!std::exchange(first, false)) out += ',';
-        append_pool(out, s, s.pools[share.pool], !s.route_passes_token[route], with_backends, now);
+        append_pool(out, s, s.pools[share.pool], !s.route(route).passthrough, with_backends, now);
     }
     out += "]}";
     return out;

@@ -70,7 +70,7 @@ void session::follow_configuration() {
 
 net::task<bool> session::shake_hands() {
     auto& stats = worker_.stats();
-    const time_point until = worker_.now() + listener_->limits.head_timeout;
+    const time_point until = worker_.now() + listener_->from->limits.head_timeout;
     struct under_way {
         session& s;
         explicit under_way(session& of) : s(of) { s.worker_.begin_handshake(s); }
@@ -114,7 +114,7 @@ net::task<bool> session::await_request() {
     in_.reset();
     if (client_.buffered()) co_return true;
     const net::wake w =
-        co_await client_.events().wait_readable(worker_.now() + listener_->limits.idle_timeout, &left_);
+        co_await client_.events().wait_readable(worker_.now() + listener_->from->limits.idle_timeout, &left_);
     co_return w == net::wake::ready && !left_.fired();
 }
 

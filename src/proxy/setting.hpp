@@ -19,7 +19,7 @@ struct setting {
     const proxy::snapshot& config() const noexcept { return *snapshot->shared; }
     const listener& door() const noexcept { return session.from(); }
     net::interrupt& left() const noexcept { return session.left(); }
-    time_point write_deadline() const noexcept { return worker.now() + door().limits.write_timeout; }
+    time_point write_deadline() const noexcept { return worker.now() + door().from->limits.write_timeout; }
 
     proxy::session& session;
     proxy::worker& worker;

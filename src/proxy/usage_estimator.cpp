@@ -45,7 +45,7 @@ void usage_estimator::work() {
         auto* const to = to_;
         lock.unlock();
         finish(j);
-        if (to != nullptr && j.of->keeps_records && !to->append(j.record))
+        if (to != nullptr && j.of->tree->usage && !to->append(j.record))
             lost_.fetch_add(1, std::memory_order_relaxed);
         finished_.fetch_add(1, std::memory_order_relaxed);
         j = {};

@@ -191,7 +191,7 @@ void worker::on_accepted(const std::string& listener_name, int fd, const net::ad
         ::close(fd);
         return;
     }
-    if (at->least_sessions) {
+    if (at->from->accept == config::accept_mode::least_sessions) {
         // The kernel's hash does not balance long-lived connections; hand this one to whoever has clearly fewer.
         worker* least = this;
         for (const auto& p : peers_)
@@ -207,14 +207,15 @@ void worker::on_accepted(const std::string& listener_name, int fd, const net::ad
 std::optional<worker::counted> worker::count(const listener& at, const net::address& peer) {
     std::size_t everywhere = 0;
     for (const auto& p : peers_) everywhere += p->sessions();
-    if (at.open->load(std::memory_order_relaxed) >= at.limits.connections || everywhere >= process_.most_sessions) {
+    if (at.open->load(std::memory_order_relaxed) >= at.from->limits.connections ||
+        everywhere >= process_.most_sessions) {
         stats_.connections_refused.add();
         return std::nullopt;
     }
     counted out{at.open, nullptr, address_counts::uncounted};
     const auto speaks_for_many = [&](const net::network& n) { return n.contains(peer); };
     if (at.by_address && std::none_of(at.trusted_proxies.begin(), at.trusted_proxies.end(), speaks_for_many)) {
-        const auto place = at.by_address->enter(peer, at.limits.connections_per_address);
+        const auto place = at.by_address->enter(peer, at.from->limits.connections_per_address);
         if (!place) {
             stats_.connections_refused_by_address.add();
             return std::nullopt;
@@ -264,7 +265,7 @@ void worker::begin_handshake(session& s) {
     s.earlier_handshake_ = newest_handshake_;
     (newest_handshake_ != nullptr ? newest_handshake_->later_handshake_ : oldest_handshake_) = &s;
     newest_handshake_ = &s;
-    if (++handshakes_ <= s.from().limits.handshakes) return;
+    if (++handshakes_ <= s.from().from->limits.handshakes) return;
     session& oldest = *oldest_handshake_;
     if (&oldest == &s) return;
     stats_.limits.at({label("handshakes")}).add();

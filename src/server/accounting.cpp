@@ -287,16 +287,10 @@ void accounting::keep_tracer() {
 
 void accounting::attach(proxy::snapshot& s, const config::tree& t, stats::label_table& labels) {
     commit(t);
-    s.gateway = t.gateway.name;
-    s.keeps_records = t.usage.has_value();
-    s.asks_usage = t.usage && t.usage->streams == config::stream_usage::ask;
-    s.end_users = t.usage && t.usage->end_users;
-    s.capture_bytes = t.log.capture.max_bytes;
     s.tracing = trace::with_environment(t.tracing, config::process_environment());
     s.tracer = tracer_;
     if (t.usage) s.ledger = ledger_;
     s.counts_tokens = t.usage || any_quota(t) || tracer_;
-    for (const auto& r : t.routes) s.captures.push_back(r.capture);
     for (auto& p : s.pools) {
         const auto& from = t.pools.find(p.name)->second;
         p.model_label = labels.intern(p.model);

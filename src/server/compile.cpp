@@ -30,6 +30,7 @@ public:
                 configured_files& files, identity_service& identities, compiled& out)
         : tree_(from.tree), before_(before), labels_(labels), files_(files), identities_(identities), out_(out) {
         next_->hash = from.hash;
+        next_->tree = std::make_shared<const config::tree>(from.tree);
     }
 
     std::shared_ptr<proxy::snapshot> run() {
@@ -56,11 +57,6 @@ private:
     }
     void general() {
         next_->loaded_at = wall_clock::now();
-        next_->access_log_sample = tree_.log.access.sample;
-        next_->hide_existence = tree_.gateway.hide_existence;
-        next_->body_memory = tree_.gateway.body_memory;
-        next_->client_body_memory = static_cast<std::size_t>(tree_.gateway.client_body_share * next_->body_memory);
-        next_->slow_down = tree_.slow_down;
         files_.read(tree_.keys_file);
     }
 
@@ -86,6 +82,7 @@ private:
         const std::string path = "listeners." + name;
         auto l = std::make_shared<proxy::listener>();
         l->name = name;
+        l->from = {next_->tree, &next_->tree->listeners.find(name)->second};
         if (const auto at = net::address::parse(from.address)) l->at = *at;
         else error(path + ".address", at.error());
         if (from.tls) {
@@ -99,23 +96,15 @@ private:
         }
         add_networks(path + ".trusted_proxies", from.trusted_proxies, l->trusted_proxies);
         add_networks(path + ".allow", from.allow, l->allow);
-        l->front_doors = from.front_door.ids;
-        l->certificate_header = from.forwarded_certificate.header;
         const auto old = std::find_if(before_begin(), before_end(), [&](const auto& o) { return o->name == name; });
         if (const auto& ca = from.forwarded_certificate.client_ca; !ca.empty())
             l->certificate_trust = files_.trust(path + ".forwarded_certificate.client_ca", ca,
                                                 old != before_end() ? (*old)->certificate_trust : nullptr);
         const auto& m = from.limits;
-        l->limits = {m.head,       m.headers,      m.body,         m.connections,  m.connections_per_address,
-                     m.handshakes, m.head_timeout, m.body_timeout, m.idle_timeout, m.write_timeout,
-                     m.body_rate};
-        l->base_path = from.base_path;
         if (from.cors) {
             const auto age = std::chrono::duration_cast<seconds>(from.cors->max_age).count();
             l->cors = core::cors_rules{from.cors->origins, from.cors->credentials, std::to_string(age)};
         }
-        l->sse_keep_alive = from.sse_keep_alive.value_or(duration::zero());
-        l->least_sessions = from.accept == config::accept_mode::least_sessions;
         l->open = open_of(before_, name);
         if (m.connections_per_address != 0) {
             l->by_address = old != before_end() ? (*old)->by_address : nullptr;
@@ -314,8 +303,6 @@ private:
         for (std::size_t i = 0; i < tree_.routes.size(); ++i) {
             rules.push_back(make_rule(i));
             next_->route_names.push_back(rules.back().name);
-            next_->route_passes_token.push_back(tree_.routes[i].passthrough);
-            next_->route_takes_own_data.push_back(tree_.routes[i].on_your_data);
         }
         next_->router = core::router(std::move(rules), next_->clients.size());
     }

@@ -27,7 +27,6 @@ void add_probes(const config::tree& from, proxy::pool& p) {
 }  // namespace
 
 void add_health(const config::tree& from, proxy::snapshot& to) {
-    to.throttled_is_ready = from.health.throttled_is_ready;
     for (auto& p : to.pools) add_probes(from, p);
     const auto& wanted = from.health.require;
     const bool all = wanted.size() == 1 && wanted.front() == "all";

@@ -69,10 +69,10 @@ public:
         if (match) {
             const auto& rule = rules[match->route];
             out["route"] = rule.name;
-            if (snapshot_.route_passes_token[match->route]) out["passthrough"] = true;
+            if (snapshot_.route(match->route).passthrough) out["passthrough"] = true;
             const bool split = tree_.routes[match->route].split.has_value();
             for (const auto& share : rule.pools) {
-                json p = pool(share.pool, !snapshot_.route_passes_token[match->route]);
+                json p = pool(share.pool, !snapshot_.route(match->route).passthrough);
                 if (split) p["share"] = share.weight;
                 out["pools"].push_back(std::move(p));
                 names.push_back(snapshot_.pools[share.pool].name);

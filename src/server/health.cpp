@@ -27,8 +27,9 @@ std::string_view to_string(pool_health h) noexcept {
 
 bool is_route_ready(const proxy::snapshot& s, std::size_t route, time_point now) {
     for (const auto& share : s.router.rules()[route].pools) {
-        const auto h = health_of(s, s.pools[share.pool], now, !s.route_passes_token[route]);
-        if (h == pool_health::usable || (h == pool_health::throttled && s.throttled_is_ready)) return true;
+        const auto h = health_of(s, s.pools[share.pool], now, !s.route(route).passthrough);
+        if (h == pool_health::usable || (h == pool_health::throttled && s.tree->health.throttled_is_ready))
+            return true;
     }
     return false;
 }

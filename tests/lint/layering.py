@@ -6,6 +6,7 @@ may include. The linker finds most breaches too, but not those that need a heade
 Usage: layering.py [ROOT]
 """
 
+import os
 import pathlib
 import re
 import sys
@@ -58,6 +59,12 @@ def layer_of(path, programs):
     return None
 
 
+def leaves_layer(path, name):
+    """Whether an include with quotes reaches out of the folder src/<layer> that its file lies in."""
+    home = path.parts[:2]
+    return pathlib.PurePath(os.path.normpath(path.parent / name)).parts[:2] != home or path.parts[0] != "src"
+
+
 def breaches_of(path, text, allowed, programs):
     """Yields (line, message) for one file; `path` is relative to the root."""
     layer, in_tests = layer_of(path, programs), path.parts[0] == "tests"
@@ -72,8 +79,8 @@ def breaches_of(path, text, allowed, programs):
             ours = re.match(r"spillway/(\w+)/", name)
             if ours and ours.group(1) not in allowed[layer]:
                 yield line, f"'{layer}' may not know '{ours.group(1)}' (<{name}>)"
-            elif quote == '"' and not ours and not in_tests and "/" in name:
-                yield line, f'"{name}" leaves the folder: private headers stay in their own layer'
+            elif quote == '"' and not ours and not in_tests and "/" in name and leaves_layer(path, name):
+                yield line, f'"{name}" leaves the layer: private headers stay in their own one'
             banned = _BANNED_INCLUDES.get(layer)
             if banned and not in_tests and re.match(banned, name):
                 yield line, f"'{layer}' may not include <{name}>"

@@ -73,7 +73,8 @@ class finds(unittest.TestCase):
         self.check("src/core/pick.cpp", "std::random_device seed;\n", "random_device")
 
     def test_private_header_of_another_layer(self):
-        self.check("src/proxy/relay.cpp", '#include "../net/tls_session.hpp"\n', "leaves the folder")
+        self.check("src/proxy/relay.cpp", '#include "../net/tls_session.hpp"\n', "leaves the layer")
+        self.check("src/proxy/answer/relay.cpp", '#include "../../net/tls_session.hpp"\n', "leaves the layer")
 
     def test_long_file(self):
         self.check("src/core/long.cpp", "int a;\n" * (lint.LINE_LIMIT + 1), "split it")

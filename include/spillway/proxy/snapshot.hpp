@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <spillway/base/secret_text.hpp>
+#include <spillway/config/tree.hpp>
 #include <spillway/core/balancer.hpp>
 #include <spillway/core/certificate.hpp>
 #include <spillway/core/cors.hpp>
@@ -23,7 +24,6 @@
 #include <spillway/net/upstream.hpp>
 #include <spillway/proxy/address_counts.hpp>
 #include <spillway/proxy/backend_state.hpp>
-#include <spillway/proxy/limits.hpp>
 #include <spillway/shared/quota.hpp>
 #include <spillway/stats/cells.hpp>
 #include <spillway/trace/span.hpp>
@@ -34,20 +34,15 @@ namespace spillway::proxy {
 
 struct listener {
     std::string name;
+    std::shared_ptr<const config::listener> from;  // keeps its configuration alive: connections outlive reloads
     net::address at;
     net::ssl_ctx_ptr tls;             // null: plain HTTP behind a TLS-terminating ingress
     std::string tls_terms;            // whom a handshake lets in; connections end when it changes
     std::vector<net::network> allow;  // may connect; empty: everybody
     std::vector<net::network> trusted_proxies;
-    std::vector<std::string> front_doors;     // X-Azure-FDID has to be one of them; empty: no such lock
-    bool asks_certificates{false};            // of clients, in the TLS handshake
-    std::string certificate_header;           // in which a trusted proxy passes a client's certificate on
-    identity::trust_store certificate_trust;  // of those; null: only fingerprints count
-    client_limits limits;
-    std::string base_path;                      // taken off the front of every path
-    duration sse_keep_alive{duration::zero()};  // zero: no comments during silence
-    std::optional<core::cors_rules> cors;       // unset: nothing for browsers
-    bool least_sessions{false};
+    bool asks_certificates{false};                   // of clients, in the TLS handshake
+    identity::trust_store certificate_trust;         // of those; null: only fingerprints count
+    std::optional<core::cors_rules> cors;            // unset: nothing for browsers
     std::shared_ptr<std::atomic<std::size_t>> open;  // connections now, over all workers and reloads
     std::shared_ptr<address_counts> by_address;      // the same by address; null: not limited
 };
@@ -116,6 +111,8 @@ struct client {
 };
 
 struct snapshot {
+    // What was compiled. A value that is used as it is configured stands here alone.
+    std::shared_ptr<const config::tree> tree;
     std::string hash;
     std::uint64_t generation{0};
     wall_time loaded_at{};
@@ -128,27 +125,13 @@ struct snapshot {
     identity::provider_list providers;
     core::token_rules token_rules;
     core::certificate_rules certificates;
-    config::slow_down slow_down;
     core::router router;
     std::vector<std::string> route_names;
-    std::vector<bool> route_passes_token;        // by route: the client's own token goes to the instance
-    std::vector<bool> route_takes_own_data;      // by route: requests may name data that the instance reads itself
-    std::vector<config::capture_what> captures;  // by route
-    double access_log_sample{1.0};
-    std::string gateway;
     bool has_openai{false};     // some instance wants the model's name in bodies that need none for Azure
     bool counts_tokens{false};  // answers are looked at for their usage: there is a ledger, a quota, or traces
-    bool keeps_records{false};
-    bool asks_usage{false};  // of streams whose client did not
-    bool end_users{true};
-    std::size_t capture_bytes{0};
     config::tracing tracing;
-    std::shared_ptr<trace::exporter> tracer;  // null: no spans
-    std::shared_ptr<ledger::service> ledger;  // null: no records
-    bool hide_existence{true};
-    std::size_t body_memory{std::size_t{1} << 30};
-    std::size_t client_body_memory{std::size_t{1} << 28};  // of it, for one client
-    bool throttled_is_ready{true};
+    std::shared_ptr<trace::exporter> tracer;   // null: no spans
+    std::shared_ptr<ledger::service> ledger;   // null: no records
     std::vector<std::size_t> required_routes;  // that have to serve for the gateway to be ready; none: any one
     // By route, what /health/routes/ says. Kept up to date by the main thread.
     std::shared_ptr<std::atomic<bool>[]> route_ready;
@@ -158,7 +141,16 @@ struct snapshot {
             if (l->name == listener_name) return l;
         return nullptr;
     }
-    bool access_log_sampled(double chance) const noexcept { return chance < access_log_sample; }
+    const config::route& route(std::size_t i) const noexcept { return tree->routes[i]; }
+    bool access_log_sampled(double chance) const noexcept { return chance < tree->log.access.sample; }
+    // Of gateway.body_memory, for one client.
+    std::size_t client_body_memory() const noexcept {
+        return static_cast<std::size_t>(tree->gateway.client_body_share *
+                                        static_cast<double>(tree->gateway.body_memory));
+    }
+    // Of streams whose client did not ask.
+    bool asks_usage() const noexcept { return tree->usage && tree->usage->streams == config::stream_usage::ask; }
+    bool keeps_end_users() const noexcept { return tree->usage && tree->usage->end_users; }
 };
 
 // What one worker adds: connections and the state of its balancers, which nobody else touches.

@@ -15,18 +15,19 @@ bool append_bounded(std::string& to, std::string_view what, std::size_t most) {
 }  // namespace
 
 void prompt_capture::begin(const request& asked, std::size_t route, answer_pipe& pipe) {
-    const auto what = at_.config().captures[route];
+    const auto what = at_.config().route(route).capture;
     if (what == config::capture_what::none) return;
     kept_ = std::make_unique<texts>();
     kept_->keeps_answer = what != config::capture_what::prompts;
     if (what != config::capture_what::answers)
-        kept_->prompt_cut = !append_bounded(kept_->prompt, asked.body.view(), at_.config().capture_bytes);
+        kept_->prompt_cut =
+            !append_bounded(kept_->prompt, asked.body.view(), at_.config().tree->log.capture.max_bytes);
     pipe.watch_payload(this);
 }
 
 void prompt_capture::on_payload(std::string_view payload) {
     if (!kept_->keeps_answer) return;
-    if (!append_bounded(kept_->answer, payload, at_.config().capture_bytes)) kept_->answer_cut = true;
+    if (!append_bounded(kept_->answer, payload, at_.config().tree->log.capture.max_bytes)) kept_->answer_cut = true;
 }
 
 void prompt_capture::end(const exchange_record& r) {

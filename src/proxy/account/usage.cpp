@@ -29,7 +29,7 @@ core::usage_record record_of(const exchange_record& of, std::string& tries) {
     // By the request's end, so that records lie in the store in the order in which they come.
     const auto took_ms = std::chrono::duration_cast<milliseconds>(of.ended - of.asked.began).count();
     r.id = core::make_record_id(static_cast<std::uint64_t>(r.time_us / 1000 + took_ms), random.next(), random.next());
-    r.gateway = shared.gateway;
+    r.gateway = shared.tree->gateway.name;
     r.client = of.of_client()->name;
     r.labels_json = of.of_client()->labels_json;
     r.end_user = of.asked.terms.end_user;

@@ -187,7 +187,7 @@ std::string_view relay::take(std::string_view bytes, net::buffer& framed) {
 
 // Until when to wait for the backend before there is something else to do.
 time_point relay::look_after(time_point idle_until) const noexcept {
-    const duration comments = at_.door().sse_keep_alive;
+    const duration comments = at_.door().from->sse_keep_alive.value_or(duration::zero());
     if (comments <= duration::zero() || pipe_.events() == nullptr) return idle_until;
     return std::min(idle_until, at_.worker.now() + comments);
 }

@@ -27,11 +27,12 @@ maybe_fault caller::check_door(const request& asked) {
         return refusal("AddressNotAllowed", 403,
                        "This address may not use the gateway. Connect from a network that is allowed.");
     }
-    if (l.front_doors.empty()) return std::nullopt;
+    const auto& doors = l.from->front_door.ids;
+    if (doors.empty()) return std::nullopt;
     const auto& fields = asked.fields();
     const auto id = fields.value(http::field_id::x_azure_fdid);
-    const bool known = std::any_of(l.front_doors.begin(), l.front_doors.end(),
-                                   [&](const std::string& f) { return text::iequals(f, id); });
+    const bool known =
+        std::any_of(doors.begin(), doors.end(), [&](const std::string& f) { return text::iequals(f, id); });
     if (known && fields.count(http::field_id::x_azure_fdid) == 1 &&
         (l.trusted_proxies.empty() || is_in(l.trusted_proxies)))
         return std::nullopt;
@@ -180,14 +181,16 @@ bool caller::identify_by_certificate(const request& asked, wall_time now) {
     const auto& l = at_.door();
     std::optional<core::certificate_claims> forwarded;
     const core::certificate_claims* claims = at_.session.certificate();
-    if (claims == nullptr && !l.certificate_header.empty()) {
+    if (claims == nullptr && !l.from->forwarded_certificate.header.empty()) {
         const bool trusted = std::any_of(l.trusted_proxies.begin(), l.trusted_proxies.end(),
                                          [&](const net::network& n) { return n.contains(at_.session.peer()); });
         const auto& fields = asked.fields();
-        const auto of_name = [&](const http::field& f) { return text::iequals(f.name, l.certificate_header); };
+        const auto of_name = [&](const http::field& f) {
+            return text::iequals(f.name, l.from->forwarded_certificate.header);
+        };
         if (trusted && std::count_if(fields.begin(), fields.end(), of_name) == 1)
-            forwarded =
-                identity::read_forwarded_certificate(fields.find(l.certificate_header)->value, l.certificate_trust);
+            forwarded = identity::read_forwarded_certificate(fields.find(l.from->forwarded_certificate.header)->value,
+                                                             l.certificate_trust);
         if (forwarded) claims = &*forwarded;
     }
     if (claims == nullptr) return false;
@@ -205,7 +208,7 @@ void caller::count() {
 
 // Guessing costs time: the address's failures make its refusals wait.
 net::task<void> caller::slow_down(const request& asked) {
-    const auto& how = at_.config().slow_down;
+    const auto& how = at_.config().tree->slow_down;
     const auto told = net::address::parse_forwarded(asked.client_address);
     const auto part = core::customer_part(told ? told->bytes() : at_.session.peer().bytes());
     const duration wait = at_.worker.failures().on_failure(part, how, at_.worker.now());

@@ -12,7 +12,7 @@ namespace spillway::proxy {
 maybe_fault request::read_path(std::string_view raw) {
     path = http::trim_slashes(raw);
     api_path = path;
-    const auto& base = at_.door().base_path;
+    const auto& base = at_.door().from->base_path;
     if (!base.empty() && path.starts_with(base) && path.size() > base.size() && path[base.size()] == '/')
         api_path = http::trim_slashes(path.substr(base.size()));
     // Whoever escapes nothing, which is nearly everybody, has no escaped slash in a name.
@@ -39,7 +39,7 @@ maybe_fault request::classify() {
 
 terms_wanted request::wanted() const noexcept {
     const auto& c = at_.config();
-    return {c.asks_usage, c.has_openai, c.end_users, c.counts_tokens};
+    return {c.asks_usage(), c.has_openai, c.keeps_end_users(), c.counts_tokens};
 }
 
 maybe_fault request::read_terms() {

@@ -59,7 +59,7 @@ bool request_body::take_in_place() noexcept {
     switch (framing_.kind()) {
         case http::body_kind::none: break;
         case http::body_kind::length:
-            if (framing_.remaining() > std::min(rest.size(), at_.door().limits.body_bytes)) return false;
+            if (framing_.remaining() > std::min(rest.size(), at_.door().from->limits.body)) return false;
             bytes_ = rest.substr(0, static_cast<std::size_t>(framing_.remaining()));
             break;
         default: return false;
@@ -77,7 +77,7 @@ void request_body::count(std::size_t bytes) noexcept {
 // The next bytes of a body of which so many have come since `begun`: no gap longer than body_timeout, and after that
 // time no fewer than the least rate. A byte a minute would keep memory for hours.
 net::task<net::io_result> request_body::read_some(std::span<char> room, time_point begun, std::size_t received) {
-    const auto& limits = at_.door().limits;
+    const auto& limits = at_.door().from->limits;
     time_point until = at_.worker.now() + limits.body_timeout;
     if (limits.body_rate > 0) {
         const auto worth = mul_sat<std::uint64_t>(received, 1'000'000) / limits.body_rate;
@@ -91,7 +91,7 @@ net::task<net::io_result> request_body::read_some(std::span<char> room, time_poi
 
 net::task<maybe_fault> request_body::read(std::size_t client) {
     memory_.belongs_to(client);
-    const auto limit = at_.door().limits.body_bytes;
+    const auto limit = at_.door().from->limits.body;
     if (framing_.kind() == http::body_kind::length && framing_.remaining() > limit) co_return too_large(limit);
     // The slab with the head and what came behind it.
     if (auto f = hold(at_.session.input().capacity())) co_return f;
@@ -157,7 +157,7 @@ net::task<maybe_fault> request_body::read_long() {
 }
 
 net::task<maybe_fault> request_body::read_chunked() {
-    const auto limit = at_.door().limits.body_bytes;
+    const auto limit = at_.door().from->limits.body;
     auto& in = at_.session.input();
     auto& body = scratch_->body;
     const time_point begun = at_.worker.now();

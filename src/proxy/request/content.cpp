@@ -84,7 +84,7 @@ maybe_fault request_body::check_content() {
 
 net::task<maybe_fault> request_body::decode() {
     const auto decoder = http::content_decoder::make(coding_);
-    const auto limit = at_.door().limits.body_bytes;
+    const auto limit = at_.door().from->limits.body;
     const std::size_t held = memory_.held();
     const std::size_t ratio_limit =
         bytes_.size() > limit / most_expansion ? limit : std::max(free_expansion, bytes_.size() * most_expansion);

@@ -50,7 +50,7 @@ void request::give_back_memory() noexcept {
 
 net::task<request::arrival> request::read_head() {
     take_memory();
-    const auto& limits = at_.door().limits;
+    const auto& limits = at_.door().from->limits;
     auto& in = at_.session.input();
     std::size_t seen = 0, head_bytes = 0;
     const time_point until = at_.worker.now() + limits.head_timeout;
@@ -58,7 +58,7 @@ net::task<request::arrival> request::read_head() {
         head_bytes = http::find_head_end(in.view(), seen);
         if (head_bytes != http::npos) break;
         seen = in.size();
-        const auto too_large = seen >= limits.head_bytes;
+        const auto too_large = seen >= limits.head;
         net::io_result r;
         if (!too_large) {
             const auto room = in.prepare(seen == 0 ? net::slab_pool::small : 1024);
@@ -83,7 +83,7 @@ net::task<request::arrival> request::read_head() {
         }
         co_return arrival::refused;
     }
-    const http::head_limits parse_limits{limits.head_bytes, limits.header_fields, longest_start_line};
+    const http::head_limits parse_limits{limits.head, limits.headers, longest_start_line};
     const auto error = http::parse_request(in.view().substr(0, head_bytes), parse_limits, scratch_->request);
     begin();
     if (error == http::head_error::none) {
@@ -133,7 +133,7 @@ void request::find_client_address() {
     if (trusted.empty() || !is_trusted(at_.session.peer())) return;
     const auto& all = fields();
     // Front Door always writes this one itself, so behind its lock nobody else can have made it up.
-    if (!at_.door().front_doors.empty() && all.count(http::field_id::x_azure_clientip) == 1) {
+    if (!at_.door().from->front_door.ids.empty() && all.count(http::field_id::x_azure_clientip) == 1) {
         if (const auto told = net::address::parse_forwarded(all.value(http::field_id::x_azure_clientip))) {
             client_address = told->ip();
             return;

@@ -13,20 +13,20 @@ maybe_fault memory_hold::grow_to(std::size_t bytes) {
     const std::size_t more = bytes - held_;
     const std::size_t of_client = mine.fetch_add(more, std::memory_order_relaxed) + more;
     // A body that is the only one of its client may be larger than the share: it would never get through.
-    const bool shares = config.client_body_memory < config.body_memory;
-    if (shares && of_client > config.client_body_memory && of_client > bytes) {
+    const bool shares = config.client_body_memory() < config.tree->gateway.body_memory;
+    if (shares && of_client > config.client_body_memory() && of_client > bytes) {
         mine.fetch_sub(more, std::memory_order_relaxed);
         worker.stats().limits.at({worker.label("client_body_memory")}).add();
         return fault{.code = "TooManyRequestBodies",
                      .who = origin::client,
                      .status = 429,
                      .message = "The request bodies of this client fill the memory that one client may take (" +
-                                std::to_string(config.client_body_memory) +
+                                std::to_string(config.client_body_memory()) +
                                 " bytes). Wait until one of its requests ends, or send fewer large ones at a time.",
                      .wait = seconds(1)};
     }
     auto& all = worker.process().body_bytes;
-    if (all.fetch_add(more, std::memory_order_relaxed) + more > config.body_memory) {
+    if (all.fetch_add(more, std::memory_order_relaxed) + more > config.tree->gateway.body_memory) {
         all.fetch_sub(more, std::memory_order_relaxed);
         mine.fetch_sub(more, std::memory_order_relaxed);
         worker.stats().limits.at({worker.label("body_memory")}).add();
@@ -48,8 +48,8 @@ bool memory_hold::try_hold(std::size_t bytes) noexcept {
         return false;
     };
     auto& mine = *config.clients[client_].body_bytes;
-    if (!take(mine, config.client_body_memory)) return false;
-    if (!take(at_.worker.process().body_bytes, config.body_memory)) {
+    if (!take(mine, config.client_body_memory())) return false;
+    if (!take(at_.worker.process().body_bytes, config.tree->gateway.body_memory)) {
         mine.fetch_sub(bytes, std::memory_order_relaxed);
         return false;
     }

@@ -40,7 +40,7 @@ maybe_fault plan::find(const request& asked, const caller& by) {
 }
 
 maybe_fault plan::check_token(const caller& by) {
-    if (!at_.config().route_passes_token[*route]) {
+    if (!at_.config().route(*route).passthrough) {
         if (!by.passthrough_only) return std::nullopt;
         return fault{.code = "TokenForAzure",
                      .who = origin::client,
@@ -93,7 +93,7 @@ maybe_fault plan::check_other_names(const request& asked, core::route_query q) {
 
 fault plan::no_route(std::string_view deployment) const {
     const auto& shared = at_.config();
-    if (!shared.hide_existence && shared.router.knows(deployment))
+    if (!shared.tree->gateway.hide_existence && shared.router.knows(deployment))
         return fault{.code = "DeploymentForbidden",
                      .who = origin::client,
                      .status = 403,
@@ -113,7 +113,7 @@ maybe_fault plan::check_needs(const request& asked, core::route_query q) const {
     if (!asked.marks().needs.any()) return std::nullopt;
     const auto& shared = at_.config();
     if (asked.marks().needs.too_many) return core::too_many_deployments();
-    if (asked.marks().needs.own_data && !shared.route_takes_own_data[*route]) return core::own_data_not_allowed();
+    if (asked.marks().needs.own_data && !shared.route(*route).on_your_data) return core::own_data_not_allowed();
     for (const auto& d : asked.marks().needs.deployments) {
         q.operation = static_cast<std::size_t>(d.family);
         q.deployment = d.name;

@@ -19,8 +19,10 @@ namespace spillway::proxy {
 class room_kit {
 public:
     room_kit() : worker_(0, 1, process_, stats_, labels_, [](std::string&&) {}) {
+        config->tree = tree;
         auto l = std::make_shared<listener>();
         l->name = "main";
+        l->from = {tree, &settings()};
         l->open = std::make_shared<std::atomic<std::size_t>>(0);
         door = l;
         for (const char* name : {"shop", "lab"}) {
@@ -56,8 +58,7 @@ public:
         }
         config->pools.push_back(std::move(p));
         add_route("gpt-4o", {0});
-        config->hide_existence = true;
-        config->asks_usage = true;
+        tree->usage.emplace();
         config->counts_tokens = true;
     }
     ~room_kit() {
@@ -73,9 +74,7 @@ public:
         r.pools.push_back({0, 1});
         r.name = "route-" + std::to_string(rules_.size());
         config->route_names.push_back(r.name);
-        config->route_passes_token.push_back(false);
-        config->route_takes_own_data.push_back(false);
-        config->captures.push_back(config::capture_what::none);
+        tree->routes.emplace_back();
         rules_.push_back(std::move(r));
     }
 
@@ -123,6 +122,9 @@ public:
         EXPECT_TRUE(done) << "it waits";
     }
 
+    // What the client's listener is configured to, and all the rest.
+    config::listener& settings() { return tree->listeners["main"]; }
+    std::shared_ptr<config::tree> tree{std::make_shared<config::tree>()};
     std::shared_ptr<snapshot> config{std::make_shared<snapshot>()};
     std::shared_ptr<listener> door;
     net::address peer{*net::address::parse("192.0.2.7:1234")};

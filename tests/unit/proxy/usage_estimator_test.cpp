@@ -45,7 +45,9 @@ struct settling final : shared::holder {
 usage_estimator::job job_of(std::string answer) {
     usage_estimator::job j;
     auto of = std::make_shared<snapshot>();
-    of->keeps_records = true;
+    auto with_ledger = std::make_shared<config::tree>();
+    with_ledger->usage.emplace();
+    of->tree = with_ledger;
     j.of = of;
     constexpr char texts[] = "gpt-4oann";
     j.texts = std::make_unique<char[]>(sizeof texts);

@@ -114,10 +114,12 @@ TEST_F(compiled_snapshot, readiness_tells_throttled_from_dead) {
     for (auto& b : backends) b.state->breaker.throttled(now, minutes(1), false);
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::throttled);
     EXPECT_TRUE(is_ready(s, now));
-    s.throttled_is_ready = false;
+    auto other = std::make_shared<config::tree>(*s.tree);
+    other->health.throttled_is_ready = false;
+    const auto usual = std::exchange(s.tree, other);
     EXPECT_FALSE(is_ready(s, now));
     EXPECT_TRUE(is_ready(s, now + minutes(2)));
-    s.throttled_is_ready = true;
+    s.tree = usual;
     for (auto& i : s.instances) i.state->failed(now, refused());
     EXPECT_EQ(health_of(s, s.pools[0], now), pool_health::dead);
     EXPECT_FALSE(is_ready(s, now));

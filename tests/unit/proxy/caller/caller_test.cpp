@@ -71,17 +71,17 @@ TEST(caller, the_doors_of_a_listener) {
     closed.door->allow = {*net::network::parse("10.0.0.0/8")};
     EXPECT_EQ(identify(closed, "api-key: shop-key\r\n").why->code, "AddressNotAllowed");
     room_kit front;
-    front.door->front_doors = {"0f0f"};
+    front.settings().front_door.ids = {"0f0f"};
     EXPECT_EQ(identify(front, "api-key: shop-key\r\n").why->code, "FrontDoorRequired");
     room_kit known;
-    known.door->front_doors = {"0f0f"};
+    known.settings().front_door.ids = {"0f0f"};
     EXPECT_EQ(identify(known, "api-key: shop-key\r\nx-azure-fdid: 0F0F\r\n").client, 0U);
     room_kit twice;
-    twice.door->front_doors = {"0f0f"};
+    twice.settings().front_door.ids = {"0f0f"};
     EXPECT_EQ(identify(twice, "api-key: shop-key\r\nx-azure-fdid: 0f0f\r\nx-azure-fdid: 0f0f\r\n").why->code,
               "FrontDoorRequired");
     room_kit elsewhere;
-    elsewhere.door->front_doors = {"0f0f"};
+    elsewhere.settings().front_door.ids = {"0f0f"};
     elsewhere.door->trusted_proxies = {*net::network::parse("10.0.0.0/8")};
     EXPECT_EQ(identify(elsewhere, "api-key: shop-key\r\nx-azure-fdid: 0f0f\r\n").why->code, "FrontDoorRequired")
         << "the peer is none of the front's addresses";

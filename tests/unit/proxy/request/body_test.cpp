@@ -50,19 +50,20 @@ TEST_F(body, malformed_chunks_leave_the_connection_out_of_step) {
 }
 
 TEST_F(body, larger_than_the_listener_takes) {
-    kit_.door->limits.body_bytes = 4;
+    kit_.settings().limits.body = 4;
     auto& sized = of(post(path, "12345"));
     EXPECT_FALSE(sized.is_here());
     EXPECT_EQ(kit_.run(sized.read(0))->code, "RequestTooLarge");
     room_kit other;
-    other.door->limits.body_bytes = 4;
+    other.settings().limits.body = 4;
     request r(other.begin(chunked("5\r\n12345\r\n0\r\n\r\n")));
     EXPECT_EQ(other.run(r.read_head()), request::arrival::complete);
     EXPECT_EQ(other.run(r.body.read(0))->code, "RequestTooLarge");
 }
 
 TEST_F(body, memory_is_the_clients_share) {
-    kit_.config->client_body_memory = 1000;
+    kit_.tree->gateway.body_memory = 4000;
+    kit_.tree->gateway.client_body_share = 0.25;
     kit_.config->clients[0].body_bytes->store(990);
     auto& b = of(chunked("3\r\nabc\r\n0\r\n\r\n"));
     const auto f = kit_.run(b.read(0));

@@ -63,7 +63,7 @@ TEST_F(head, heads_that_cannot_be_read_are_refused) {
 }
 
 TEST_F(head, no_head_may_be_larger_than_the_listener_takes) {
-    kit_.door->limits.head_bytes = 100;
+    kit_.settings().limits.head = 100;
     read("GET / HTTP/1.1\r\nx: " + std::string(200, 'x') + "\r\n\r\n");
     EXPECT_EQ(arrival_, request::arrival::refused);
     EXPECT_EQ(asked_->refusal().status, 431);

@@ -42,9 +42,9 @@ TEST(plan, leads_to_the_pool_of_the_route) {
 TEST(plan, names_that_no_route_knows) {
     room_kit hidden, open, nobodys;
     EXPECT_EQ(find(hidden, dated, "{}", "api-key: lab-key\r\n").code, "DeploymentNotFound");
-    open.config->hide_existence = false;
+    open.tree->gateway.hide_existence = false;
     EXPECT_EQ(find(open, dated, "{}", "api-key: lab-key\r\n").code, "DeploymentForbidden");
-    nobodys.config->hide_existence = false;
+    nobodys.tree->gateway.hide_existence = false;
     EXPECT_EQ(find(nobodys, "/openai/deployments/none/chat/completions").code, "DeploymentNotFound");
 }
 
@@ -65,13 +65,13 @@ TEST(plan, what_the_body_names_needs_the_routes_consent) {
     EXPECT_EQ(a.code, core::own_data_not_allowed().code);
     EXPECT_EQ(a.route, 0U) << "the log tells which route refused";
     room_kit other;
-    other.config->route_takes_own_data[0] = true;
+    other.tree->routes[0].on_your_data = true;
     EXPECT_EQ(find(other, dated, R"({"messages":[],"data_sources":[{"type":"azure_search"}]})").code, "");
 }
 
 TEST(plan, tokens_that_are_passed_on_have_to_be_there) {
     room_kit kit;
-    kit.config->route_passes_token[0] = true;
+    kit.tree->routes[0].passthrough = true;
     EXPECT_EQ(find(kit, dated).code, "TokenRequired");
 }
 
