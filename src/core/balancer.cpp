@@ -11,27 +11,27 @@ struct named_balancer {
 };
 
 // A new algorithm is one file and one line here.
-constexpr std::array table{
+constexpr std::array balancers{
     named_balancer{"weighted_random", &weighted_random},
     named_balancer{"round_robin", &round_robin},
     named_balancer{"least_outstanding", &least_outstanding},
     named_balancer{"peak_ewma", &peak_ewma},
 };
 
-constexpr auto names = [] {
-    std::array<std::string_view, table.size()> out{};
-    for (std::size_t i = 0; i < table.size(); ++i) out[i] = table[i].name;
+constexpr auto all_balancer_names = [] {
+    std::array<std::string_view, balancers.size()> out{};
+    for (std::size_t i = 0; i < balancers.size(); ++i) out[i] = balancers[i].name;
     return out;
 }();
 
 }  // namespace
 
 balancer find_balancer(std::string_view name) noexcept {
-    for (const auto& b : table)
+    for (const auto& b : balancers)
         if (b.name == name) return b.pick;
     return nullptr;
 }
 
-std::span<const std::string_view> balancer_names() noexcept { return names; }
+std::span<const std::string_view> balancer_names() noexcept { return all_balancer_names; }
 
 }  // namespace spillway::core

@@ -13,28 +13,33 @@ namespace {
 
 using f = family;
 using g = generation;
-using n = name_place;
-using s = stream_shape;
+using written = name_place;
+using shape = stream_shape;
 
 // One line an operation. Its name is its family's: a route that allows `chat` allows both generations.
-constexpr std::array table{
-    operation{"chat", f::chat, g::dated, "POST", "chat/completions", n::path, s::chat_events, true},
-    operation{"completions", f::completions, g::dated, "POST", "completions", n::path, s::chat_events, true},
-    operation{"embeddings", f::embeddings, g::dated, "POST", "embeddings", n::path, s::none, true},
-    operation{"images", f::images, g::dated, "POST", "images/generations", n::path, s::chat_events, true},
-    operation{"speech", f::speech, g::dated, "POST", "audio/speech", n::path, s::bytes, true},
-    operation{"chat", f::chat, g::v1, "POST", "chat/completions", n::body_model, s::chat_events, true},
-    operation{"completions", f::completions, g::v1, "POST", "completions", n::body_model, s::chat_events, true},
-    operation{"embeddings", f::embeddings, g::v1, "POST", "embeddings", n::body_model, s::none, true},
-    operation{"responses", f::responses, g::v1, "POST", "responses", n::body_model, s::response_events, true},
-    operation{"images", f::images, g::v1, "POST", "images/generations", n::body_model, s::chat_events, true},
-    operation{"speech", f::speech, g::v1, "POST", "audio/speech", n::body_model, s::bytes, true},
+constexpr std::array operations{
+    operation{"chat", f::chat, g::dated, "POST", "chat/completions", written::path, shape::chat_events, true},
+    operation{"completions", f::completions, g::dated, "POST", "completions", written::path, shape::chat_events,
+              true},
+    operation{"embeddings", f::embeddings, g::dated, "POST", "embeddings", written::path, shape::none, true},
+    operation{"images", f::images, g::dated, "POST", "images/generations", written::path, shape::chat_events, true},
+    operation{"speech", f::speech, g::dated, "POST", "audio/speech", written::path, shape::bytes, true},
+    operation{"chat", f::chat, g::v1, "POST", "chat/completions", written::body_model, shape::chat_events, true},
+    operation{"completions", f::completions, g::v1, "POST", "completions", written::body_model, shape::chat_events,
+              true},
+    operation{"embeddings", f::embeddings, g::v1, "POST", "embeddings", written::body_model, shape::none, true},
+    operation{"responses", f::responses, g::v1, "POST", "responses", written::body_model, shape::response_events,
+              true},
+    operation{"images", f::images, g::v1, "POST", "images/generations", written::body_model, shape::chat_events,
+              true},
+    operation{"speech", f::speech, g::v1, "POST", "audio/speech", written::body_model, shape::bytes, true},
 };
-constexpr operation list_models{"models", f::models, g::v1, "GET", "models", n::none, s::none, true};
-constexpr operation list_models_dated{"models", f::models, g::dated, "GET", "models", n::none, s::none, true};
+constexpr operation list_models{"models", f::models, g::v1, "GET", "models", written::none, shape::none, true};
+constexpr operation list_models_dated{"models", f::models,     g::dated,    "GET",
+                                      "models", written::none, shape::none, true};
 
-constexpr std::array<std::string_view, 7> names{"chat",   "completions", "embeddings", "responses",
-                                                "images", "speech",      "models"};
+constexpr std::array<std::string_view, 7> all_operation_names{"chat",   "completions", "embeddings", "responses",
+                                                              "images", "speech",      "models"};
 
 // Families of the API that keep state or need another kind of body; known by the first segments of their paths.
 constexpr std::array<std::string_view, 20> not_served{"assistants",
@@ -126,13 +131,14 @@ place locate(std::string_view path) noexcept {
 const operation* find(const place& at) noexcept {
     if (at.where != place::area::dated && at.where != place::area::v1) return nullptr;
     const auto wanted = at.where == place::area::dated ? g::dated : g::v1;
-    for (const auto& op : table)
+    for (const auto& op : operations)
         if (op.generation == wanted && op.suffix == at.suffix) return &op;
     return nullptr;
 }
 
 bool is_served_elsewhere(std::string_view suffix) noexcept {
-    return std::any_of(table.begin(), table.end(), [&](const operation& op) { return op.suffix == suffix; });
+    return std::any_of(operations.begin(), operations.end(),
+                       [&](const operation& op) { return op.suffix == suffix; });
 }
 
 fault why_not(const place& at, std::string_view method) {
@@ -254,7 +260,7 @@ bool says_model_missing(std::string_view body) noexcept {
                        [&](std::string_view b) { return message.starts_with(b); });
 }
 
-std::span<const std::string_view> operation_names() noexcept { return names; }
+std::span<const std::string_view> operation_names() noexcept { return all_operation_names; }
 
 config_name_lists config_names() noexcept { return {operation_names(), balancer_names()}; }
 

@@ -19,7 +19,7 @@ struct kind {
 };
 
 // Another kind of store is its own file and one line here.
-constexpr std::array kinds{
+constexpr std::array store_kinds{
     kind{sqlite_prefix, sqlite_at},
     kind{"postgresql://", open_postgresql},
 };
@@ -27,7 +27,7 @@ constexpr std::array kinds{
 }  // namespace
 
 opened open_store(const std::string& url, const std::string& password) {
-    for (const auto& k : kinds)
+    for (const auto& k : store_kinds)
         if (url.starts_with(k.prefix)) return k.open(url, password);
     return fault{store_away, origin::gateway, 503, false, "no kind of usage store begins like this URL"};
 }

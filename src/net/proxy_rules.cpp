@@ -7,15 +7,12 @@
 #include <spillway/http/endpoint_url.hpp>
 #include <spillway/net/proxy.hpp>
 
+#include "cleansed_at_end.hpp"
+
 namespace spillway::net {
 namespace {
 
 fault bad_url(std::string message) { return {.code = "proxy_url", .message = std::move(message)}; }
-
-struct cleansed_at_end {
-    std::string& s;
-    ~cleansed_at_end() { cleanse(s); }
-};
 
 int hex_digit(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
