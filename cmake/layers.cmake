@@ -1,13 +1,32 @@
-# spillway_layer(name LINK a b PRIVATE_LINK c PRECOMPILE <header>): the static library of src/<name>. Other layers are
-# named without prefix. PRECOMPILE is for layers whose files nearly all read one large header.
+# spillway_unity(target batch-size file...): with SPILLWAY_UNITY the files of the target are compiled several at a time,
+# so that the compiler reads the headers of the standard library once for all of them. A file whose own names (those of
+# its unnamed namespace) stand in another one, too, is named and stays alone; so does one with options of its own.
+function(spillway_unity target batch)
+  if(NOT SPILLWAY_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    cmake_path(GET source FILENAME file)
+    if(file IN_LIST ARGN)
+      set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()
+
+# spillway_layer(name LINK a b PRIVATE_LINK c PRECOMPILE <header> ALONE a.cpp): the static library of src/<name>. Other
+# layers are named without prefix. PRECOMPILE is for layers whose files nearly all read one large header, and counts
+# where each file is compiled for itself; ALONE names files that spillway_unity() leaves alone.
 function(spillway_layer name)
-  cmake_parse_arguments(A "" "" "LINK;PRIVATE_LINK;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(A "" "" "LINK;PRIVATE_LINK;PRECOMPILE;ALONE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   if(sources)
     add_library(spillway_${name} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(spillway_${name} PRIVATE ${A_PRIVATE_LINK})
-    if(A_PRECOMPILE)
+    spillway_unity(spillway_${name} ${SPILLWAY_UNITY_BATCH} ${A_ALONE})
+    if(A_PRECOMPILE AND NOT SPILLWAY_UNITY)
       target_precompile_headers(spillway_${name} PRIVATE ${A_PRECOMPILE})
     endif()
   else()

@@ -96,19 +96,35 @@ configure() {
     printf '%s\n' "$*" >"$stamp"
 }
 
-# build PRESET TARGET...: says how far it is every 20 seconds, and shows the compiler's words only when it fails.
+# progress LOG SECONDS-SINCE-START: how far Ninja is by its log, and how long the rest will take at this pace.
+progress() {
+    local done all left
+    IFS=/ read -r done all < <(grep -aoE '^\[[0-9]+/[0-9]+\]' "$1" | tail -n 1 | tr -d '[]')
+    [ "${done:-0}" -gt 0 ] || { printf 'compiling ...'; return; }
+    left=$(($2 * (all - done) / done))
+    if [ "$left" -ge 90 ]; then left="$(((left + 30) / 60)) min"; else left="$left s"; fi
+    printf 'compiling %d %% (%d of %d), about %s left' $((100 * done / all)) "$done" "$all" "$left"
+}
+
+# build PRESET TARGET...: says how far it is, on a terminal in place, in a log every 20 seconds; shows the compiler's
+# words only when it fails.
 build() {
-    local preset=$1 log=$LOGS/build-$1.log start=$SECONDS told=$SECONDS pid
+    local preset=$1 log=$LOGS/build-$1.log start=$SECONDS told=$SECONDS pid every=20
     shift
+    [ ! -t 1 ] || every=1
     cmake --build "build/$preset" -j "$(jobs_at_once)" --target "$@" >"$log" 2>&1 </dev/null &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.2
-        if [ $((SECONDS - told)) -ge 20 ]; then
-            note "compiling $(grep -aoE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 1)"
-            told=$SECONDS
+        [ $((SECONDS - told)) -ge "$every" ] || continue
+        told=$SECONDS
+        if [ -t 1 ]; then
+            printf '\r    %s\033[K' "$(progress "$log" $((SECONDS - start)))"
+        else
+            note "$(progress "$log" $((SECONDS - start)))"
         fi
     done
+    [ ! -t 1 ] || printf '\r\033[K'
     if ! wait "$pid"; then
         grep -aE -m 1 -A 25 'FAILED|error:' "$log" >&2 || tail -n 30 "$log" >&2
         printf '\nerror: build/%s did not compile; the whole output is in %s.\n' "$preset" "$log" >&2

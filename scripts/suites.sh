@@ -11,7 +11,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 suite_title() {
     case $1 in
         unit) echo "unit tests of every layer" ;;
-        lint) echo "format, clang-tidy, layers, co_await temporaries" ;;
+        lint) echo "format, clang-tidy, layers, sizes, includes, co_await temporaries" ;;
         integration) echo "the real gateway against the simulator, over TLS" ;;
         sdk) echo "the OpenAI SDKs for Python and Node, unmodified" ;;
         services) echo "with a real Redis, PostgreSQL, Prometheus and Chromium" ;;
@@ -175,10 +175,11 @@ suite_unit() {
 }
 
 suite_lint() {
+    configure lint
     configure release -DSPILLWAY_TESTS=ON -DSPILLWAY_BENCH=ON
-    run_ctest lint-layers release -L lint
+    run_ctest lint-layers lint -L lint
     check lint-format scripts/check-format
-    check lint-tidy scripts/check-tidy build/release "$(nproc)"
+    check lint-tidy scripts/check-tidy build/lint "$(nproc)" build/release
 }
 
 suite_integration() {

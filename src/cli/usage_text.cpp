@@ -10,7 +10,7 @@
 namespace spillway::cli {
 namespace {
 
-using json = nlohmann::ordered_json;
+using ordered_json = nlohmann::ordered_json;
 using ledger::usage_sums;
 
 struct sum_column {
@@ -119,43 +119,45 @@ void report_csv(std::ostream& out, const usage_output& how, const ledger::usage_
     // No line of totals: whoever sums a column would count everything twice.
 }
 
-json sums_of(const usage_sums& s) {
-    json out;
+ordered_json sums_of(const usage_sums& s) {
+    ordered_json out;
     for (const auto& c : sum_columns) out[std::string(c.name)] = c.value(s);
     // A text: as a floating-point number it would lose digits that finance counts.
     out["price"] = ledger::price_text(s.price_nanos);
     return out;
 }
 
-json frame_of(const usage_output& how) {
-    const auto moment = [](const std::optional<std::int64_t>& us) { return us ? json(format_moment(*us)) : json(); };
+ordered_json frame_of(const usage_output& how) {
+    const auto moment = [](const std::optional<std::int64_t>& us) {
+        return us ? ordered_json(format_moment(*us)) : ordered_json();
+    };
     return {{"from", moment(how.query.from_us)}, {"to", moment(how.query.to_us)}, {"currency", how.currency}};
 }
 
-std::string line_of(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string line_of(const ordered_json& j) { return j.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 void report_json(std::ostream& out, const usage_output& how, const ledger::usage_report& r) {
     auto whole = frame_of(how);
-    whole["rows"] = json::array();
+    whole["rows"] = ordered_json::array();
     for (const auto& row : r.rows) {
-        json keys = json::object();
+        ordered_json keys = ordered_json::object();
         for (std::size_t i = 0; i < row.keys.size(); ++i) keys[to_string(how.query.by[i])] = row.keys[i];
         keys.update(sums_of(row.sums));
         whole["rows"].push_back(std::move(keys));
     }
     whole["totals"] = sums_of(r.totals);
-    out << whole.dump(1, ' ', false, json::error_handler_t::replace) << '\n';
+    out << whole.dump(1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
 
-json record_of(const ledger::record_values& values) {
-    json out;
+ordered_json record_of(const ledger::record_values& values) {
+    ordered_json out;
     for (std::size_t i = 0; i < values.size(); ++i) {
         const auto& column = ledger::record_columns()[i];
-        json value;
+        ordered_json value;
         if (values[i] && column.kind == ledger::column_kind::flag) value = *values[i] == "1";
         else if (values[i] && column.kind == ledger::column_kind::text) value = *values[i];
         else if (values[i] && column.name == "price") value = *values[i];
-        else if (values[i] && !values[i]->empty()) value = json::parse(*values[i], nullptr, false);
+        else if (values[i] && !values[i]->empty()) value = ordered_json::parse(*values[i], nullptr, false);
         if (value.is_discarded()) value = *values[i];
         out[std::string(column.name)] = std::move(value);
     }

@@ -322,9 +322,9 @@ private:
 
 }  // namespace
 
-std::vector<issue> validate(const tree& t, const known_names& names) {
+std::vector<issue> validate(const tree& t, const known_names& known) {
     std::vector<issue> out;
-    validation(t, names, out).run();
+    validation(t, known, out).run();
     return out;
 }
 

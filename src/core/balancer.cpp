@@ -18,15 +18,15 @@ struct named_balancer {
     balancer pick;
 };
 
-constexpr named_balancer table[] = {
+constexpr named_balancer balancers[] = {
 #define SPILLWAY_BALANCER(name) {#name, &name},
 #include "balancers.inc"
 #undef SPILLWAY_BALANCER
 };
 
-constexpr auto names = [] {
-    std::array<std::string_view, std::size(table)> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = table[i].name;
+constexpr auto all_balancer_names = [] {
+    std::array<std::string_view, std::size(balancers)> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = balancers[i].name;
     return out;
 }();
 
@@ -37,11 +37,11 @@ std::uint64_t affinity_of(std::uint32_t client, std::string_view user) noexcept 
 }
 
 balancer find_balancer(std::string_view name) noexcept {
-    for (const auto& b : table)
+    for (const auto& b : balancers)
         if (b.name == name) return b.pick;
     return nullptr;
 }
 
-std::span<const std::string_view> balancer_names() noexcept { return names; }
+std::span<const std::string_view> balancer_names() noexcept { return all_balancer_names; }
 
 }  // namespace spillway::core

@@ -13,48 +13,53 @@ namespace {
 
 using f = family;
 using g = generation;
-using n = name_place;
-using s = stream_shape;
+using written = name_place;
+using shape = stream_shape;
 
-using limit = answer_limit;
-using end = http::stream_family;
+using tokens = answer_limit;
+using broken = http::stream_family;
 
 // By the family's number. The conventions know no operation of their own for pictures and speech; generate_content is
 // theirs for what is not text. Pictures may have no tokens at all, and their bytes tell nothing.
 constexpr std::array rows{
     // family, name, tells_tokens, estimable, reserves, limit, broken_end, fits_openai, then OpenTelemetry's words
-    family_row{f::chat, "chat", true, true, true, limit::chat, end::chat, true, "chat", "", "chat_completions",
+    family_row{f::chat, "chat", true, true, true, tokens::chat, broken::chat, true, "chat", "", "chat_completions",
                "/openai/deployments/{deployment}/chat/completions", "/openai/v1/chat/completions"},
-    family_row{f::completions, "completions", true, true, true, limit::chat, end::chat, true, "text_completion", "",
-               "", "/openai/deployments/{deployment}/completions", "/openai/v1/completions"},
-    family_row{f::embeddings, "embeddings", true, true, true, limit::none, end::chat, true, "embeddings", "", "",
+    family_row{f::completions, "completions", true, true, true, tokens::chat, broken::chat, true, "text_completion",
+               "", "", "/openai/deployments/{deployment}/completions", "/openai/v1/completions"},
+    family_row{f::embeddings, "embeddings", true, true, true, tokens::none, broken::chat, true, "embeddings", "", "",
                "/openai/deployments/{deployment}/embeddings", "/openai/v1/embeddings"},
-    family_row{f::responses, "responses", true, true, true, limit::responses, end::responses, true, "chat", "",
+    family_row{f::responses, "responses", true, true, true, tokens::responses, broken::responses, true, "chat", "",
                "responses", "", "/openai/v1/responses"},
-    family_row{f::images, "images", true, false, false, limit::none, end::chat, true, "generate_content", "image", "",
-               "/openai/deployments/{deployment}/images/generations", "/openai/v1/images/generations"},
-    family_row{f::speech, "speech", false, false, false, limit::none, end::chat, true, "generate_content", "speech",
-               "", "/openai/deployments/{deployment}/audio/speech", "/openai/v1/audio/speech"},
-    family_row{f::models, "models", false, false, false, limit::none, end::chat, false, "", "", "", "/openai/models",
-               "/openai/v1/models"},
+    family_row{f::images, "images", true, false, false, tokens::none, broken::chat, true, "generate_content", "image",
+               "", "/openai/deployments/{deployment}/images/generations", "/openai/v1/images/generations"},
+    family_row{f::speech, "speech", false, false, false, tokens::none, broken::chat, true, "generate_content",
+               "speech", "", "/openai/deployments/{deployment}/audio/speech", "/openai/v1/audio/speech"},
+    family_row{f::models, "models", false, false, false, tokens::none, broken::chat, false, "", "", "",
+               "/openai/models", "/openai/v1/models"},
 };
 
 // One line an operation. Its name is its family's: a route that allows `chat` allows both generations.
-constexpr std::array table{
-    operation{"chat", f::chat, g::dated, "POST", "chat/completions", n::path, s::chat_events, true},
-    operation{"completions", f::completions, g::dated, "POST", "completions", n::path, s::chat_events, true},
-    operation{"embeddings", f::embeddings, g::dated, "POST", "embeddings", n::path, s::none, true},
-    operation{"images", f::images, g::dated, "POST", "images/generations", n::path, s::chat_events, true},
-    operation{"speech", f::speech, g::dated, "POST", "audio/speech", n::path, s::bytes, true},
-    operation{"chat", f::chat, g::v1, "POST", "chat/completions", n::body_model, s::chat_events, true},
-    operation{"completions", f::completions, g::v1, "POST", "completions", n::body_model, s::chat_events, true},
-    operation{"embeddings", f::embeddings, g::v1, "POST", "embeddings", n::body_model, s::none, true},
-    operation{"responses", f::responses, g::v1, "POST", "responses", n::body_model, s::response_events, true},
-    operation{"images", f::images, g::v1, "POST", "images/generations", n::body_model, s::chat_events, true},
-    operation{"speech", f::speech, g::v1, "POST", "audio/speech", n::body_model, s::bytes, true},
+constexpr std::array operations{
+    operation{"chat", f::chat, g::dated, "POST", "chat/completions", written::path, shape::chat_events, true},
+    operation{"completions", f::completions, g::dated, "POST", "completions", written::path, shape::chat_events,
+              true},
+    operation{"embeddings", f::embeddings, g::dated, "POST", "embeddings", written::path, shape::none, true},
+    operation{"images", f::images, g::dated, "POST", "images/generations", written::path, shape::chat_events, true},
+    operation{"speech", f::speech, g::dated, "POST", "audio/speech", written::path, shape::bytes, true},
+    operation{"chat", f::chat, g::v1, "POST", "chat/completions", written::body_model, shape::chat_events, true},
+    operation{"completions", f::completions, g::v1, "POST", "completions", written::body_model, shape::chat_events,
+              true},
+    operation{"embeddings", f::embeddings, g::v1, "POST", "embeddings", written::body_model, shape::none, true},
+    operation{"responses", f::responses, g::v1, "POST", "responses", written::body_model, shape::response_events,
+              true},
+    operation{"images", f::images, g::v1, "POST", "images/generations", written::body_model, shape::chat_events,
+              true},
+    operation{"speech", f::speech, g::v1, "POST", "audio/speech", written::body_model, shape::bytes, true},
 };
-constexpr operation list_models{"models", f::models, g::v1, "GET", "models", n::none, s::none, true};
-constexpr operation list_models_dated{"models", f::models, g::dated, "GET", "models", n::none, s::none, true};
+constexpr operation list_models{"models", f::models, g::v1, "GET", "models", written::none, shape::none, true};
+constexpr operation list_models_dated{"models", f::models,     g::dated,    "GET",
+                                      "models", written::none, shape::none, true};
 
 constexpr bool rows_are_in_order() {
     for (std::size_t i = 0; i < rows.size(); ++i)
@@ -62,12 +67,12 @@ constexpr bool rows_are_in_order() {
     return true;
 }
 constexpr bool names_agree() {
-    for (const auto& op : table)
+    for (const auto& op : operations)
         if (op.name != rows[static_cast<std::size_t>(op.family)].name) return false;
     return true;
 }
 constexpr bool templates_agree() {
-    for (const auto& op : table) {
+    for (const auto& op : operations) {
         const auto& row = rows[static_cast<std::size_t>(op.family)];
         const auto t = op.generation == g::dated ? row.dated_template : row.v1_template;
         if (!t.ends_with(op.suffix)) return false;
@@ -78,7 +83,7 @@ static_assert(rows_are_in_order(), "a family's row stands at its number");
 static_assert(names_agree(), "an operation has the name of its family");
 static_assert(templates_agree(), "a template ends as the path of its operation");
 
-constexpr auto names = [] {
+constexpr auto all_operation_names = [] {
     std::array<std::string_view, rows.size()> out;
     for (std::size_t i = 0; i < rows.size(); ++i) out[i] = rows[i].name;
     return out;
@@ -174,13 +179,14 @@ place locate(std::string_view path) noexcept {
 const operation* find(const place& at) noexcept {
     if (at.where != place::area::dated && at.where != place::area::v1) return nullptr;
     const auto wanted = at.where == place::area::dated ? g::dated : g::v1;
-    for (const auto& op : table)
+    for (const auto& op : operations)
         if (op.generation == wanted && op.suffix == at.suffix) return &op;
     return nullptr;
 }
 
 bool is_served_elsewhere(std::string_view suffix) noexcept {
-    return std::any_of(table.begin(), table.end(), [&](const operation& op) { return op.suffix == suffix; });
+    return std::any_of(operations.begin(), operations.end(),
+                       [&](const operation& op) { return op.suffix == suffix; });
 }
 
 fault why_not(const place& at, std::string_view method) {
@@ -299,6 +305,6 @@ bool says_model_missing(std::string_view body) noexcept {
                        [&](std::string_view b) { return message.starts_with(b); });
 }
 
-std::span<const std::string_view> operation_names() noexcept { return names; }
+std::span<const std::string_view> operation_names() noexcept { return all_operation_names; }
 
 }  // namespace spillway::core

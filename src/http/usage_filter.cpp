@@ -13,14 +13,14 @@ namespace {
 
 constexpr std::size_t nowhere = std::string_view::npos;
 constexpr std::size_t kept_capacity = 4096;  // longer memory is given back after use
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+constexpr std::string_view utf8_mark = "\xEF\xBB\xBF";
 constexpr std::string_view usage_name = "\"usage\"";
 
 // A line end is one where an event writes its data in several lines.
-constexpr bool blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
+constexpr bool blank_between_fields(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
 
 std::size_t skip_blanks(std::string_view s, std::size_t at) noexcept {
-    while (at < s.size() && blank(s[at])) ++at;
+    while (at < s.size() && blank_between_fields(s[at])) ++at;
     return at;
 }
 
@@ -91,7 +91,7 @@ usage_filter::cut usage_filter::judge(std::string_view event) {
     std::size_t data_lines = 0;
     const char* const end = event.data() + event.size();
     const char* line = event.data();
-    if (first_ && event.starts_with(byte_order_mark)) line += byte_order_mark.size();
+    if (first_ && event.starts_with(utf8_mark)) line += utf8_mark.size();
     while (line != end) {
         const char* const stop = bytes::find(line, end, bytes::line_end{});
         const std::string_view text(line, static_cast<std::size_t>(stop - line));
@@ -121,8 +121,7 @@ usage_filter::cut usage_filter::judge_lines(std::string_view event) {
     };
     std::string text;
     std::vector<piece> pieces;
-    for (std::size_t at = first_ && event.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
-         at < event.size();) {
+    for (std::size_t at = first_ && event.starts_with(utf8_mark) ? utf8_mark.size() : 0; at < event.size();) {
         const std::size_t stop = std::min(event.find_first_of("\r\n", at), event.size());
         const std::string_view line = event.substr(at, stop - at);
         if (line.starts_with("data:")) {
@@ -172,7 +171,7 @@ usage_filter::cut usage_filter::judge_data(std::string_view json) noexcept {
     if (json[next] == ',') return {usage.name, skip_blanks(json, next + 1)};
     if (json[next] != '}') return {};
     std::size_t before = usage.name;
-    while (before > 0 && blank(json[before - 1])) --before;
+    while (before > 0 && blank_between_fields(json[before - 1])) --before;
     if (before > 0 && json[before - 1] == ',') return {before - 1, value_end};
     return {usage.name, value_end};
 }

@@ -29,7 +29,7 @@ wall_time time_of(const ASN1_TIME* t) noexcept {
     return day && time ? civil::wall_time_of(*day + *time) : wall_time();
 }
 
-std::string text_of(const ASN1_IA5STRING* s) {
+std::string text_of_name(const ASN1_IA5STRING* s) {
     const auto* data = reinterpret_cast<const char*>(ASN1_STRING_get0_data(s));
     std::string out(data, static_cast<std::size_t>(ASN1_STRING_length(s)));
     // A zero inside has fooled many a reader about where a name ends.
@@ -43,9 +43,9 @@ void add_names(X509* certificate, std::vector<std::string>& out) {
     for (int i = 0; i < sk_GENERAL_NAME_num(all) && out.size() < most; ++i) {
         const GENERAL_NAME* n = sk_GENERAL_NAME_value(all, i);
         std::string name;
-        if (n->type == GEN_DNS) name = "dns:" + text_of(n->d.dNSName);
-        if (n->type == GEN_URI) name = "uri:" + text_of(n->d.uniformResourceIdentifier);
-        if (n->type == GEN_EMAIL) name = "email:" + text_of(n->d.rfc822Name);
+        if (n->type == GEN_DNS) name = "dns:" + text_of_name(n->d.dNSName);
+        if (n->type == GEN_URI) name = "uri:" + text_of_name(n->d.uniformResourceIdentifier);
+        if (n->type == GEN_EMAIL) name = "email:" + text_of_name(n->d.rfc822Name);
         if (n->type == GEN_IPADD) {
             char text[INET6_ADDRSTRLEN];
             const bool v6 = ASN1_STRING_length(n->d.iPAddress) == 16;

@@ -7,7 +7,7 @@
 namespace spillway::ledger {
 namespace {
 
-constexpr std::string_view magic = "SPWSUMS1";
+constexpr std::string_view checkpoint_magic = "SPWSUMS1";
 
 template <class T>
 void put(std::string& out, T value) {
@@ -54,7 +54,7 @@ private:
 }  // namespace
 
 std::string to_bytes(const checkpoint& c) {
-    std::string out(magic);
+    std::string out(checkpoint_magic);
     put<std::uint32_t>(out, 0);  // the checksum of what follows
     put(out, static_cast<std::uint32_t>(c.merged.size()));
     for (const auto& owner : c.merged) put_text(out, owner);
@@ -76,15 +76,15 @@ std::string to_bytes(const checkpoint& c) {
         put(out, s.sum.money_nanos);
     });
     std::memcpy(out.data() + count_at, &how_many, sizeof how_many);
-    const auto begin = magic.size() + sizeof(std::uint32_t);
+    const auto begin = checkpoint_magic.size() + sizeof(std::uint32_t);
     const auto checksum = crc32c(out.data() + begin, out.size() - begin);
-    std::memcpy(out.data() + magic.size(), &checksum, sizeof checksum);
+    std::memcpy(out.data() + checkpoint_magic.size(), &checksum, sizeof checksum);
     return out;
 }
 
 std::optional<checkpoint> from_bytes(std::string_view bytes) {
-    if (!bytes.starts_with(magic)) return std::nullopt;
-    bytes.remove_prefix(magic.size());
+    if (!bytes.starts_with(checkpoint_magic)) return std::nullopt;
+    bytes.remove_prefix(checkpoint_magic.size());
     reader in(bytes);
     const auto checksum = in.number<std::uint32_t>();
     if (in.failed() || crc32c(bytes.data() + sizeof checksum, bytes.size() - sizeof checksum) != checksum)

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t owner_digits = 24;
 
-fault failed(const std::string& what, const std::string& name, int error) {
+fault folder_failed(const std::string& what, const std::string& name, int error) {
     return {spool_fault, origin::gateway, 500, what + " " + name + ": " + std::strerror(error)};
 }
 
@@ -68,16 +68,17 @@ result<std::unique_ptr<folder>> folder::open(const std::string& path) {
     std::error_code ec;
     const auto parent = std::filesystem::path(path).parent_path();
     if (!parent.empty()) std::filesystem::create_directories(parent, ec);
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed("cannot make the spool", path, errno);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return folder_failed("cannot make the spool", path, errno);
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return failed("cannot open the spool", path, errno);
+    if (fd < 0) return folder_failed("cannot open the spool", path, errno);
     std::unique_ptr<folder> made(new folder(fd));
     ::fchmod(fd, 0700);  // best effort: an operator may have made it for us
     for (int tries = 0; tries < 8 && made->lock_ < 0; ++tries) {
         made->owner_ = new_owner();
         made->lock_ = try_lock(fd, made->owner_ + ".lock");
     }
-    if (made->lock_ < 0) return failed("cannot write to the spool", path, errno);
+    if (made->lock_ < 0) return folder_failed("cannot write to the spool", path, errno);
     return made;
 }
 
@@ -133,14 +134,14 @@ std::optional<fault> folder::save(const std::string& name, std::string_view byte
     const std::string temporary = owner_ + ".tmp";
     const int fd =
         ::openat(fd_, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (fd < 0) return failed("cannot write", name, errno);
+    if (fd < 0) return folder_failed("cannot write", name, errno);
     const bool written = write_all(fd, bytes) && ::fdatasync(fd) == 0;
     const int error = errno;
     ::close(fd);
     if (!written || ::renameat(fd_, temporary.c_str(), fd_, name.c_str()) != 0) {
         const int why = written ? errno : error;
         remove(temporary);
-        return failed("cannot write", name, why);
+        return folder_failed("cannot write", name, why);
     }
     sync();
     return std::nullopt;
@@ -165,14 +166,14 @@ std::optional<std::string> folder::load(const std::string& name) const {
 
 std::optional<fault> folder::append(const std::string& name, std::string_view bytes, std::uint64_t limit) const {
     const int fd = open_locked(fd_, name, O_WRONLY | O_CREAT | O_APPEND);
-    if (fd < 0) return failed("cannot write", name, errno);
+    if (fd < 0) return folder_failed("cannot write", name, errno);
     struct stat about {};
     std::optional<fault> f;
-    if (::fstat(fd, &about) != 0) f = failed("cannot write", name, errno);
+    if (::fstat(fd, &about) != 0) f = folder_failed("cannot write", name, errno);
     else if (static_cast<std::uint64_t>(about.st_size) + bytes.size() > limit)
         f = fault{file_full, origin::gateway, 500, name + " is full"};
     else if (!write_all(fd, bytes) || ::fdatasync(fd) != 0) {
-        f = failed("cannot write", name, errno);
+        f = folder_failed("cannot write", name, errno);
         // Half a line would swallow the next one. What stands there as well is written once more, which is harmless.
         if (::ftruncate(fd, about.st_size) != 0) f->message += ", and cannot be cut back";
     }

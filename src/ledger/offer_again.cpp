@@ -23,9 +23,9 @@
 namespace spillway::ledger {
 namespace {
 
-constexpr std::size_t batch_size = 2000;
+constexpr std::size_t offered_at_once = 2000;
 
-fault failed(const std::string& what, const std::string& path, int error) {
+fault set_aside_failed(const std::string& what, const std::string& path, int error) {
     return {"usage_set_aside", origin::gateway, 500, what + " " + path + ": " + std::strerror(error)};
 }
 
@@ -62,21 +62,21 @@ using lines = std::unordered_set<std::string>;
 std::optional<fault> take_out(const std::string& path, const lines& taken) {
     if (taken.empty()) return std::nullopt;
     const descriptor old(open_locked(AT_FDCWD, path, O_RDWR));
-    if (old.get() < 0) return failed("cannot change", path, errno);
+    if (old.get() < 0) return set_aside_failed("cannot change", path, errno);
     struct stat about {};
     std::string kept;
     each_line(all_of(old.get()), [&](std::string_view line) {
         if (taken.find(std::string(line)) == taken.end()) (kept += line) += '\n';
     });
     if (kept.empty()) {
-        if (::unlink(path.c_str()) != 0) return failed("cannot remove", path, errno);
+        if (::unlink(path.c_str()) != 0) return set_aside_failed("cannot remove", path, errno);
         return std::nullopt;
     }
     const auto fresh = path + ".tmp";
     const descriptor next(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (next.get() < 0 || ::fstat(old.get(), &about) != 0 || !save(next.get(), kept, about) ||
         ::rename(fresh.c_str(), path.c_str()) != 0) {
-        const auto f = failed("cannot change", path, errno);
+        const auto f = set_aside_failed("cannot change", path, errno);
         if (next.get() >= 0) ::unlink(fresh.c_str());
         return f;
     }
@@ -90,8 +90,8 @@ public:
     std::optional<fault> file(const std::string& path) {
         const descriptor from(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
         struct stat about {};
-        if (from.get() < 0 || ::fstat(from.get(), &about) != 0) return failed("cannot read", path, errno);
-        if (!S_ISREG(about.st_mode)) return failed("cannot read", path, EINVAL);
+        if (from.get() < 0 || ::fstat(from.get(), &about) != 0) return set_aside_failed("cannot read", path, errno);
+        if (!S_ISREG(about.st_mode)) return set_aside_failed("cannot read", path, EINVAL);
         const auto text = all_of(from.get());
         taken_.clear();
         std::optional<fault> f;
@@ -104,7 +104,7 @@ public:
             }
             records_.push_back(r->record());
             read_.push_back({std::move(*r), line});
-            if (records_.size() == batch_size) f = batch();
+            if (records_.size() == offered_at_once) f = batch();
         });
         if (!f) f = batch();
         records_.clear();

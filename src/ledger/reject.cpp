@@ -23,7 +23,7 @@ struct named_text {
     const char* name;
     std::string_view core::usage_record::*of;
 };
-constexpr std::array texts{
+constexpr std::array told_texts{
     named_text{"gateway", &core::usage_record::gateway},
     named_text{"client", &core::usage_record::client},
     named_text{"labels", &core::usage_record::labels_json},
@@ -97,7 +97,7 @@ bool read_word(const json& j, const char* name, Enum last, Enum& out) {
 
 std::string rejected_line(const core::usage_record& r, const std::string& why) {
     nlohmann::ordered_json j{{"why", why}, {"id", text::to_hex(r.id.bytes)}};
-    for (const auto& t : texts) j[t.name] = r.*t.of;
+    for (const auto& t : told_texts) j[t.name] = r.*t.of;
     each_number(r, [&](const char* name, const auto& n) { j[name] = n; });
     j["outcome"] = core::to_string(r.outcome);
     j["token_source"] = core::to_string(r.source);
@@ -135,7 +135,7 @@ std::optional<rejected_record> rejected_record::read(std::string_view line) {
     const auto id = j.find("id");
     if (id == j.end() || !id->is_string() || !text::from_hex(id->get_ref<const std::string&>(), r.id.bytes))
         return std::nullopt;
-    for (const auto& t : texts) {
+    for (const auto& t : told_texts) {
         const auto it = j.find(t.name);
         if (it == j.end() || !it->is_string()) return std::nullopt;
         r.*t.of = out.texts_->emplace_back(it->get_ref<const std::string&>());

@@ -15,10 +15,10 @@
 namespace spillway::ledger {
 namespace {
 
-constexpr std::array<char, 8> magic{'S', 'P', 'W', 'F', 'R', 'A', 'M', '1'};
+constexpr std::array<char, 8> segment_magic{'S', 'P', 'W', 'F', 'R', 'A', 'M', '1'};
 constexpr std::int64_t largest = std::int64_t{1} << 30;
 
-fault failed(const std::string& what, const std::string& name, int error) {
+fault segment_failed(const std::string& what, const std::string& name, int error) {
     return {spool_fault, origin::gateway, 500, what + " " + name + ": " + std::strerror(error)};
 }
 
@@ -39,11 +39,11 @@ segment::segment(std::string name, int fd, std::byte* memory, std::uint32_t size
 
 result<std::shared_ptr<segment>> segment::create(int folder, const std::string& name, std::size_t bytes) {
     const int fd = ::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return failed("cannot make", name, errno);
+    if (fd < 0) return segment_failed("cannot make", name, errno);
     const auto give_up = [&](int error) {
         ::unlinkat(folder, name.c_str(), 0);
         ::close(fd);
-        return failed("cannot reserve", name, error);
+        return segment_failed("cannot reserve", name, error);
     };
     if (const int error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes)); error != 0) return give_up(error);
     void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
@@ -51,13 +51,13 @@ result<std::shared_ptr<segment>> segment::create(int folder, const std::string& 
     std::shared_ptr<segment> made(
         new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(bytes), true));
     make_writable(made->memory_, bytes);
-    std::memcpy(memory, magic.data(), magic.size());
+    std::memcpy(memory, segment_magic.data(), segment_magic.size());
     return made;
 }
 
 result<std::shared_ptr<segment>> segment::open(int folder, const std::string& name) {
     const int fd = ::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) return failed("cannot open", name, errno);
+    if (fd < 0) return segment_failed("cannot open", name, errno);
     struct stat about {};
     void* memory = MAP_FAILED;
     int error = EINVAL;
@@ -67,11 +67,12 @@ result<std::shared_ptr<segment>> segment::open(int folder, const std::string& na
     }
     if (memory == MAP_FAILED) {
         ::close(fd);
-        return failed("cannot read", name, error);
+        return segment_failed("cannot read", name, error);
     }
     std::shared_ptr<segment> made(
         new segment(name, fd, static_cast<std::byte*>(memory), static_cast<std::uint32_t>(about.st_size), false));
-    if (std::memcmp(memory, magic.data(), magic.size()) != 0) return failed("no spool file:", name, EINVAL);
+    if (std::memcmp(memory, segment_magic.data(), segment_magic.size()) != 0)
+        return segment_failed("no spool file:", name, EINVAL);
     return made;
 }
 
@@ -83,7 +84,7 @@ void segment::rename(std::string name) noexcept {
 // What was written to the disk meanwhile is made ready for writing anew.
 void segment::reuse() noexcept {
     make_writable(memory_, size_);
-    std::memcpy(memory_, magic.data(), magic.size());
+    std::memcpy(memory_, segment_magic.data(), segment_magic.size());
     end_frames(memory_ + head_bytes);
     committed.store(head_bytes, std::memory_order_relaxed);
     next.store(nullptr, std::memory_order_relaxed);

@@ -13,7 +13,7 @@ using std::chrono::sys_days;
 
 constexpr std::uint64_t most_of_period = std::uint64_t{1} << 50;  // tokens of one client in one pool
 
-constexpr std::array kinds{config::period::day, config::period::week, config::period::month};
+constexpr std::array periods_counted{config::period::day, config::period::week, config::period::month};
 
 std::int32_t day_of(wall_time at) {
     return static_cast<std::int32_t>(std::chrono::floor<days>(at).time_since_epoch().count());
@@ -88,7 +88,7 @@ void spending::forget_before(wall_time now) {
 
 std::map<std::string, spent> spending::running(wall_time now) const {
     std::map<std::string, spent> out;
-    for (const auto kind : kinds) {
+    for (const auto kind : periods_counted) {
         const auto begin = day_of(core::period_of(now, kind).begin);
         const auto name = core::period_key(now, kind);
         for (const auto& [key, periods] : by_who_)

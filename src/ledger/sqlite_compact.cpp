@@ -7,7 +7,7 @@
 namespace spillway::ledger {
 namespace {
 
-constexpr std::int64_t day_us = 86'400'000'000, day_ms = 86'400'000;
+constexpr std::int64_t microseconds_a_day = 86'400'000'000, milliseconds_a_day = 86'400'000;
 
 // ?1: keys below, ?2: times below
 constexpr const char* last_sql =
@@ -59,15 +59,15 @@ result<bool> sqlite_compaction::step(sqlite3* db, wall_time now, const config::u
         if (auto f = transaction.begin()) return *f;
         auto last = sqlite_prepare(db, last_sql);
         if (!last) return last.error();
-        sqlite3_bind_int64(last->get(), 1, (records_from + 1) * day_ms << 21);
-        sqlite3_bind_int64(last->get(), 2, records_from * day_us);
+        sqlite3_bind_int64(last->get(), 1, (records_from + 1) * milliseconds_a_day << 21);
+        sqlite3_bind_int64(last->get(), 2, records_from * microseconds_a_day);
         if (sqlite3_step(last->get()) != SQLITE_ROW) return sqlite_fault(db, "looking for old days");
         const bool some = sqlite3_column_type(last->get(), 0) != SQLITE_NULL;
         const auto key = sqlite3_column_int64(last->get(), 0);
         last->reset();
         if (some) {
-            if (auto f = run(db, sum_sql, key, records_from * day_us)) return *f;
-            if (auto f = run(db, delete_sql, key, records_from * day_us)) return *f;
+            if (auto f = run(db, sum_sql, key, records_from * microseconds_a_day)) return *f;
+            if (auto f = run(db, delete_sql, key, records_from * microseconds_a_day)) return *f;
             if (auto f = transaction.commit()) return *f;
             return true;
         }

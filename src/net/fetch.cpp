@@ -6,6 +6,8 @@
 #include <spillway/http/head.hpp>
 #include <spillway/http/writer.hpp>
 
+#include "cleansed_at_end.hpp"
+
 namespace spillway::net {
 namespace {
 
@@ -21,11 +23,6 @@ fault failed(const io_result& r) {
         default: return failed("FetchFailed", "the connection broke before the answer was complete");
     }
 }
-
-struct cleansed_at_end {
-    std::string& s;
-    ~cleansed_at_end() { cleanse(s); }
-};
 
 // The request's head, written into `room`, which never grows: that would leave copies of secrets behind. Parts of it
 // come from others (discovery documents, metadata services, the environment), and the writer takes nothing that would

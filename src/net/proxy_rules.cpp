@@ -8,15 +8,13 @@
 #include <spillway/http/endpoint_url.hpp>
 #include <spillway/net/proxy.hpp>
 
+#include "cleansed_at_end.hpp"
+
 namespace spillway::net {
 namespace {
 
 fault bad_url(std::string message) { return {.code = "proxy_url", .message = std::move(message)}; }
 
-struct cleansed_at_end {
-    std::string& s;
-    ~cleansed_at_end() { cleanse(s); }
-};
 
 std::string normal_host(std::string_view host) {
     if (host.ends_with('.')) host.remove_suffix(1);

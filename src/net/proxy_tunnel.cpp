@@ -2,6 +2,8 @@
 
 #include <spillway/http/head.hpp>
 
+#include "cleansed_at_end.hpp"
+
 namespace spillway::net {
 namespace {
 
@@ -28,11 +30,6 @@ connect_error error_of(io_status s) noexcept {
     if (s == io_status::timed_out) return connect_error::timed_out;
     return s == io_status::interrupted ? connect_error::interrupted : connect_error::connect;
 }
-
-struct cleansed_at_end {
-    std::string& s;
-    ~cleansed_at_end() { cleanse(s); }
-};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-#include <spillway/proxy/session.hpp>
+#include "session.hpp"
 
 #include <openssl/ssl.h>
 

@@ -4,9 +4,9 @@
 #include <optional>
 
 #include <spillway/base/fault.hpp>
-#include <spillway/proxy/session.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/worker.hpp>
+#include "session.hpp"
 
 namespace spillway::proxy {
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include <spillway/proxy/session.hpp>
 #include "scratch.hpp"
+#include "session.hpp"
 
 namespace spillway::proxy {
 namespace {

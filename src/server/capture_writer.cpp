@@ -13,7 +13,7 @@
 namespace spillway::server {
 namespace {
 
-constexpr output_file::how how_to_open{.mode = 0600};
+constexpr output_file::how how_captures_open{.mode = 0600};
 
 std::size_t weight_of(const captured& c) noexcept {
     return sizeof c + c.request_id.size() + c.client.size() + c.route.size() + c.prompt.size() + c.answer.size();
@@ -94,13 +94,13 @@ bool capture_writer::take(captured&& what) noexcept {
 }
 
 result<std::shared_ptr<capture_writer::target>> capture_writer::open(const std::string& file, redactor by) {
-    auto opened = output_file::open(file, how_to_open);
+    auto opened = output_file::open(file, how_captures_open);
     if (!opened) return fault{.code = "capture_file", .message = opened.error().message};
     return std::make_shared<target>(std::move(*opened), std::move(by));
 }
 
 std::optional<fault> capture_writer::trouble_with(const std::string& file) {
-    return output_file::trouble_with(file, how_to_open);
+    return output_file::trouble_with(file, how_captures_open);
 }
 
 void capture_writer::direct_to(std::shared_ptr<target> next) {

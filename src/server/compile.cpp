@@ -8,7 +8,7 @@
 #include <spillway/base/text.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/http/endpoint_url.hpp>
-#include <spillway/server/outbound.hpp>
+#include "outbound.hpp"
 
 #include "client_names.hpp"
 #include "compile_health.hpp"

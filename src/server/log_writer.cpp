@@ -14,7 +14,7 @@ namespace spillway::server {
 namespace {
 
 constexpr std::size_t most_access_bytes = 16 * 1024 * 1024, most_log_bytes = 1024 * 1024;
-constexpr output_file::how how_to_open{.mode = 0666, .make_folders = true};
+constexpr output_file::how how_logs_open{.mode = 0666, .make_folders = true};
 
 void append(std::string_view s, spdlog::memory_buf_t& to) { to.append(s.data(), s.data() + s.size()); }
 
@@ -98,11 +98,11 @@ access_log::access_log() : lines_(most_access_bytes, output_file::standard(STDOU
 
 result<std::shared_ptr<output_file>> access_log::open(const std::string& file) {
     if (file.empty()) return output_file::standard(STDOUT_FILENO);
-    return output_file::open(file, how_to_open);
+    return output_file::open(file, how_logs_open);
 }
 
 std::optional<fault> access_log::trouble_with(const std::string& file) {
-    return file.empty() ? std::nullopt : output_file::trouble_with(file, how_to_open);
+    return file.empty() ? std::nullopt : output_file::trouble_with(file, how_logs_open);
 }
 
 void access_log::direct_to(std::shared_ptr<output_file> to) {

@@ -6,6 +6,8 @@
 #include <spillway/server/usage_metrics.hpp>
 #include <spillway/stats/declaration.hpp>
 
+#include "single_metric.hpp"
+
 namespace spillway::server {
 namespace {
 
@@ -15,11 +17,6 @@ constexpr std::array modes{breaker_mode::closed,        breaker_mode::throttled,
                            breaker_mode::misconfigured, breaker_mode::half_open, breaker_mode::busy};
 
 double epoch_seconds(wall_time t) { return std::chrono::duration<double>(t.time_since_epoch()).count(); }
-
-template <class Number>
-void single(std::string_view name, Number value, metric_families& out) {
-    server_metric(name).add({}, static_cast<double>(value)).to(out);
-}
 
 // One series a state, as Prometheus wants enumerations: 1 for the present one.
 void add_backends(const proxy::snapshot& snap, time_point now, metric_families& out) {
@@ -61,8 +58,9 @@ void add_names(const state& s, metric_families& out) {
         .add({"failed"}, static_cast<double>(ended.failed))
         .to(out);
     const auto names = s.names();
-    single("spillway_dns_failing_names",
-           std::count_if(names.begin(), names.end(), [](const auto& n) { return n.failures_in_a_row != 0; }), out);
+    add_single("spillway_dns_failing_names",
+               std::count_if(names.begin(), names.end(), [](const auto& n) { return n.failures_in_a_row != 0; }),
+               out);
 }
 
 void add_identities(const state& s, time_point now, metric_families& out) {
@@ -92,23 +90,23 @@ void add_usage(state& s, time_point now, metric_families& out) {
 }
 
 void add_process(state& s, const proxy::snapshot& snap, metric_families& out) {
-    single("spillway_ready", s.ready() ? 1 : 0, out);
-    single("spillway_draining", s.draining() ? 1 : 0, out);
+    add_single("spillway_ready", s.ready() ? 1 : 0, out);
+    add_single("spillway_draining", s.draining() ? 1 : 0, out);
     server_metric("spillway_config_info").add({snap.hash}, 1).to(out);
     const auto& r = s.reloads();
     server_metric("spillway_config_reloads_total")
         .add({"good"}, static_cast<double>(r.good))
         .add({"bad"}, static_cast<double>(r.bad))
         .to(out);
-    single("spillway_config_loaded_timestamp_seconds", epoch_seconds(snap.loaded_at), out);
+    add_single("spillway_config_loaded_timestamp_seconds", epoch_seconds(snap.loaded_at), out);
     server_metric("spillway_build_info").add({SPILLWAY_VERSION}, 1).to(out);
-    single("spillway_start_time_seconds", epoch_seconds(s.started_at()), out);
+    add_single("spillway_start_time_seconds", epoch_seconds(s.started_at()), out);
     const auto lost = s.logs_lost();
     server_metric("spillway_log_dropped_total")
         .add({"access"}, static_cast<double>(lost.access))
         .add({"daemon"}, static_cast<double>(lost.daemon))
         .to(out);
-    single("spillway_capture_dropped_total", lost.captures, out);
+    add_single("spillway_capture_dropped_total", lost.captures, out);
     server_metric lag("spillway_loop_longest_round_seconds");
     for (std::size_t i = 0; i < s.workers().size(); ++i)
         lag.add({std::to_string(i)},

@@ -1,4 +1,4 @@
-#include <spillway/server/outbound.hpp>
+#include "outbound.hpp"
 
 namespace spillway::server {
 namespace {

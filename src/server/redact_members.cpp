@@ -6,7 +6,7 @@
 namespace spillway::server {
 namespace {
 
-constexpr std::string_view redacted_text = "\"[redacted]\"";
+constexpr std::string_view redacted_value = "\"[redacted]\"";
 
 bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_number(char c) noexcept {
@@ -91,13 +91,13 @@ private:
     }
 
     void hide_string(std::size_t end, bool closed) {
-        out_ += redacted_text;
+        out_ += redacted_value;
         if (!closed && end < in_.size()) broken_ = true;
         at_ = end;
     }
 
     void number() {
-        out_ += redacted_text;
+        out_ += redacted_value;
         while (at_ < in_.size() && is_number(in_[at_])) ++at_;
     }
 

@@ -7,15 +7,12 @@
 
 #include <spillway/stats/declaration.hpp>
 
+#include "single_metric.hpp"
+
 namespace spillway::server {
 namespace {
 
 using stats::server_metric;
-
-template <class Number>
-void single(std::string_view name, Number value, metric_families& out) {
-    server_metric(name).add({}, static_cast<double>(value)).to(out);
-}
 
 void spent_part(server_metric& to, std::string_view holder, std::string_view unit, std::int64_t spent,
                 std::optional<std::int64_t> limit) {
@@ -28,16 +25,16 @@ void spent_part(server_metric& to, std::string_view holder, std::string_view uni
 }  // namespace
 
 void add_ledger(const ledger::report& r, metric_families& out) {
-    single("spillway_ledger_up", r.store_up ? 1 : 0, out);
-    single("spillway_ledger_waiting_records", r.waiting, out);
-    single("spillway_ledger_oldest_waiting_seconds", r.oldest_waiting_seconds, out);
-    single("spillway_ledger_spool_bytes", r.spool_bytes, out);
-    single("spillway_ledger_spool_limit_bytes", r.spool_limit, out);
-    single("spillway_ledger_written_total", r.written, out);
-    single("spillway_ledger_lost_total", r.lost, out);
-    single("spillway_ledger_set_aside_total", r.refused, out);
-    single("spillway_ledger_set_aside_records", r.aside.records, out);
-    single("spillway_ledger_store_failures_total", r.store_failures, out);
+    add_single("spillway_ledger_up", r.store_up ? 1 : 0, out);
+    add_single("spillway_ledger_waiting_records", r.waiting, out);
+    add_single("spillway_ledger_oldest_waiting_seconds", r.oldest_waiting_seconds, out);
+    add_single("spillway_ledger_spool_bytes", r.spool_bytes, out);
+    add_single("spillway_ledger_spool_limit_bytes", r.spool_limit, out);
+    add_single("spillway_ledger_written_total", r.written, out);
+    add_single("spillway_ledger_lost_total", r.lost, out);
+    add_single("spillway_ledger_set_aside_total", r.refused, out);
+    add_single("spillway_ledger_set_aside_records", r.aside.records, out);
+    add_single("spillway_ledger_store_failures_total", r.store_failures, out);
 }
 
 void add_quota_store(const shared::store::report& r, metric_families& out) {
@@ -74,7 +71,7 @@ void add_traces(const trace::exporter::report& r, metric_families& out) {
         .add({"exported"}, static_cast<double>(r.exported))
         .add({"dropped"}, static_cast<double>(r.dropped))
         .to(out);
-    single("spillway_trace_export_failures_total", r.failures, out);
+    add_single("spillway_trace_export_failures_total", r.failures, out);
 }
 
 void add_capacity(const std::vector<pool_capacity>& pools, metric_families& out) {

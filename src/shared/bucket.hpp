@@ -7,6 +7,8 @@
 
 #include <spillway/core/gcra.hpp>
 
+#include "relaxed.hpp"
+
 namespace spillway::shared {
 
 // A bucket that all cores take from: one word, changed by compare-and-swap. When its rate changes it stays as full,
@@ -82,7 +84,6 @@ public:
 
 private:
     static constexpr std::int64_t none = -1;
-    static constexpr auto relaxed = std::memory_order_relaxed;
 
     static std::int64_t used(const core::gcra& g, std::int64_t left) noexcept {
         return g.capacity() > left ? g.capacity() - left : 0;

@@ -5,11 +5,12 @@
 
 #include <spillway/core/period.hpp>
 
+#include "relaxed.hpp"
+
 namespace spillway::shared {
 namespace {
 
 using core::quota_limit;
-constexpr auto relaxed = std::memory_order_relaxed;
 
 std::int64_t bounded(std::uint64_t n) noexcept {
     return static_cast<std::int64_t>(std::min<std::uint64_t>(n, std::numeric_limits<std::int64_t>::max() - 1));

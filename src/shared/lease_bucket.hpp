@@ -9,6 +9,7 @@
 #include <spillway/base/saturating.hpp>
 
 #include "bucket.hpp"
+#include "relaxed.hpp"
 
 namespace spillway::shared {
 
@@ -95,8 +96,6 @@ public:
     }
 
 private:
-    static constexpr auto relaxed = std::memory_order_relaxed;
-
     // The shared bucket stays as full as it was in parts of the whole when its rate changes; so does what was taken
     // out of it.
     void scale(std::int64_t from, std::int64_t to) noexcept {

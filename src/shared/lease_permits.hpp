@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "relaxed.hpp"
+
 namespace spillway::shared {
 
 // Requests under way here, and the permits for them that Redis has given to this gateway: one word, so that a permit
@@ -51,7 +53,6 @@ public:
     }
 
 private:
-    static constexpr auto relaxed = std::memory_order_relaxed;
     static constexpr std::int64_t used_of(std::uint64_t w) noexcept {
         return static_cast<std::int64_t>(w & 0xffffffffU);
     }

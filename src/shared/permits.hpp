@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 
+#include "relaxed.hpp"
+
 namespace spillway::shared {
 
 // Requests under way at the same time. Counted also without a limit, so that one that comes with a reload is right
@@ -32,8 +34,6 @@ public:
     void give_back() noexcept { taken_.fetch_sub(1, relaxed); }
 
 private:
-    static constexpr auto relaxed = std::memory_order_relaxed;
-
     std::atomic<std::int64_t> limit_{none};
     std::atomic<std::int64_t> taken_{0};
 };

@@ -1,16 +1,14 @@
 #include <algorithm>
 
 #include "redis_holder.hpp"
+#include "relaxed.hpp"
 
 // The side of a shared holder that the store's thread works on: what is answered.
 namespace spillway::shared {
 namespace {
 
 using core::quota_limit;
-constexpr auto relaxed = std::memory_order_relaxed;
 constexpr duration crowded = milliseconds(50);
-constexpr duration first_back_off = milliseconds(100);
-constexpr duration last_back_off = seconds(5);
 constexpr std::int64_t least_minutes = 10;  // of a rate, that a Redis without memory is told at most beside the burst
 
 // By Redis' clock, in us; states live for a day after they were used last.

@@ -5,10 +5,11 @@
 
 #include <spillway/core/period.hpp>
 
+#include "relaxed.hpp"
+
 namespace spillway::shared {
 namespace {
 
-constexpr auto relaxed = std::memory_order_relaxed;
 constexpr std::size_t most_known = 256;  // gateways
 
 // Admission ends at the budget, so what a gateway has spent is about as much. It is more where the budget was lowered

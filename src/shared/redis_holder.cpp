@@ -4,13 +4,14 @@
 
 #include <spillway/core/period.hpp>
 
+#include "relaxed.hpp"
+
 // The side of a shared holder that workers see.
 namespace spillway::shared {
 namespace {
 
 using core::quota_limit;
 using kind = verdict::kind;
-constexpr auto relaxed = std::memory_order_relaxed;
 constexpr duration view_lasts = milliseconds(200);     // of what is left in Redis: refused by it without asking
 constexpr duration budget_lasts = milliseconds(1200);  // of what others spend
 constexpr std::size_t most_asks = 4096;

@@ -13,6 +13,10 @@
 
 namespace spillway::shared {
 
+// Waits between two failed runs of the script: doubled each time.
+inline constexpr duration first_back_off = milliseconds(100);
+inline constexpr duration last_back_off = seconds(5);
+
 // What the script says to one question; empty: it could not be run for this holder.
 using redis_answer = std::vector<redis_item>;
 

@@ -13,9 +13,7 @@ namespace spillway::shared {
 namespace {
 
 constexpr duration interval = milliseconds(50);
-constexpr duration first_back_off = milliseconds(100);
-constexpr duration last_back_off = seconds(5);
-constexpr std::size_t most_at_once = 512;
+constexpr std::size_t most_asks_at_once = 512;
 
 // Two processes never have the same, also when one follows the other under the same name.
 std::string own_name(const std::string& gateway) {
@@ -108,7 +106,7 @@ std::vector<redis_ask> redis_store::wait_until(time_point tick) {
     std::unique_lock hold(common_->mutex);
     common_->wake.wait_until(hold, tick, [this] { return common_->stopped || !common_->asks.empty(); });
     std::vector<redis_ask> out;
-    while (!common_->asks.empty() && out.size() < most_at_once) {
+    while (!common_->asks.empty() && out.size() < most_asks_at_once) {
         out.push_back(std::move(common_->asks.front()));
         common_->asks.pop_front();
     }

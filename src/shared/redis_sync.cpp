@@ -2,13 +2,13 @@
 #include <cmath>
 
 #include "redis_holder.hpp"
+#include "relaxed.hpp"
 
 // The side of a shared holder that the store's thread works on: what is asked.
 namespace spillway::shared {
 namespace {
 
 using core::quota_limit;
-constexpr auto relaxed = std::memory_order_relaxed;
 constexpr duration heartbeat = seconds(6);  // permits and reservations of a silent gateway come free after this
 constexpr duration beats = milliseconds(1500);
 constexpr duration idle_beats = minutes(20);  // of who has spent: the dead are summed up after an hour

@@ -15,7 +15,7 @@
 namespace spillway::shared {
 namespace {
 
-constexpr std::size_t most_at_once = 16 * 1024;
+constexpr std::size_t most_bytes_at_once = 16 * 1024;
 constexpr std::size_t most_kept = 256 * 1024;  // of the memory for commands
 
 timeval as_timeval(duration d) noexcept {
@@ -134,7 +134,7 @@ bool redis_wire::flush() {
 }
 
 bool redis_wire::receive() {
-    char memory[most_at_once];
+    char memory[most_bytes_at_once];
     for (;;) {
         ERR_clear_error();
         errno = 0;

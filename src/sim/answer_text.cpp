@@ -12,7 +12,7 @@
 namespace spillway::sim {
 namespace {
 
-constexpr std::array<std::string_view, 32> words{
+constexpr std::array<std::string_view, 32> vocabulary{
     "water", "runs",  "down",  "the",  "hill", "and",  "finds", "its",    "way",   "to",   "sea",
     "where", "stone", "and",   "sand", "wait", "for",  "every", "season", "while", "wind", "in",
     "old",   "trees", "tells", "of",   "rain", "that", "came",  "from",   "far",   "away"};
@@ -85,7 +85,7 @@ made_text make_text(const call& c, std::uint64_t variant) {
     }
     random_source random(seed);
     for (std::uint64_t i = 0; i < std::min(most - out.reasoning, wanted); ++i) {
-        const auto word = words[random.below(words.size())];
+        const auto word = vocabulary[random.below(vocabulary.size())];
         out.tokens.push_back((i == 0 ? "" : " ") + std::string(word));
     }
     out.cut = most < thought + wanted;

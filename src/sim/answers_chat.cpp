@@ -23,9 +23,9 @@ std::string escaped(const std::string& text) {
     return quoted.substr(1, quoted.size() - 2);
 }
 
-class maker {
+class chat_maker {
 public:
-    explicit maker(const call& c) : call_(c), chat_(c.op == operation::chat) {
+    explicit chat_maker(const call& c) : call_(c), chat_(c.op == operation::chat) {
         const std::uint64_t n = std::clamp<std::uint64_t>(number_or(*c.body, "n", 1), 1, 16);
         for (std::uint64_t i = 0; i < n; ++i) texts_.push_back(make_text(c, i));
         usage_.prompt = prompt_tokens(*c.body);
@@ -198,9 +198,11 @@ answer chat_answer(const call& c) {
     if (messages == nullptr || !messages->is_array() || messages->empty())
         return error_answer(400, {}, "'messages' is a required property and may not be empty.",
                             "invalid_request_error");
-    return maker(c).make();
+    return chat_maker(c).make();
 }
 
-answer completion_answer(const call& c) { return too_old_for_usage(c) ? refuse_stream_options() : maker(c).make(); }
+answer completion_answer(const call& c) {
+    return too_old_for_usage(c) ? refuse_stream_options() : chat_maker(c).make();
+}
 
 }  // namespace spillway::sim

@@ -1,5 +1,3 @@
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -7,18 +5,10 @@
 #include <spillway/base/text.hpp>
 
 #include "answer_text.hpp"
+#include "identity_crypto.hpp"
 
 namespace spillway::sim {
 namespace {
-
-std::string base64(std::string_view bytes) {
-    std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-    const int n =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    out.resize(static_cast<std::size_t>(n));
-    return out;
-}
 
 // A vector of length one, more or less, that follows from the input.
 std::vector<float> vector_of(const json& input, std::uint64_t dimensions) {

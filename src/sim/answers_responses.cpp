@@ -7,9 +7,9 @@
 namespace spillway::sim {
 namespace {
 
-class maker {
+class response_maker {
 public:
-    explicit maker(const call& c) : call_(c), text_(make_text(c)) {
+    explicit response_maker(const call& c) : call_(c), text_(make_text(c)) {
         usage_.prompt = prompt_tokens(*c.body);
         usage_.completion = text_.made();
         usage_.cached = cached_tokens(c, usage_.prompt);
@@ -195,14 +195,14 @@ private:
 
 std::string failed_response_event(const call& c, std::uint64_t sequence_number, std::string_view code,
                                   std::string_view message) {
-    return maker(c).failed_event(sequence_number, code, message);
+    return response_maker(c).failed_event(sequence_number, code, message);
 }
 
 answer response_answer(const call& c) {
     if (find(*c.body, "input") == nullptr && find(*c.body, "previous_response_id") == nullptr)
         return error_answer(400, "missing_required_parameter", "Missing required parameter: 'input'.",
                             "invalid_request_error");
-    return maker(c).make();
+    return response_maker(c).make();
 }
 
 }  // namespace spillway::sim

@@ -9,12 +9,12 @@ namespace spillway::sim {
 namespace {
 
 constexpr int deepest = 12;  // a schema may refer to itself
-constexpr std::array<const char*, 8> words{"harbour", "meadow", "lantern", "orchard",
-                                           "granite", "willow", "compass", "thicket"};
+constexpr std::array<const char*, 8> sample_words{"harbour", "meadow", "lantern", "orchard",
+                                                  "granite", "willow", "compass", "thicket"};
 
-class maker {
+class value_maker {
 public:
-    maker(const json& root, std::uint64_t seed) : root_(root), random_(seed) {}
+    value_maker(const json& root, std::uint64_t seed) : root_(root), random_(seed) {}
 
     json make(const json& schema, int depth = 0) {
         if (!schema.is_object() || depth > deepest) return nullptr;
@@ -90,7 +90,7 @@ private:
         if (format == "date-time") return "2026-11-27T12:00:00Z";
         if (format == "email") return "someone@example.org";
         if (format == "uuid") return "00000000-0000-4000-8000-000000000001";
-        return words[random_.below(words.size())];
+        return sample_words[random_.below(sample_words.size())];
     }
 
     const json& root_;
@@ -99,6 +99,6 @@ private:
 
 }  // namespace
 
-json value_for(const json& schema, std::uint64_t seed) { return maker(schema, seed).make(schema); }
+json value_for(const json& schema, std::uint64_t seed) { return value_maker(schema, seed).make(schema); }
 
 }  // namespace spillway::sim

@@ -14,7 +14,7 @@ namespace {
 constexpr int kind_server = 2, kind_client = 3;  // SpanKind
 constexpr std::string_view failed_code = "2";    // STATUS_CODE_ERROR
 // Span.flags: the trace flags, and above them whether the parent is known to be elsewhere.
-constexpr unsigned flag_sampled = 1, flag_has_remote = 0x100, flag_remote = 0x200;
+constexpr unsigned span_sampled = 1, span_has_remote = 0x100, span_remote = 0x200;
 
 template <class Number>
 void append_number(std::string& out, Number n) {
@@ -90,7 +90,7 @@ void append_span(std::string& out, const span& s) {
     append_hex(out, R"(,"spanId":")", s.span_id);
     if (has_parent) append_hex(out, R"(,"parentSpanId":")", s.parent_id);
     out += R"(,"flags":)";
-    append_number(out, flag_sampled | flag_has_remote | (server && has_parent ? flag_remote : 0));
+    append_number(out, span_sampled | span_has_remote | (server && has_parent ? span_remote : 0));
     out += R"(,"name":)";
     text::append_json_string(out, s.name);
     out += R"(,"kind":)";

@@ -9,7 +9,7 @@
 
 namespace spillway::trace {
 
-using kind = verdict::kind;
+using verdict_kind = verdict::kind;
 
 verdict judge(const result<net::fetched>& answer, wall_time now) {
     verdict out;
@@ -19,7 +19,7 @@ verdict judge(const result<net::fetched>& answer, wall_time now) {
     }
     const int status = answer->status;
     if (status >= 200 && status < 300) {
-        out.what = kind::accepted;
+        out.what = verdict_kind::accepted;
         out.rejected = otlp_rejected(answer->body);
         return out;
     }
@@ -29,7 +29,7 @@ verdict judge(const result<net::fetched>& answer, wall_time now) {
         out.told = core::told_time({.retry_after = answer->retry_after}, status, now);
         return out;
     }
-    out.what = kind::lost;
+    out.what = verdict_kind::lost;
     out.trouble = "refused";
     return out;
 }
@@ -76,7 +76,8 @@ net::task<> sender::run() {
         co_await send(std::move(batch));
     }
     queue_.take_all(taken_);
-    if (!taken_.empty()) lose(taken_.size(), {.what = kind::lost, .reason = "the gateway ends before all was sent"});
+    if (!taken_.empty())
+        lose(taken_.size(), {.what = verdict_kind::lost, .reason = "the gateway ends before all was sent"});
     taken_.clear();
 }
 
@@ -100,7 +101,7 @@ net::task<> sender::send(std::vector<span> batch) {
         request_.timeout = limits_.timeout;
         const auto answer = co_await fetcher_.fetch(request_, &cut_);
         const verdict v = judge(answer, wall_clock::now());
-        if (v.what == kind::accepted) {
+        if (v.what == verdict_kind::accepted) {
             const auto rejected = std::min<std::uint64_t>(v.rejected, spans);
             count_.exported += spans - rejected;
             const std::lock_guard lock(error_mutex_);
@@ -116,7 +117,7 @@ net::task<> sender::send(std::vector<span> batch) {
             const std::lock_guard lock(error_mutex_);
             last_error_ = v.reason;
         }
-        if (v.what == kind::lost || attempt >= limits_.tries || ending_) {
+        if (v.what == verdict_kind::lost || attempt >= limits_.tries || ending_) {
             lose(spans, v);
             break;
         }

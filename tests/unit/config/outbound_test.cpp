@@ -3,7 +3,7 @@
 #include "support.hpp"
 
 namespace spillway::config {
-namespace {
+namespace outbound_test {
 
 std::string told_with(const std::string& from, const std::string& to) {
     return told(check(with(good(), from, to), usual()));
@@ -87,5 +87,5 @@ TEST(instance_kind, another_kind_or_account_is_another_instance) {
     EXPECT_NE(instance_identity(b), instance_identity(c));
 }
 
-}  // namespace
+}  // namespace outbound_test
 }  // namespace spillway::config

@@ -3,7 +3,7 @@
 #include "support.hpp"
 
 namespace spillway::config {
-namespace {
+namespace usage_test {
 
 std::string told_with(const std::string& more) { return told(check(good() + more, usual())); }
 
@@ -120,5 +120,5 @@ TEST(usage_config, capture_and_traces_say_where_to) {
     EXPECT_DOUBLE_EQ(t.tracing.sample, 0.05);
 }
 
-}  // namespace
+}  // namespace usage_test
 }  // namespace spillway::config

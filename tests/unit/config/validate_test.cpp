@@ -5,7 +5,7 @@
 #include "support.hpp"
 
 namespace spillway::config {
-namespace {
+namespace validate_test {
 
 std::string told_after(const std::string& from, const std::string& to) {
     return told(check(with(good(), from, to), usual()));
@@ -273,5 +273,5 @@ TEST(check, again_takes_new_keys_and_keeps_the_old_ones_when_the_keys_file_is_br
     std::remove(keys.c_str());
 }
 
-}  // namespace
+}  // namespace validate_test
 }  // namespace spillway::config

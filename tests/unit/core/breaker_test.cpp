@@ -3,7 +3,7 @@
 #include "circuit.hpp"
 
 namespace spillway::core {
-namespace {
+namespace breaker_test {
 
 constexpr time_point start = time_point(hours(1));
 
@@ -395,5 +395,5 @@ TEST(availability, two_in_a_row_both_have_to_let_through) {
     EXPECT_EQ(worst.until, at(seconds(5)));
 }
 
-}  // namespace
+}  // namespace breaker_test
 }  // namespace spillway::core

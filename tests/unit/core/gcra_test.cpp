@@ -4,7 +4,7 @@
 #include <spillway/core/gcra.hpp>
 
 namespace spillway::core {
-namespace {
+namespace gcra_test {
 
 constexpr time_point start = time_point(hours(1000));
 
@@ -124,5 +124,5 @@ TEST(gcra, an_hour_with_the_usual_burst_is_within_one_percent) {
     EXPECT_LE(granted, 3'600'000 * 1.01);
 }
 
-}  // namespace
+}  // namespace gcra_test
 }  // namespace spillway::core

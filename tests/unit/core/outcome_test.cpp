@@ -4,7 +4,7 @@
 
 // The table of decisions, row by row.
 namespace spillway::core {
-namespace {
+namespace outcome_test {
 
 outcome response(int status) {
     outcome o;
@@ -162,5 +162,5 @@ TEST(judge, a_missing_deployment_is_the_clients_when_the_policy_says_so) {
     EXPECT_EQ(judge(fe_error(), {}, p).verdict, v::commit);
 }
 
-}  // namespace
+}  // namespace outcome_test
 }  // namespace spillway::core

@@ -5,7 +5,7 @@
 #include <spillway/core/probe.hpp>
 
 namespace spillway::core {
-namespace {
+namespace probe_test {
 
 constexpr time_point start = time_point(hours(1));
 time_point at(duration d) { return start + d; }
@@ -242,5 +242,5 @@ TEST(suspicion, waits_that_are_usual_in_the_pool_are_none) {
     EXPECT_EQ(suspect_after(p, 0.1), milliseconds(300));
 }
 
-}  // namespace
+}  // namespace probe_test
 }  // namespace spillway::core

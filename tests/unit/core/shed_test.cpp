@@ -5,7 +5,7 @@
 #include <spillway/core/shed.hpp>
 
 namespace spillway::core {
-namespace {
+namespace shed_test {
 
 constexpr time_point start = time_point(hours(1));
 
@@ -60,5 +60,5 @@ TEST(shed, refuses_the_lower_classes_first_and_high_never) {
     EXPECT_FALSE(shed(normal, 0, below));
 }
 
-}  // namespace
+}  // namespace shed_test
 }  // namespace spillway::core

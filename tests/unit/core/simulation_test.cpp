@@ -12,7 +12,7 @@
 #include "circuit.hpp"
 
 namespace spillway::core {
-namespace {
+namespace simulation_test {
 
 // Provisioned deployments tell the exact wait, standard ones round it up to whole seconds.
 enum class told_as { milliseconds, seconds };
@@ -347,5 +347,5 @@ TEST(simulation, the_same_seed_gives_the_same_run) {
     EXPECT_EQ(run(), run());
 }
 
-}  // namespace
+}  // namespace simulation_test
 }  // namespace spillway::core

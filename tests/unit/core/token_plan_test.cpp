@@ -8,7 +8,7 @@
 #include <spillway/core/slow_down.hpp>
 
 namespace spillway::core {
-namespace {
+namespace token_plan_test {
 
 const time_point start{hours(100)};
 
@@ -163,5 +163,5 @@ TEST(header_rules, some_fields_name_deployments) {
         EXPECT_FALSE(names_deployment(name)) << name;
 }
 
-}  // namespace
+}  // namespace token_plan_test
 }  // namespace spillway::core

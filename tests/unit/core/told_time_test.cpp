@@ -6,7 +6,7 @@
 #include <spillway/http/date.hpp>
 
 namespace spillway::core {
-namespace {
+namespace told_time_test {
 
 constexpr std::int64_t epoch = 1'800'000'000;
 const wall_time now{seconds(epoch)};
@@ -83,5 +83,5 @@ TEST(parse_wait, reads_what_services_write) {
     for (const auto* bad : {"", "s", "1x", "1s2", "-1s", "1 s"}) EXPECT_EQ(parse_wait(bad), std::nullopt) << bad;
 }
 
-}  // namespace
+}  // namespace told_time_test
 }  // namespace spillway::core

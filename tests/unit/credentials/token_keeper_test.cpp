@@ -7,7 +7,7 @@
 #include "unit/net/plain_server.hpp"
 
 namespace spillway::credentials {
-namespace {
+namespace token_keeper_test {
 
 token_answer good(const std::string& token, duration life = hours(1)) {
     got_token out;
@@ -152,5 +152,5 @@ TEST_F(token_keeping, ends_while_a_source_is_being_asked_and_can_be_complained_t
     EXPECT_TRUE(cell->renew(1, "", time_point(hours(100))));
 }
 
-}  // namespace
+}  // namespace token_keeper_test
 }  // namespace spillway::credentials

@@ -8,7 +8,7 @@
 #include <spillway/http/sse.hpp>
 
 namespace spillway::http {
-namespace {
+namespace usage_tap_test {
 
 struct seen {
     std::string usage, model, text;
@@ -146,5 +146,5 @@ TEST(usage_tap, a_string_of_a_megabyte_hides_nothing_behind_it) {
     EXPECT_EQ(stream(event(big), {100, 5000, 70000}), (seen{"{\"total_tokens\":9}", "m", ""}));
 }
 
-}  // namespace
+}  // namespace usage_tap_test
 }  // namespace spillway::http

@@ -8,7 +8,7 @@
 #include "unit/net/plain_server.hpp"
 
 namespace spillway::identity {
-namespace {
+namespace key_keeper_test {
 
 using net::plain_server;
 
@@ -218,5 +218,5 @@ TEST_F(keeping, stops_in_the_middle_of_a_reading) {
     EXPECT_EQ(provider->keys(), nullptr);
 }
 
-}  // namespace
+}  // namespace key_keeper_test
 }  // namespace spillway::identity

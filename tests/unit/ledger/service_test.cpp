@@ -13,7 +13,7 @@
 #include "record_kit.hpp"
 
 namespace spillway::ledger {
-namespace {
+namespace service_test {
 
 // Waits for something that threads bring about; the time only ends a test that has failed.
 template <class F>
@@ -147,5 +147,5 @@ TEST_F(ledger_service, nothing_acknowledged_is_lost_or_doubled_by_kill_9) {
     EXPECT_EQ(ask("SELECT sum(prompt_tokens + completion_tokens) FROM usage_records"), std::to_string(spent));
 }
 
-}  // namespace
+}  // namespace service_test
 }  // namespace spillway::ledger

@@ -3,7 +3,7 @@
 #include "../../../src/ledger/spending.hpp"
 
 namespace spillway::ledger {
-namespace {
+namespace spending_test {
 
 const wall_time noon = wall_time(std::chrono::sys_days(std::chrono::year(2026) / 11 / 26)) + hours(12);
 
@@ -43,5 +43,5 @@ TEST(spending, a_sum_of_before_that_cannot_be_is_forgotten) {
     EXPECT_EQ(now.at("shop|third|2026-11-26").tokens, 500U);
 }
 
-}  // namespace
+}  // namespace spending_test
 }  // namespace spillway::ledger

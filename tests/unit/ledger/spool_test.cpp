@@ -10,7 +10,7 @@
 #include "record_kit.hpp"
 
 namespace spillway::ledger {
-namespace {
+namespace spool_test {
 
 const wall_time noon{std::chrono::duration_cast<wall_clock::duration>(microseconds(noon_us))};
 
@@ -331,5 +331,5 @@ TEST_F(spool_files, what_an_earlier_process_left_may_be_cut_short_while_it_is_re
     EXPECT_LE(carry_all(*s).size(), 300U);
 }
 
-}  // namespace
+}  // namespace spool_test
 }  // namespace spillway::ledger

@@ -9,7 +9,7 @@
 #include "record_kit.hpp"
 
 namespace spillway::ledger {
-namespace {
+namespace sqlite_store_test {
 
 const wall_time noon{std::chrono::duration_cast<wall_clock::duration>(microseconds(noon_us))};
 
@@ -226,5 +226,5 @@ TEST_F(sqlite_store_file, a_later_version_is_left_alone) {
 
 TEST(store, unknown_kinds_are_faults) { EXPECT_FALSE(open_store("mysql://x", "")); }
 
-}  // namespace
+}  // namespace sqlite_store_test
 }  // namespace spillway::ledger

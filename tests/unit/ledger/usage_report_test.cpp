@@ -10,7 +10,7 @@
 #include "../../../src/ledger/store.hpp"
 
 namespace spillway::ledger {
-namespace {
+namespace usage_report_test {
 
 constexpr std::int64_t hour_us = 3'600'000'000, day_us = 24 * hour_us;
 constexpr std::uint64_t most = std::uint64_t{1} << 62;
@@ -272,5 +272,5 @@ TEST(usage_repair, says_what_is_no_store) {
     EXPECT_FALSE(repair_usage("mysql://x", ""));
 }
 
-}  // namespace
+}  // namespace usage_report_test
 }  // namespace spillway::ledger

@@ -1,4 +1,4 @@
-#include <spillway/server/outbound.hpp>
+#include "../../../src/server/outbound.hpp"
 
 #include <gtest/gtest.h>
 

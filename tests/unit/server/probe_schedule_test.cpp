@@ -7,7 +7,7 @@
 
 // Readiness by proof, and who is asked for it, on the states that all workers share.
 namespace spillway::server {
-namespace {
+namespace probe_schedule_test {
 
 constexpr const char* text = R"(version: 1
 listeners: { public: { address: "127.0.0.1:0" } }
@@ -185,5 +185,5 @@ TEST_F(probing, what_is_usual_in_a_pool_is_no_reason_to_suspect) {
     EXPECT_EQ(after(), seconds(10)) << "that was long ago";
 }
 
-}  // namespace
+}  // namespace probe_schedule_test
 }  // namespace spillway::server

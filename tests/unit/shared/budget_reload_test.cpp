@@ -4,7 +4,7 @@
 
 // Budgets that come, go and change with reloads, while requests are under way.
 namespace spillway::shared {
-namespace {
+namespace budget_reload_test {
 
 using core::quota_limit;
 using kind = verdict::kind;
@@ -130,5 +130,5 @@ TEST_F(budget_reload, a_permit_comes_free_before_the_tokens_are_known) {
     EXPECT_EQ(spent(seconds(2)), 100);
 }
 
-}  // namespace
+}  // namespace budget_reload_test
 }  // namespace spillway::shared

@@ -8,7 +8,7 @@
 
 // Figures that nobody can have spent: they shut nobody out and open nothing, wherever they come from.
 namespace spillway::shared {
-namespace {
+namespace impossible_figures_test {
 
 using core::quota_limit;
 using kind = verdict::kind;
@@ -93,5 +93,5 @@ TEST(impossible_figures, spending_in_redis_that_nobody_can_have_counts_as_none) 
     EXPECT_EQ(a.look().budget_tokens, 10'000);
 }
 
-}  // namespace
+}  // namespace impossible_figures_test
 }  // namespace spillway::shared

@@ -6,7 +6,7 @@
 #include <spillway/shared/quota.hpp>
 
 namespace spillway::shared {
-namespace {
+namespace memory_store_test {
 
 using core::quota_limit;
 using kind = verdict::kind;
@@ -227,5 +227,5 @@ TEST(memory_store, a_clock_that_jumps_over_years_and_back_finds_what_was_spent) 
     EXPECT_EQ(h->take({250, 0}, start, noon).what, kind::granted);
 }
 
-}  // namespace
+}  // namespace memory_store_test
 }  // namespace spillway::shared

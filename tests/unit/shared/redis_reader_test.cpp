@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace spillway::shared {
-namespace {
+namespace redis_reader_test {
 
 using kind = redis_value::kind;
 
@@ -72,5 +72,5 @@ TEST(redis_reader, holds_a_megabyte_and_no_more) {
     EXPECT_EQ(r.waiting(), 0U) << "what it held is let go";
 }
 
-}  // namespace
+}  // namespace redis_reader_test
 }  // namespace spillway::shared

@@ -4,7 +4,7 @@
 
 // A request whose size is not known yet: it is let in with nothing, and takes its tokens and its money later.
 namespace spillway::shared {
-namespace {
+namespace two_steps_test {
 
 using core::quota_limit;
 using kind = verdict::kind;
@@ -115,5 +115,5 @@ TEST(two_steps, without_redis_its_own_share_decides) {
     EXPECT_EQ(rest(a, {3'000, 0}).limit, quota_limit::tokens);
 }
 
-}  // namespace
+}  // namespace two_steps_test
 }  // namespace spillway::shared
