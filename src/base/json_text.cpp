@@ -7,7 +7,7 @@
 namespace spillway::text {
 namespace {
 
-constexpr char digits[] = "0123456789abcdef";
+constexpr char lower_hex[] = "0123456789abcdef";
 
 // ASCII that stands in a JSON string as it is.
 constexpr auto plain_table = [] {
@@ -42,8 +42,8 @@ void append_json_escaped(std::string& out, std::string_view s) {
             out += static_cast<char>(c);
         } else {
             out += "\\u00";
-            out += digits[c >> 4];
-            out += digits[c & 15];
+            out += lower_hex[c >> 4];
+            out += lower_hex[c & 15];
         }
         s.remove_prefix(1);
     }

@@ -3,7 +3,7 @@
 namespace spillway::percent {
 namespace {
 
-constexpr char digits[] = "0123456789ABCDEF";
+constexpr char upper_hex[] = "0123456789ABCDEF";
 
 // Hands out byte after byte; false when an escape is wrong and `lenient` is not set.
 template <class Put>
@@ -27,8 +27,8 @@ void append_encoded(std::string& out, std::string_view raw) {
         }
         const auto byte = static_cast<unsigned char>(c);
         out += '%';
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
+        out += upper_hex[byte >> 4];
+        out += upper_hex[byte & 15];
     }
 }
 
@@ -42,8 +42,8 @@ std::optional<std::string_view> encode(std::string_view raw, std::span<char> out
         } else {
             const auto byte = static_cast<unsigned char>(c);
             out[n++] = '%';
-            out[n++] = digits[byte >> 4];
-            out[n++] = digits[byte & 15];
+            out[n++] = upper_hex[byte >> 4];
+            out[n++] = upper_hex[byte & 15];
         }
     }
     return std::string_view(out.data(), n);

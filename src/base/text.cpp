@@ -58,15 +58,15 @@ bool glob_match(std::string_view pattern, std::string_view s) noexcept {
 }
 
 namespace {
-constexpr char digits[] = "0123456789abcdef";
+constexpr char hex_digits[] = "0123456789abcdef";
 }  // namespace
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
     std::string out;
     out.reserve(bytes.size() * 2);
     for (const auto b : bytes) {
-        out += digits[b >> 4];
-        out += digits[b & 15];
+        out += hex_digits[b >> 4];
+        out += hex_digits[b & 15];
     }
     return out;
 }

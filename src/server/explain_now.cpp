@@ -64,7 +64,7 @@ std::size_t tier_of(const core::pool_plan& plan, std::size_t backend) {
 }
 
 // Why the backend is not asked first; `first` is, if any.
-std::string why_not_first(const proxy::pool& p, std::size_t backend, const std::optional<core::selection>& first,
+std::string why_not_first(const proxy::pool& p, std::size_t backend, const core::selection* first,
                           const core::availability& a, time_point now) {
     if (!a.usable) {
         std::string out(core::to_string(a.mode));
@@ -72,7 +72,7 @@ std::string why_not_first(const proxy::pool& p, std::size_t backend, const std::
         return out + " for " + seconds_text(seconds_between(now, a.until)) + " more";
     }
     const auto mine = tier_of(p.plan, backend);
-    if (!first) return "it is not asked";
+    if (first == nullptr) return "it is not asked";
     const auto& name = p.backends[*first->backend].name;
     if (tier_of(p.plan, *first->backend) == mine)
         return "as welcome as " + name + ", which the balancer picks this time";
@@ -85,16 +85,16 @@ json explain_now(const proxy::snapshot& s, const proxy::pool& p, bool own_creden
                  time_point now) {
     pool_now view(s, p, own_credential);
     const auto turns = turns_of(p, view, affinity, now);
-    const auto first = turns.empty() ? std::nullopt : std::optional(turns.front());
+    const core::selection* const first = turns.empty() ? nullptr : &turns.front();
     json out{
         {"first", nullptr}, {"others", json::array()}, {"capacity", proxy::capacity_of(s, p, now, own_credential)}};
-    if (first)
+    if (first != nullptr)
         out["first"] = {{"backend", p.backends[*first->backend].name},
                         {"trial", first->trial},
                         {"last_resort", first->last_resort}};
     for (const auto& t : p.plan.tiers)
         for (const auto& m : t.members) {
-            if (first && *first->backend == m.backend) continue;
+            if (first != nullptr && *first->backend == m.backend) continue;
             const auto a = view.look(m.backend, now);
             json one{{"backend", p.backends[m.backend].name},
                      {"state", core::to_string(a.mode)},
