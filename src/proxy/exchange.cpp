@@ -5,8 +5,8 @@
 
 namespace spillway::proxy {
 
-exchange::exchange(session& s)
-    : at_(s),
+exchange::exchange(connection& on)
+    : at_(on),
       request_(at_),
       caller_(at_),
       plan_(at_),
@@ -141,7 +141,7 @@ net::task<void> exchange::answer_exception() {
             told = false;
         }
     }
-    if (!told) at_.session.client().abort();
+    if (!told) at_.connection.client().abort();
 }
 
 void exchange::account() {

@@ -13,7 +13,7 @@ namespace spillway::proxy {
 // exchange only walks. docs/architecture.md has the way with its files.
 class exchange {
 public:
-    explicit exchange(session& s);
+    explicit exchange(connection& on);
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
 

@@ -5,7 +5,7 @@
 #include <spillway/core/told_time.hpp>
 #include <spillway/http/head.hpp>
 #include <spillway/net/fetch.hpp>
-#include <spillway/proxy/worker.hpp>
+#include <spillway/proxy/worker_tools.hpp>
 
 namespace spillway::proxy {
 namespace {

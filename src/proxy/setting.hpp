@@ -4,9 +4,7 @@
 #include <optional>
 
 #include <spillway/base/fault.hpp>
-#include <spillway/proxy/snapshot.hpp>
-#include <spillway/proxy/worker.hpp>
-#include "session.hpp"
+#include "connection.hpp"
 
 namespace spillway::proxy {
 
@@ -14,15 +12,15 @@ using maybe_fault = std::optional<fault>;
 
 // Where an exchange takes place: its connection, its thread, and the configuration that it began with.
 struct setting {
-    explicit setting(proxy::session& s) : session(s), worker(s.owner()), snapshot(worker.current()) {}
+    explicit setting(proxy::connection& c) : connection(c), worker(c.worker()), snapshot(worker.current()) {}
 
     const proxy::snapshot& config() const noexcept { return *snapshot->shared; }
-    const listener& door() const noexcept { return session.from(); }
-    net::interrupt& left() const noexcept { return session.left(); }
+    const listener& door() const noexcept { return connection.from(); }
+    net::interrupt& left() const noexcept { return connection.left(); }
     time_point write_deadline() const noexcept { return worker.now() + door().from->limits.write_timeout; }
 
-    proxy::session& session;
-    proxy::worker& worker;
+    proxy::connection& connection;
+    proxy::worker_tools& worker;
     const std::shared_ptr<worker_snapshot> snapshot;
 };
 

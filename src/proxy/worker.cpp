@@ -4,128 +4,44 @@
 
 #include <algorithm>
 
-#include "scratch.hpp"
 #include "session.hpp"
 
 namespace spillway::proxy {
-namespace {
-
-constexpr std::size_t most_known_labels = 1024;
-
-}  // namespace
 
 worker::worker(unsigned index, std::uint64_t seed, process_state& process, stats::worker_stats& stats,
                stats::label_table& labels, log_buffer::sink log)
-    : index_(index),
-      process_(process),
-      stats_(stats),
-      random_(seed),
-      log_(loop_, std::move(log)),
-      labels_(labels),
-      digest_context_(EVP_MD_CTX_new()),
-      digest_(EVP_MD_fetch(nullptr, "SHA256", nullptr)),
+    : tools_(index, seed, process, stats, labels, std::move(log)),
       housekeeping_(
           [](void* self) noexcept {
               auto* w = static_cast<worker*>(self);
               w->publish_upstream_counters();
-              w->alarms_this_second_ = 0;
-              w->loop_.wheel().schedule(w->housekeeping_, w->loop_.now() + seconds(1));
-          },
-          this),
-      release_(
-          [](void* self) noexcept {
-              constexpr std::size_t at_once = std::size_t{1} << 20;
-              auto* w = static_cast<worker*>(self);
-              if (!w->slabs_.release_some(at_once))
-                  w->loop_.wheel().schedule(w->release_, w->loop_.now() + milliseconds(1));
+              w->tools_.begin_second();
+              w->loop().wheel().schedule(w->housekeeping_, w->tools_.now() + seconds(1));
           },
           this) {
-    loop_.wheel().schedule(housekeeping_, loop_.now() + seconds(1));
-    slabs_.release_by(
-        [](void* self) noexcept {
-            auto* w = static_cast<worker*>(self);
-            w->loop_.wheel().schedule(w->release_, w->loop_.now() + milliseconds(1));
-        },
-        this);
+    loop().wheel().schedule(housekeeping_, tools_.now() + seconds(1));
+    tools_.probe_by([this](const std::shared_ptr<worker_snapshot>& by, std::size_t pool, std::size_t backend) {
+        prober_.ask(by, pool, backend);
+    });
 }
 
-worker::~worker() {
-    slabs_.release_by(nullptr, nullptr);
-    EVP_MD_free(digest_);
-    EVP_MD_CTX_free(digest_context_);
-}
-
-std::array<std::uint8_t, 32> worker::sha256(std::string_view of) noexcept {
-    std::array<std::uint8_t, 32> out{};
-    unsigned size = 0;
-    EVP_DigestInit_ex2(digest_context_, digest_, nullptr);
-    EVP_DigestUpdate(digest_context_, of.data(), of.size());
-    EVP_DigestFinal_ex(digest_context_, out.data(), &size);
-    return out;
-}
-
-stats::label worker::label(std::string_view name) {
-    const auto at = known_labels_.find(name.data());
-    if (at != known_labels_.end() && at->second.name == name) return at->second.number;
-    // Another text lies where one lay before, or it is new.
-    const auto number = labels_.intern(name);
-    if (at != known_labels_.end() || known_labels_.size() < most_known_labels)
-        known_labels_.insert_or_assign(name.data(), known_label{std::string(name), number});
-    return number;
-}
-
-stats::label worker::status_label(int status) {
-    if (status < 0 || status >= static_cast<int>(status_labels_.size())) status = 0;
-    auto& known = status_labels_[static_cast<std::size_t>(status)];
-    if (known == 0) known = labels_.intern(std::to_string(status));
-    return known;
-}
-
-void worker::alarm(std::string what) {
-    constexpr std::uint32_t most = 5;
-    if (++alarms_this_second_ <= most && process_.alarm) process_.alarm(std::move(what));
-}
-
-std::unique_ptr<scratch> worker::take_scratch() {
-    if (scratches_.empty()) return std::make_unique<scratch>(slabs_);
-    auto s = std::move(scratches_.back());
-    scratches_.pop_back();
-    return s;
-}
-
-void worker::give_scratch(std::unique_ptr<scratch> s) noexcept {
-    s->clear();
-    if (scratches_.size() < 64) scratches_.push_back(std::move(s));
-}
-
-std::unique_ptr<http::usage_tap> worker::take_tap() {
-    if (taps_.empty()) return std::make_unique<http::usage_tap>();
-    auto t = std::move(taps_.back());
-    taps_.pop_back();
-    return t;
-}
-
-void worker::give_tap(std::unique_ptr<http::usage_tap> t) noexcept {
-    if (taps_.size() >= 64) return;
-    t->reset();
-    taps_.push_back(std::move(t));
-}
+worker::~worker() = default;
 
 void worker::adopt(std::shared_ptr<const snapshot> next) {
     auto mine = std::make_shared<worker_snapshot>();
     mine->shared = next;
     for (const auto& i : next->instances) {
         std::shared_ptr<net::upstream> found;
-        if (current_) {
-            const auto& before = current_->shared->instances;
+        if (tools_.current()) {
+            const auto& before = tools_.current()->shared->instances;
             for (std::size_t k = 0; k < before.size(); ++k)
-                if (before[k].identity == i.identity && current_->upstreams[k]->target() == i.to)
-                    found = current_->upstreams[k];
+                if (before[k].identity == i.identity && tools_.current()->upstreams[k]->target() == i.to)
+                    found = tools_.current()->upstreams[k];
         }
         if (found) {
             found->set_limits(i.connections);
         } else {
-            found = std::make_shared<net::upstream>(loop_, i.to, i.connections);
+            found = std::make_shared<net::upstream>(loop(), i.to, i.connections);
             if (const auto known = addresses_.find(i.to.dial_host()); known != addresses_.end())
                 found->set_addresses(known->second);
         }
@@ -133,8 +49,8 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
     }
     mine->bearers.resize(next->instances.size());
     for (const auto& p : next->pools) mine->balancers.push_back(core::make_balancer_state(p.plan));
-    if (current_)
-        for (const auto& u : current_->upstreams)
+    if (tools_.current())
+        for (const auto& u : tools_.current()->upstreams)
             if (std::find(mine->upstreams.begin(), mine->upstreams.end(), u) == mine->upstreams.end()) {
                 u->close_idle();
                 const auto& c = u->counters();
@@ -144,7 +60,7 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
                 retired_.failed += c.failed;
                 retired_.unexpected_bytes += c.unexpected_bytes;
             }
-    current_ = std::move(mine);
+    tools_.serve_by(std::move(mine));
     end_outdated_sessions();
 }
 
@@ -154,7 +70,7 @@ void worker::end_outdated_sessions() {
     // drain() may end a session on the spot and take it off the list.
     for (session* s = sessions_; s != nullptr;) {
         session* next = s->next_;
-        const auto now = current_->shared->find_listener(s->from().name);
+        const auto now = tools_.current()->shared->find_listener(s->from().name);
         if (!now || now->tls_terms != s->from().tls_terms) s->drain();
         s = next;
     }
@@ -162,14 +78,14 @@ void worker::end_outdated_sessions() {
 
 void worker::set_addresses(const std::string& host, const net::address_list& found) {
     addresses_[host] = found;
-    if (!current_) return;
-    for (const auto& u : current_->upstreams)
+    if (!tools_.current()) return;
+    for (const auto& u : tools_.current()->upstreams)
         if (u->target().dial_host() == host) u->set_addresses(found);
 }
 
 void worker::accept_on(const std::string& listener_name, const std::string& key, int listening_fd) {
     acceptors_.push_back({key, std::make_unique<net::acceptor>(
-                                   loop_, listening_fd, [this, listener_name](int fd, const net::address& peer) {
+                                   loop(), listening_fd, [this, listener_name](int fd, const net::address& peer) {
                                        on_accepted(listener_name, fd, peer);
                                    })});
 }
@@ -179,12 +95,12 @@ void worker::stop_accepting(const std::string& key) {
 }
 
 void worker::on_accepted(const std::string& listener_name, int fd, const net::address& peer) {
-    const auto at = current_->shared->find_listener(listener_name);
+    const auto at = tools_.current()->shared->find_listener(listener_name);
     if (!at) {
         ::close(fd);
         return;
     }
-    stats_.connections_accepted.add();
+    tools_.stats().connections_accepted.add();
     const auto in = count(*at, peer);
     if (!in) {
         // Closed at once: a handshake for a connection that cannot be served would only cost more.
@@ -208,8 +124,8 @@ std::optional<worker::counted> worker::count(const listener& at, const net::addr
     std::size_t everywhere = 0;
     for (const auto& p : peers_) everywhere += p->sessions();
     if (at.open->load(std::memory_order_relaxed) >= at.from->limits.connections ||
-        everywhere >= process_.most_sessions) {
-        stats_.connections_refused.add();
+        everywhere >= tools_.process().most_sessions) {
+        tools_.stats().connections_refused.add();
         return std::nullopt;
     }
     counted out{at.open, nullptr, address_counts::uncounted};
@@ -217,7 +133,7 @@ std::optional<worker::counted> worker::count(const listener& at, const net::addr
     if (at.by_address && std::none_of(at.trusted_proxies.begin(), at.trusted_proxies.end(), speaks_for_many)) {
         const auto place = at.by_address->enter(peer, at.from->limits.connections_per_address);
         if (!place) {
-            stats_.connections_refused_by_address.add();
+            tools_.stats().connections_refused_by_address.add();
             return std::nullopt;
         }
         out.by_address = at.by_address;
@@ -230,16 +146,16 @@ std::optional<worker::counted> worker::count(const listener& at, const net::addr
 void worker::take_connection(const std::shared_ptr<const listener>& from, int fd, const net::address& peer,
                              const counted& in) {
     // Another worker may have accepted it under the configuration before.
-    const auto now = current_->shared->find_listener(from->name);
+    const auto now = tools_.current()->shared->find_listener(from->name);
     if (!now || now->tls_terms != from->tls_terms) {
         in.end();
         ::close(fd);
         return;
     }
-    auto* s = new session(*this, now, fd, peer);
+    auto* s = new session(tools_, *this, now, fd, peer);
     link(*s);
     net::spawn(s->run(), [this, s, in](std::exception_ptr failure) {
-        if (failure) stats_.exceptions.add();
+        if (failure) tools_.stats().exceptions.add();
         in.end();
         unlink(*s);
         delete s;
@@ -250,14 +166,14 @@ void worker::link(session& s) noexcept {
     s.next_ = sessions_;
     if (sessions_ != nullptr) sessions_->previous_ = &s;
     sessions_ = &s;
-    stats_.connections_open.add();
+    tools_.stats().connections_open.add();
     session_count_.store(session_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 void worker::unlink(session& s) noexcept {
     (s.previous_ != nullptr ? s.previous_->next_ : sessions_) = s.next_;
     if (s.next_ != nullptr) s.next_->previous_ = s.previous_;
-    stats_.connections_open.sub(1);
+    tools_.stats().connections_open.sub(1);
     session_count_.store(session_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
@@ -268,7 +184,7 @@ void worker::begin_handshake(session& s) {
     if (++handshakes_ <= s.from().from->limits.handshakes) return;
     session& oldest = *oldest_handshake_;
     if (&oldest == &s) return;
-    stats_.limits.at({label("handshakes")}).add();
+    tools_.stats().limits.at({tools_.label("handshakes")}).add();
     oldest.cut();  // ends it on the spot
 }
 
@@ -282,8 +198,8 @@ void worker::end_handshake(session& s) noexcept {
 }
 
 void worker::probe_for(const std::shared_ptr<const snapshot>& s, std::size_t pool, std::size_t backend) {
-    if (current_ && current_->shared == s) return probe(current_, pool, backend);
-    s->pools[pool].backends[backend].state->probe.end(core::probe_result::none, now());
+    if (tools_.current() && tools_.current()->shared == s) return prober_.ask(tools_.current(), pool, backend);
+    s->pools[pool].backends[backend].state->probe.end(core::probe_result::none, tools_.now());
 }
 
 void worker::begin_drain() {
@@ -308,8 +224,8 @@ void worker::cut_all() {
 void worker::publish_upstream_counters() noexcept {
     net::upstream_counters sum = retired_;
     sum.idle = 0;
-    if (current_)
-        for (const auto& u : current_->upstreams) {
+    if (tools_.current())
+        for (const auto& u : tools_.current()->upstreams) {
             const auto& c = u->counters();
             sum.opened += c.opened;
             sum.reused += c.reused;
@@ -318,12 +234,12 @@ void worker::publish_upstream_counters() noexcept {
             sum.unexpected_bytes += c.unexpected_bytes;
             sum.idle += c.idle;
         }
-    stats_.upstream_opened.set(sum.opened);
-    stats_.upstream_reused.set(sum.reused);
-    stats_.upstream_resumed.set(sum.resumed);
-    stats_.upstream_failed.set(sum.failed);
-    stats_.upstream_unexpected.set(sum.unexpected_bytes);
-    stats_.upstream_idle.set(sum.idle);
+    tools_.stats().upstream_opened.set(sum.opened);
+    tools_.stats().upstream_reused.set(sum.reused);
+    tools_.stats().upstream_resumed.set(sum.resumed);
+    tools_.stats().upstream_failed.set(sum.failed);
+    tools_.stats().upstream_unexpected.set(sum.unexpected_bytes);
+    tools_.stats().upstream_idle.set(sum.idle);
 }
 
 }  // namespace spillway::proxy

@@ -93,7 +93,7 @@ void server::start_workers() {
     process_.estimator = &accounting_.estimator();
     for (auto& w : workers_) w->set_peers(workers_);
     identities_.on_answer([this] {
-        for (auto& w : workers_) w->post([w = w.get()] { w->answers().fire(); });
+        for (auto& w : workers_) w->post([w = w.get()] { w->tools().answers().fire(); });
     });
     process_.most_sessions = most_connections(descriptor_limit() - open_descriptors());
     publish();

@@ -9,13 +9,13 @@
 
 namespace spillway::proxy {
 
-class worker;
+class worker_tools;
 
 // Asks backends whether they work, without a client, on the loop of one worker and through its upstreams. Who asks
 // has taken the right to from the backend's probe_state. Belongs to the loop's thread.
 class prober {
 public:
-    explicit prober(worker& w) noexcept : worker_(w) {}
+    explicit prober(worker_tools& w) noexcept : worker_(w) {}
     prober(const prober&) = delete;
     prober& operator=(const prober&) = delete;
 
@@ -29,7 +29,7 @@ private:
     net::task<core::outcome> ask_backend(worker_snapshot& s, const pool& p, const backend& b, net::interrupt& end);
     void tell(const snapshot& s, const backend& b, const core::probe_judgement& j, const core::outcome& o);
 
-    worker& worker_;
+    worker_tools& worker_;
     std::list<net::interrupt> running_;
     bool stopped_{false};
 };

@@ -29,7 +29,7 @@ void write_line(const exchange_record& r) {
                    r.sent.status());
     text("request_id", r.asked.id());
     text("client", c != nullptr ? std::string_view(c->name) : std::string_view{});
-    text("peer", r.asked.client_address.empty() ? r.at.session.peer().ip() : r.asked.client_address);
+    text("peer", r.asked.client_address.empty() ? r.at.connection.peer().ip() : r.asked.client_address);
     text("auth", c != nullptr ? r.by.method : std::string_view{});
     text("key", r.by.key_label);
     text("refused", c != nullptr ? std::string_view{} : r.by.refused);

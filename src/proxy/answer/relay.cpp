@@ -29,7 +29,8 @@ net::task<bool> relay::run() {
     pipe_.pass(out, front.forwardable());
     if (pipe_.body().done()) pipe_.end(out);
     sent_.sends(out.size());
-    const net::io_result w = co_await at_.session.client().write_all(out.view(), at_.write_deadline(), &at_.left());
+    const net::io_result w =
+        co_await at_.connection.client().write_all(out.view(), at_.write_deadline(), &at_.left());
     if (!w.ok()) co_return lost_client();
     in_step_ = front.fed_all() && !front.surplus();
     // An open stream holds nothing of its request.
@@ -109,7 +110,7 @@ void relay::write_wait_fields(http::head_writer& w) const {
 // slowly stops the reading of its backend.
 net::task<relay::ending> relay::pump() {
     auto& up = attempts_.connection();
-    auto& down = at_.session.client();
+    auto& down = at_.connection.client();
     net::buffer buffer(at_.worker.slabs());
     time_point idle_since = at_.worker.now();
     net::turn turn;
@@ -202,7 +203,7 @@ net::task<relay::ending> relay::on_silence(net::buffer& buffer, time_point idle_
     buffer.clear();
     pipe_.insert(buffer, ": keep-alive\n\n");
     const net::io_result w =
-        co_await at_.session.client().write_all(buffer.view(), at_.write_deadline(), &at_.left());
+        co_await at_.connection.client().write_all(buffer.view(), at_.write_deadline(), &at_.left());
     buffer.clear();
     co_return w.ok() ? ending::complete : ending::client_left;
 }
@@ -239,13 +240,13 @@ net::task<bool> relay::end_broken() {
     net::buffer out(at_.worker.slabs());
     if (pipe_.end_broken(out, family_)) {
         const net::io_result w =
-            co_await at_.session.client().write_all(out.view(), at_.write_deadline(), &at_.left());
+            co_await at_.connection.client().write_all(out.view(), at_.write_deadline(), &at_.left());
         if (w.ok()) {
-            at_.session.client().close(true);
+            at_.connection.client().close(true);
             co_return false;
         }
     }
-    at_.session.client().abort();
+    at_.connection.client().abort();
     co_return false;
 }
 

@@ -20,7 +20,7 @@ maybe_fault caller::check_door(const request& asked) {
     const auto& l = at_.door();
     const auto is_in = [&](const std::vector<net::network>& all) {
         return std::any_of(all.begin(), all.end(),
-                           [&](const net::network& n) { return n.contains(at_.session.peer()); });
+                           [&](const net::network& n) { return n.contains(at_.connection.peer()); });
     };
     if (!l.allow.empty() && !is_in(l.allow)) {
         refused = "address";
@@ -52,7 +52,7 @@ maybe_fault caller::identify(const request& asked) {
             "The request carries different keys in several headers. Send one of api-key, "
             "Authorization: Bearer and Ocp-Apim-Subscription-Key.");
     // A connection brings the same token again and again: comparing costs less than looking at it in any other way.
-    if (const auto& last = at_.session.last_token();
+    if (const auto& last = at_.connection.last_token();
         given.as_bearer && last && last->holds(shared.generation, wall_clock::now()) && last->is(given.value)) {
         return take_token(*last);
     }
@@ -100,7 +100,7 @@ maybe_fault caller::identify_by_token(std::string_view token) {
     const auto& shared = at_.config();
     method = "token";
     const wall_time now = wall_clock::now();
-    auto& last = at_.session.last_token();
+    auto& last = at_.connection.last_token();
     const auto digest = at_.worker.sha256(token);
     if (auto known = at_.worker.tokens().find(digest)) {
         if (known->holds(shared.generation, now)) {
@@ -180,10 +180,10 @@ bool caller::identify_by_certificate(const request& asked, wall_time now) {
     const auto& shared = at_.config();
     const auto& l = at_.door();
     std::optional<core::certificate_claims> forwarded;
-    const core::certificate_claims* claims = at_.session.certificate();
+    const core::certificate_claims* claims = at_.connection.certificate();
     if (claims == nullptr && !l.from->forwarded_certificate.header.empty()) {
         const bool trusted = std::any_of(l.trusted_proxies.begin(), l.trusted_proxies.end(),
-                                         [&](const net::network& n) { return n.contains(at_.session.peer()); });
+                                         [&](const net::network& n) { return n.contains(at_.connection.peer()); });
         const auto& fields = asked.fields();
         const auto of_name = [&](const http::field& f) {
             return text::iequals(f.name, l.from->forwarded_certificate.header);
@@ -210,7 +210,7 @@ void caller::count() {
 net::task<void> caller::slow_down(const request& asked) {
     const auto& how = at_.config().tree->slow_down;
     const auto told = net::address::parse_forwarded(asked.client_address);
-    const auto part = core::customer_part(told ? told->bytes() : at_.session.peer().bytes());
+    const auto part = core::customer_part(told ? told->bytes() : at_.connection.peer().bytes());
     const duration wait = at_.worker.failures().on_failure(part, how, at_.worker.now());
     if (wait <= duration::zero()) co_return;
     at_.worker.stats().slowed_down.add();

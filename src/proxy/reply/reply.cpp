@@ -61,7 +61,8 @@ net::task<bool> reply::send(int status, std::string_view content_type, std::stri
     out.append("\r\n");
     if (!asked_.head_only) out.append(body);
     sent_.begins();
-    const net::io_result r = co_await at_.session.client().write_all(out.view(), at_.write_deadline(), &at_.left());
+    const net::io_result r =
+        co_await at_.connection.client().write_all(out.view(), at_.write_deadline(), &at_.left());
     if (!r.ok()) co_return lost_client();
     sent_.sends(out.size());
     co_return keeps_;
@@ -69,7 +70,7 @@ net::task<bool> reply::send(int status, std::string_view content_type, std::stri
 
 void reply::write_own_fields(http::head_writer& w, bool has_request_id, bool closes) {
     if (!has_request_id) w.field(http::field_id::x_request_id, asked_.id());
-    const bool draining = at_.session.draining() || at_.worker.process().draining.load(std::memory_order_relaxed);
+    const bool draining = at_.connection.draining() || at_.worker.process().draining.load(std::memory_order_relaxed);
     keeps_ = asked_.keeps && asked_.body.in_step() && !draining && !closes;
     if (!keeps_) w.field(http::field_id::connection, "close");
     else if (asked_.minor == 0) w.field(http::field_id::connection, "keep-alive");
@@ -94,7 +95,7 @@ bool reply::lost_client() noexcept {
         sent_.loses_client();
         at_.worker.stats().client_left.add();
     }
-    at_.session.client().close();
+    at_.connection.client().close();
     return false;
 }
 

@@ -55,7 +55,7 @@ bool request_body::is_here() noexcept {
 }
 
 bool request_body::take_in_place() noexcept {
-    const auto rest = at_.session.input().view().substr(head_bytes_);
+    const auto rest = at_.connection.input().view().substr(head_bytes_);
     switch (framing_.kind()) {
         case http::body_kind::none: break;
         case http::body_kind::length:
@@ -84,7 +84,7 @@ net::task<net::io_result> request_body::read_some(std::span<char> room, time_poi
         const auto most = static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(hours(24)).count());
         until = std::min(until, begun + limits.body_timeout + microseconds(std::min(worth, most)));
     }
-    const net::io_result r = co_await at_.session.client().read_some(room, until, &at_.left());
+    const net::io_result r = co_await at_.connection.client().read_some(room, until, &at_.left());
     if (r.ok()) count(r.bytes);
     co_return r;
 }
@@ -94,21 +94,21 @@ net::task<maybe_fault> request_body::read(std::size_t client) {
     const auto limit = at_.door().from->limits.body;
     if (framing_.kind() == http::body_kind::length && framing_.remaining() > limit) co_return too_large(limit);
     // The slab with the head and what came behind it.
-    if (auto f = hold(at_.session.input().capacity())) co_return f;
+    if (auto f = hold(at_.connection.input().capacity())) co_return f;
     if (expects_continue_) {
         expects_continue_ = false;
-        const net::io_result w = co_await at_.session.client().write_all("HTTP/1.1 100 Continue\r\n\r\n",
-                                                                         at_.write_deadline(), &at_.left());
+        const net::io_result w = co_await at_.connection.client().write_all("HTTP/1.1 100 Continue\r\n\r\n",
+                                                                            at_.write_deadline(), &at_.left());
         if (!w.ok()) co_return read_fault(w);
     }
     maybe_fault f;
     if (framing_.kind() == http::body_kind::chunked) {
         f = co_await read_chunked();
     } else {
-        const auto here = at_.session.input().size() - head_bytes_;
+        const auto here = at_.connection.input().size() - head_bytes_;
         count(here);
         const auto missing = static_cast<std::size_t>(framing_.remaining()) - here;
-        if (missing <= at_.session.input().tail_room()) f = co_await read_rest_in_place(missing);
+        if (missing <= at_.connection.input().tail_room()) f = co_await read_rest_in_place(missing);
         else f = co_await read_long();
     }
     // What counts as received is the message, not its framing.
@@ -118,7 +118,7 @@ net::task<maybe_fault> request_body::read(std::size_t client) {
 
 // Behind its head, where there is room: the head's views stay good.
 net::task<maybe_fault> request_body::read_rest_in_place(std::size_t missing) {
-    auto& in = at_.session.input();
+    auto& in = at_.connection.input();
     const time_point begun = at_.worker.now();
     while (missing > 0) {
         const auto room = in.prepare(missing);
@@ -132,7 +132,7 @@ net::task<maybe_fault> request_body::read_rest_in_place(std::size_t missing) {
 }
 
 net::task<maybe_fault> request_body::read_long() {
-    auto& in = at_.session.input();
+    auto& in = at_.connection.input();
     auto& body = scratch_->body;
     const auto whole = static_cast<std::size_t>(framing_.remaining());
     const time_point begun = at_.worker.now();
@@ -158,7 +158,7 @@ net::task<maybe_fault> request_body::read_long() {
 
 net::task<maybe_fault> request_body::read_chunked() {
     const auto limit = at_.door().from->limits.body;
-    auto& in = at_.session.input();
+    auto& in = at_.connection.input();
     auto& body = scratch_->body;
     const time_point begun = at_.worker.now();
     body.clear();
@@ -205,7 +205,7 @@ net::task<maybe_fault> request_body::read_chunked() {
 net::task<void> request_body::drain() {
     if (read_) co_return;
     read_ = true;
-    auto& in = at_.session.input();
+    auto& in = at_.connection.input();
     http::body_scanner rest = framing_;
     const auto seen = rest.feed(in.view().substr(std::min(head_bytes_, in.size())));
     input_used_ = std::min(head_bytes_, in.size()) + seen.consumed;
@@ -219,7 +219,7 @@ net::task<void> request_body::drain() {
     std::size_t total = 0;
     while (!rest.done()) {
         const auto room = waste.prepare(net::slab_pool::small);
-        const net::io_result r = co_await at_.session.client().read_some(room, until, &at_.left());
+        const net::io_result r = co_await at_.connection.client().read_some(room, until, &at_.left());
         total += r.bytes;
         count(r.bytes);
         if (!r.ok() || total > drain_bytes) {
@@ -237,14 +237,14 @@ net::task<void> request_body::drain() {
 }
 
 void request_body::consume_input() noexcept {
-    auto& in = at_.session.input();
+    auto& in = at_.connection.input();
     in.consume(std::min(std::exchange(input_used_, 0), in.size()));
 }
 
 void request_body::release() noexcept {
     bytes_ = {};
     consume_input();
-    if (at_.session.input().empty()) at_.session.input().reset();
+    if (at_.connection.input().empty()) at_.connection.input().reset();
     memory_.release();
 }
 

@@ -51,7 +51,7 @@ void request::give_back_memory() noexcept {
 net::task<request::arrival> request::read_head() {
     take_memory();
     const auto& limits = at_.door().from->limits;
-    auto& in = at_.session.input();
+    auto& in = at_.connection.input();
     std::size_t seen = 0, head_bytes = 0;
     const time_point until = at_.worker.now() + limits.head_timeout;
     for (;;) {
@@ -62,8 +62,8 @@ net::task<request::arrival> request::read_head() {
         net::io_result r;
         if (!too_large) {
             const auto room = in.prepare(seen == 0 ? net::slab_pool::small : 1024);
-            r = at_.session.client().try_read(room);
-            if (r.waits()) r = co_await at_.session.client().read_some(room, until, &at_.left());
+            r = at_.connection.client().try_read(room);
+            if (r.waits()) r = co_await at_.connection.client().read_some(room, until, &at_.left());
             if (r.ok()) {
                 in.commit(r.bytes);
                 continue;
@@ -130,7 +130,7 @@ void request::find_client_address() {
     const auto is_trusted = [&](const net::address& a) {
         return std::any_of(trusted.begin(), trusted.end(), [&](const net::network& n) { return n.contains(a); });
     };
-    if (trusted.empty() || !is_trusted(at_.session.peer())) return;
+    if (trusted.empty() || !is_trusted(at_.connection.peer())) return;
     const auto& all = fields();
     // Front Door always writes this one itself, so behind its lock nobody else can have made it up.
     if (!at_.door().from->front_door.ids.empty() && all.count(http::field_id::x_azure_clientip) == 1) {
@@ -185,7 +185,7 @@ void request::refuse_head(fault why) {
 
 // What the log can tell of a head that could not be read: method and path, as far as they are there.
 void request::note_start_line() {
-    auto line = at_.session.input().view();
+    auto line = at_.connection.input().view();
     while (line.starts_with("\r\n")) line.remove_prefix(2);
     line = line.substr(0, line.find_first_of("\r\n"));
     const auto blank = line.find(' ');

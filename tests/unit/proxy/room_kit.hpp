@@ -81,12 +81,15 @@ public:
     // The configuration is complete from here on. `bytes` have come from the client.
     setting& begin(std::string_view bytes) {
         config->router = core::router(rules_, config->clients.size());
-        worker_.adopt(config);
+        auto serving = std::make_shared<worker_snapshot>();
+        serving->shared = config;
+        serving->bearers.resize(config->instances.size());
+        worker_.serve_by(std::move(serving));
         int ends[2] = {-1, -1};
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
         peer_ = ends[1];
-        session_.emplace(worker_, door, ends[0], peer);
-        at_.emplace(*session_);
+        connection_.emplace(worker_, door, ends[0], peer);
+        at_.emplace(*connection_);
         send(bytes);
         return *at_;
     }
@@ -95,7 +98,7 @@ public:
     }
     // What begin() has made, once more.
     setting& again() { return *at_; }
-    std::string input() { return std::string(session_->input().view()); }
+    std::string input() { return std::string(connection_->input().view()); }
     void hang_up() { ::close(std::exchange(peer_, -1)); }
     // What the client has got so far.
     std::string received() {
@@ -128,7 +131,7 @@ public:
     std::shared_ptr<snapshot> config{std::make_shared<snapshot>()};
     std::shared_ptr<listener> door;
     net::address peer{*net::address::parse("192.0.2.7:1234")};
-    proxy::worker& worker() noexcept { return worker_; }
+    worker_tools& worker() noexcept { return worker_; }
     process_state& process() noexcept { return process_; }
 
 private:
@@ -140,9 +143,9 @@ private:
     process_state process_;
     stats::worker_stats stats_;
     stats::label_table labels_;
-    proxy::worker worker_;
+    worker_tools worker_;
     std::vector<core::route_rule> rules_;
-    std::optional<session> session_;
+    std::optional<connection> connection_;
     std::optional<setting> at_;
     int peer_{-1};
 };

@@ -1,15 +1,15 @@
-#include <spillway/proxy/worker.hpp>
+#include <spillway/proxy/worker_tools.hpp>
 
 #include <gtest/gtest.h>
 
 namespace spillway::proxy {
 namespace {
 
-TEST(worker, labels_go_by_the_text_and_not_by_where_it_lies) {
+TEST(worker_tools, labels_go_by_the_text_and_not_by_where_it_lies) {
     process_state process;
     stats::worker_stats stats;
     stats::label_table labels;
-    worker w(0, 1, process, stats, labels, [](std::string&&) {});
+    worker_tools w(0, 1, process, stats, labels, [](std::string&&) {});
     std::string text = "first";
     const auto first = w.label(text);
     EXPECT_EQ(w.label(std::string("first")), first);
