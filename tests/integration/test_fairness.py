@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -19,6 +20,7 @@ from support.wire import compose
 pytestmark = pytest.mark.native_only
 
 TURN = 0.020
+LEAST = 0.002  # a quiet p99 below this is no measure on a machine that others use, too
 
 # Counts the CPU time between two waits of a worker's loop: a clock on the wall would tell of this machine's other work, too.
 # A loop asks for 256 events at once, and sleeps in Asio, which asks for fewer; what it asks Asio in passing is part of the turn.
@@ -42,7 +44,7 @@ int epoll_wait(int fd, struct epoll_event* events, int n, int timeout) {
     static int (*real)(int, struct epoll_event*, int, int);
     if (!real) real = dlsym(RTLD_NEXT, "epoll_wait");
     if (n == 256) is_loop = 1;
-    if (!is_loop || (n != 256 && timeout == 0)) return real(fd, events, n, timeout);
+    if (!is_loop || (n != 64 && timeout == 0)) return real(fd, events, n, timeout);
     if (!longest) longest = mmap(0, 8, PROT_READ | PROT_WRITE, MAP_SHARED, open(getenv("TURNS_FILE"), O_RDWR), 0);
     if (began && used() - began > *longest) *longest = used() - began;
     const int r = real(fd, events, n, timeout);
@@ -150,23 +152,36 @@ def open_plain(g):
     return sock
 
 
-def p99(g, count=100):
+# Asks in a process of its own: beside threads that move megabytes, Python's lock alone would cost 5 ms. First in the
+# scheduler's queue where that is allowed, so that the load's own processes do not count.
+PROBE = r"""
+import contextlib, os, socket, sys, time
+with contextlib.suppress(OSError):
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+waits = []
+for _ in range(int(sys.argv[2])):
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30) as sock:
+        sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+    waits.append(time.monotonic() - began)
+    time.sleep(0.01)
+print(sorted(waits)[int(len(waits) * 0.99) - 1])
+"""
+
+
+def p99(g, count=200):
     """Of requests that cost nothing, on connections of their own."""
-    waits = []
-    for _ in range(count):
-        began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", PROBE, str(g.port_of("plain")), str(count)], capture_output=True, text=True,
+                          timeout=60, check=True)
+    return float(done.stdout)
+
+
+def ask_large(g, body, answers, over):
+    while not over.is_set():
         with open_plain(g) as sock:
-            sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
-        waits.append(time.monotonic() - began)
-        time.sleep(0.01)
-    return sorted(waits)[int(count * 0.99) - 1]
-
-
-def ask_large(g, body, answers):
-    with open_plain(g) as sock:
-        sock.sendall(compose("POST", V1_CHAT, {"api-key": KEY}, body))
-        answers.append(sock.recv(4096)[:12])
+            sock.sendall(compose("POST", V1_CHAT, {"api-key": KEY}, body))
+            answers.append(sock.recv(4096)[:12])
 
 
 def beside(g, turns, load):
@@ -174,18 +189,20 @@ def beside(g, turns, load):
     the wall tells of this machine's other work, too)."""
     tries = []
     for _ in range(3):
-        quiet = p99(g, 60)
-        threads = load()
+        quiet = p99(g)
+        over = threading.Event()
+        threads = load(over)
         turns()
         for t in threads:
             t.start()
         loaded = p99(g)
+        over.set()
         for t in threads:
             t.join(60)
         longest = turns()
         print(f"p99 {quiet * 1e3:.1f} ms in quiet, {loaded * 1e3:.1f} ms beside, longest turn {longest * 1e3:.1f} ms of CPU")
         assert 0 < longest < TURN
-        tries.append(loaded / max(quiet, TURN))
+        tries.append(loaded / max(quiet, LEAST))
         if tries[-1] < 3:
             return
     raise AssertionError(f"the others' p99 is {tries} times that of a quiet gateway")
@@ -204,20 +221,20 @@ BODIES = {
 @pytest.mark.parametrize("what", BODIES)
 def test_beside_bodies_of_20_megabytes(g, turns, what):
     body, answers = BODIES[what].encode(), []
-    beside(g, turns, lambda: [threading.Thread(target=ask_large, args=(g, body, answers)) for _ in range(4)])
+    beside(g, turns, lambda over: [threading.Thread(target=ask_large, args=(g, body, answers, over)) for _ in range(4)])
     assert set(answers) == {b"HTTP/1.1 200"}
 
 
 def test_beside_slow_streams(g, turns, sink):
     clients = []
 
-    def load():
+    def load(over):
         def run():
             for _ in range(200):
                 sock = open_plain(g)
                 sock.sendall(compose("POST", V1_CHAT, {"api-key": KEY}, {"model": "gpt-4o", "stream": True}))
                 clients.append(sock)
-            time.sleep(1)  # that they run beside the measurement
+            over.wait(60)
             sink.end_streams()
         return [threading.Thread(target=run)]
 
@@ -229,18 +246,18 @@ def test_beside_slow_streams(g, turns, sink):
 def test_beside_floods_of_pipelined_requests(g, turns):
     flood = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
 
-    def send(sock):
-        for _ in range(40):
+    def send(sock, over):
+        while not over.is_set():
             sock.sendall(flood)
         sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
-    def read(sock):
+    def read(sock, _):
         room = bytearray(1 << 18)
         while sock.recv_into(room):
             pass
 
-    def load():
+    def load(over):
         socks = [open_plain(g) for _ in range(2)]
-        return [threading.Thread(target=f, args=(s,)) for s in socks for f in (send, read)]
+        return [threading.Thread(target=f, args=(s, over)) for s in socks for f in (send, read)]
 
     beside(g, turns, load)

@@ -158,7 +158,7 @@ private:
         now_ = clock::now();
     }
 
-    static constexpr int batch = 256;
+    static constexpr int batch = 64;  // of a round: so many events are a few milliseconds of work
     static constexpr duration most_yielded = milliseconds(1);  // of one round, for those who yielded
     int epoll_;
     mutable bool asleep_{false};  // Asio may wait, and the first that asks for the time reads the clock
@@ -205,7 +205,8 @@ struct yield_awaiter {
 inline yield_awaiter yield(loop& l, interrupt* by = nullptr) noexcept { return {l, by}; }
 
 // How much one turn of a coroutine may do: a stretch of work that never waits gives the worker to others after a
-// quarter of a millisecond, so that four such coroutines take one. The clock is read from the second step on, so work that waits in between costs nothing.
+// quarter of a millisecond, so that four such coroutines take one. The clock is read from the second step on, so work
+// that waits in between costs nothing.
 class turn {
 public:
     // Call before each step; true: yield() first.

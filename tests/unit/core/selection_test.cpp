@@ -7,7 +7,7 @@
 #include "fake_pool.hpp"
 
 namespace spillway::core {
-namespace {
+namespace selection_test {
 
 constexpr time_point now = time_point(hours(1));
 
@@ -283,5 +283,5 @@ TEST(retry_budget, a_repeat_that_serves_costs_nothing_and_the_last_ones_are_for_
     EXPECT_TRUE(b.take(now));
 }
 
-}  // namespace
+}  // namespace selection_test
 }  // namespace spillway::core

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace spillway::proxy {
-namespace {
+namespace pipe_test {
 
 http::response_head head_of(std::string_view text) {
     static std::string kept;
@@ -291,5 +291,5 @@ TEST_F(pipe, another_attempt_begins_anew) {
     EXPECT_TRUE(pipe_.body().done());
 }
 
-}  // namespace
+}  // namespace pipe_test
 }  // namespace spillway::proxy

@@ -3,7 +3,7 @@
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
-namespace {
+namespace upstream_request_test {
 
 constexpr std::string_view dated = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21&api-key=oops";
 constexpr std::string_view v1 = "/openai/v1/chat/completions";
@@ -106,5 +106,5 @@ TEST_F(going_out, is_no_request_when_a_field_could_end_early) {
     EXPECT_TRUE(asked_->memory().out.empty());
 }
 
-}  // namespace
+}  // namespace upstream_request_test
 }  // namespace spillway::proxy

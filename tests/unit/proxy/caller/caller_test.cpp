@@ -3,7 +3,7 @@
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
-namespace {
+namespace caller_test {
 
 constexpr std::string_view path = "/openai/v1/responses";
 
@@ -87,5 +87,5 @@ TEST(caller, the_doors_of_a_listener) {
         << "the peer is none of the front's addresses";
 }
 
-}  // namespace
+}  // namespace caller_test
 }  // namespace spillway::proxy

@@ -3,7 +3,7 @@
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
-namespace {
+namespace permit_test {
 
 constexpr std::string_view path = "/openai/v1/chat/completions";
 constexpr std::string_view body = R"({"model":"gpt-4o","max_tokens":100})";
@@ -143,5 +143,5 @@ TEST_F(permits, a_spent_budget_is_not_there_again_when_an_sdk_repeats) {
     EXPECT_EQ(f->wait, duration::zero());
 }
 
-}  // namespace
+}  // namespace permit_test
 }  // namespace spillway::proxy

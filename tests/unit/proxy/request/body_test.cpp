@@ -4,7 +4,7 @@
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
-namespace {
+namespace body_test {
 
 constexpr std::string_view path = "/openai/v1/responses";
 
@@ -116,5 +116,5 @@ TEST_F(body, a_large_rest_ends_the_connection) {
     EXPECT_FALSE(b.in_step());
 }
 
-}  // namespace
+}  // namespace body_test
 }  // namespace spillway::proxy

@@ -3,7 +3,7 @@
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
-namespace {
+namespace head_test {
 
 constexpr std::string_view chat = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21";
 
@@ -101,5 +101,5 @@ TEST_F(head, what_is_released_is_gone) {
     EXPECT_EQ(r.deployment, "gpt-4o") << "the account still asks for it";
 }
 
-}  // namespace
+}  // namespace head_test
 }  // namespace spillway::proxy

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace spillway::proxy {
-namespace {
+namespace terms_test {
 
 const core::operation& op(std::string_view path) {
     const auto found = core::classify("POST", path);
@@ -138,5 +138,5 @@ TEST(terms, a_bad_end_of_a_long_body_is_found) {
     EXPECT_NE(read(body, chat()).why->message.find("JSON"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace terms_test
 }  // namespace spillway::proxy

@@ -3,7 +3,7 @@
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
-namespace {
+namespace plan_test {
 
 constexpr std::string_view dated = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21";
 
@@ -75,5 +75,5 @@ TEST(plan, tokens_that_are_passed_on_have_to_be_there) {
     EXPECT_EQ(find(kit, dated).code, "TokenRequired");
 }
 
-}  // namespace
+}  // namespace plan_test
 }  // namespace spillway::proxy
