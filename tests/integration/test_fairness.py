@@ -23,7 +23,7 @@ TURN = 0.020
 LEAST = 0.002  # a quiet p99 below this is no measure on a machine that others use, too
 
 # Counts the CPU time between two waits of a worker's loop: a clock on the wall would tell of this machine's other work, too.
-# A loop asks for 256 events at once, and sleeps in Asio, which asks for fewer; what it asks Asio in passing is part of the turn.
+# A loop asks for 64 events at once, and sleeps in Asio, which asks for 128; what it asks Asio in passing is part of the turn.
 TURNS = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -43,7 +43,7 @@ static long long used(void) {
 int epoll_wait(int fd, struct epoll_event* events, int n, int timeout) {
     static int (*real)(int, struct epoll_event*, int, int);
     if (!real) real = dlsym(RTLD_NEXT, "epoll_wait");
-    if (n == 256) is_loop = 1;
+    if (n == 64) is_loop = 1;
     if (!is_loop || (n != 64 && timeout == 0)) return real(fd, events, n, timeout);
     if (!longest) longest = mmap(0, 8, PROT_READ | PROT_WRITE, MAP_SHARED, open(getenv("TURNS_FILE"), O_RDWR), 0);
     if (began && used() - began > *longest) *longest = used() - began;
