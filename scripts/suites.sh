@@ -221,7 +221,7 @@ suite_asan() {
 # The layers whose tests start threads, and the gateway; the simulator beside it need not be slowed down.
 suite_tsan() {
     local layers=() layer targets=(spillway)
-    for layer in net stats shared ledger trace proxy server; do
+    for layer in net stats quota ledger trace proxy server; do
         [ ! -d "tests/unit/$layer" ] || { layers+=("$layer") targets+=("${layer}_tests"); }
     done
     wrap_sanitizer tsan-unit

@@ -63,7 +63,7 @@ void usage_estimator::finish(job& j) {
     j.record.tokens.completion = answer;
     j.record.source = core::token_source::estimated;
     complete_record(j.record, j.price);
-    const shared::amounts real{to_signed(j.record.tokens.total()), j.record.price_nanos};
+    const quota::amounts real{to_signed(j.record.tokens.total()), j.record.price_nanos};
     for (const auto& h : j.hold.holders)
         h->book(j.hold.estimate, real, j.hold.began, clock::now(), wall_clock::now());
 }

@@ -177,7 +177,7 @@ bool accounting::stage_quotas(const config::tree& t, issues_list& issues) {
     if (!any_quota(t) && !quotas_) return true;
     auto password = secret(t.quotas.password, "quotas.password", t, issues);
     if (!password) return renewing();
-    if (const auto wrong = shared::trouble_with(t.quotas)) {
+    if (const auto wrong = quota::trouble_with(t.quotas)) {
         error(t, "quotas.store", wrong->message, issues);
         return false;
     }
@@ -199,12 +199,12 @@ bool accounting::stage_quotas(const config::tree& t, issues_list& issues) {
         return true;
     }
     if (!how_.open) return true;
-    shared::opening with;
+    quota::opening with;
     with.settings = t.quotas;
     with.password = *password;
     with.gateway = t.gateway.name;
     with.alarm = tell_;
-    auto opened = shared::open(std::move(with));
+    auto opened = quota::open(std::move(with));
     if (!opened) {
         error(t, "quotas.store", opened.error().message, issues);
         return false;

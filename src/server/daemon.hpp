@@ -43,7 +43,7 @@ public:
     const stats::label_table& labels() const override { return labels_; }
     const identity_service& identities() const override { return identities_; }
     const ledger::service* usage_ledger() const override { return snapshot_ ? snapshot_->ledger.get() : nullptr; }
-    const shared::store* quota_store() const override { return accounting_.quota_store(); }
+    const quota::store* quota_store() const override { return accounting_.quota_store(); }
     bool reset_quota(const std::string& holder) override { return accounting_.reset_quota(holder); }
     const trace::exporter* trace_exporter() const override { return accounting_.trace_exporter(); }
     const proxy::recent_errors& errors() const override { return process_.errors; }

@@ -26,7 +26,7 @@ void rate(json& to, const char* name, const std::optional<std::int64_t>& limit,
 }
 
 // Who says how much of a budget is spent: this gateway by its own count, the others as they have told.
-json spenders_of(const shared::holder::state& h) {
+json spenders_of(const quota::holder::state& h) {
     constexpr std::size_t most = 32;
     const auto row = [](const json& who, std::int64_t tokens, std::int64_t nanos) {
         return json{{"gateway", who}, {"tokens", tokens}, {"money_nanos", nanos}};
@@ -42,7 +42,7 @@ json spenders_of(const shared::holder::state& h) {
     return out;
 }
 
-json holder_of(const shared::holder::state& h, duration burst) {
+json holder_of(const quota::holder::state& h, duration burst) {
     json limits = json::object();
     rate(limits, "requests", h.left.limit_requests, h.left.requests, h.left.reset_requests, burst);
     rate(limits, "tokens", h.left.limit_tokens, h.left.tokens, h.left.reset_tokens, burst);

@@ -37,7 +37,7 @@ void add_ledger(const ledger::report& r, metric_families& out) {
     add_single("spillway_ledger_store_failures_total", r.store_failures, out);
 }
 
-void add_quota_store(const shared::store::report& r, metric_families& out) {
+void add_quota_store(const quota::store::report& r, metric_families& out) {
     const auto one = [&](std::string_view name, double value) { server_metric(name).add({r.kind}, value).to(out); };
     one("spillway_quota_store_up", r.up ? 1 : 0);
     one("spillway_quota_store_failures_total", static_cast<double>(r.failures));
@@ -45,7 +45,7 @@ void add_quota_store(const shared::store::report& r, metric_families& out) {
     one("spillway_quota_store_round_trip_seconds", r.round_trip_seconds);
 }
 
-void add_quotas(const std::vector<shared::holder::state>& holders, metric_families& out) {
+void add_quotas(const std::vector<quota::holder::state>& holders, metric_families& out) {
     server_metric limit("spillway_quota_limit"), left("spillway_quota_remaining");
     server_metric spent("spillway_budget_spent_ratio"), refused("spillway_quota_holder_refused_total");
     const auto both = [&](std::string_view holder, std::string_view name, std::optional<std::int64_t> of,

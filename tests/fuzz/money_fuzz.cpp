@@ -10,7 +10,7 @@
 
 #include <spillway/core/price.hpp>
 #include <spillway/core/usage.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 #include <spillway/tokens/estimator.hpp>
 
 using namespace spillway;
@@ -25,22 +25,22 @@ constexpr time_point start = time_point(hours(5));
 const wall_time noon = wall_time(std::chrono::sys_days(std::chrono::year(2026) / 11 / 26)) + hours(12);
 
 std::int64_t settled(const core::token_counts& estimate, const core::token_counts& real, const config::price& p) {
-    static const auto store = shared::open({}).value();
+    static const auto store = quota::open({}).value();
     static std::uint64_t number = 0;
     config::quota q;
     q.tokens_per_minute = 1'000'000;
     q.budget = config::budget{1'000'000, 1'000'000'000, config::period::month};
     const auto h = store->get("client:" + std::to_string(number++ % 16), q);
-    const shared::amounts reserved{to_signed(estimate.total()), core::price_of(estimate, p)};
-    const shared::amounts used{to_signed(real.total()), core::price_of(real, p)};
+    const quota::amounts reserved{to_signed(estimate.total()), core::price_of(estimate, p)};
+    const quota::amounts used{to_signed(real.total()), core::price_of(real, p)};
     const auto before = h->look(start, noon);
     const auto v = h->take(reserved, start, noon);
-    if (v.what == shared::verdict::kind::granted) h->settle(reserved, used, start, start, noon);
+    if (v.what == quota::verdict::kind::granted) h->settle(reserved, used, start, start, noon);
     const auto after = h->look(start, noon);
     require(after.budget_tokens >= before.budget_tokens && after.budget_money_nanos >= before.budget_money_nanos);
     require(after.budget_money_nanos >= 0 && after.concurrent == 0);
     const auto next = h->take({1, 0}, start, noon);
-    if (next.what == shared::verdict::kind::granted) h->give_back({1, 0}, start, start, noon);
+    if (next.what == quota::verdict::kind::granted) h->give_back({1, 0}, start, start, noon);
     require(next.wait <= hours(24 * 31));  // until the period ends, or a day's debt is over
     return used.money_nanos;
 }

@@ -1,11 +1,11 @@
 // What Redis says, in whatever pieces: memory is bounded, no answer is invented, and errors keep their words.
-#include "../../src/shared/redis_reader.hpp"
+#include "../../src/quota/redis_reader.hpp"
 
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
-using namespace spillway::shared;
+using namespace spillway::quota;
 
 namespace {
 

@@ -24,7 +24,7 @@
 #include <spillway/net/upstream.hpp>
 #include <spillway/proxy/address_counts.hpp>
 #include <spillway/proxy/backend_state.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 #include <spillway/stats/cells.hpp>
 #include <spillway/trace/span.hpp>
 
@@ -101,10 +101,9 @@ struct client {
     bool served_by_headers{false};
     std::string labels_json;  // carried into usage records; empty: none
     config::priority_class priority{config::priority_class::normal};
-    std::vector<std::shared_ptr<shared::holder>> holders;  // its own quota, then those of its groups
-    std::vector<std::string_view> holder_kinds;            // client or group, as in holders
-    std::vector<std::shared_ptr<shared::holder>>
-        pool_holders;                 // by pool; null: none. Empty when there is none at all
+    std::vector<std::shared_ptr<quota::holder>> holders;       // its own quota, then those of its groups
+    std::vector<std::string_view> holder_kinds;                // client or group, as in holders
+    std::vector<std::shared_ptr<quota::holder>> pool_holders;  // by pool; null: none. Empty when there is none at all
     bool has_rate{false};             // one of `holders` limits requests or tokens for a minute
     std::vector<bool> pool_rates;     // likewise of pool_holders, by pool
     std::vector<std::string> models;  // names that it may use, as far as its routes spell them out

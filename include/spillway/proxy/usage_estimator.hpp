@@ -18,8 +18,8 @@ namespace spillway::proxy {
 // What a request took from quotas, to be settled once its real usage is known. Moves with the record when that is
 // counted elsewhere.
 struct quota_hold {
-    std::vector<std::shared_ptr<shared::holder>> holders;
-    shared::amounts estimate;
+    std::vector<std::shared_ptr<quota::holder>> holders;
+    quota::amounts estimate;
     time_point began{};
 };
 

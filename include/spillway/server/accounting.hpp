@@ -11,10 +11,10 @@
 #include <spillway/ledger/ledger.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/usage_estimator.hpp>
+#include <spillway/quota/holder.hpp>
 #include <spillway/server/capture_writer.hpp>
 #include <spillway/server/farewell.hpp>
 #include <spillway/server/file_rule.hpp>
-#include <spillway/shared/quota.hpp>
 #include <spillway/stats/cells.hpp>
 #include <spillway/trace/span.hpp>
 
@@ -52,7 +52,7 @@ public:
         if (reopen_due_) reopen_files();
     }
 
-    const shared::store* quota_store() const noexcept { return quotas_.get(); }
+    const quota::store* quota_store() const noexcept { return quotas_.get(); }
     bool reset_quota(const std::string& holder) { return quotas_ && quotas_->reset(holder); }
     const trace::exporter* trace_exporter() const noexcept { return tracer_.get(); }
     proxy::usage_estimator& estimator() noexcept { return estimator_; }
@@ -82,13 +82,13 @@ private:
         std::optional<secret_text> quota_password;
         bool follow_ledger{false};
         std::shared_ptr<ledger::service> ledger;
-        std::shared_ptr<shared::store> quotas;
+        std::shared_ptr<quota::store> quotas;
         std::shared_ptr<trace::exporter> tracer;
         net::proxy_rules tracer_proxies;
     } next_;  // staged, not followed yet
     std::shared_ptr<ledger::service> ledger_;
     std::string ledger_spool_;
-    std::shared_ptr<shared::store> quotas_;
+    std::shared_ptr<quota::store> quotas_;
     std::string quotas_from_, quotas_store_;
     std::shared_ptr<trace::exporter> tracer_;
     std::string tracer_from_;

@@ -11,8 +11,8 @@
 #include <spillway/net/resolver.hpp>
 #include <spillway/proxy/snapshot.hpp>
 #include <spillway/proxy/worker.hpp>
+#include <spillway/quota/holder.hpp>
 #include <spillway/server/identity_service.hpp>
-#include <spillway/shared/quota.hpp>
 #include <spillway/stats/worker_stats.hpp>
 #include <spillway/trace/span.hpp>
 
@@ -48,8 +48,8 @@ public:
     virtual const identity_service& identities() const = 0;
     // Null where the configuration has none.
     virtual const ledger::service* usage_ledger() const { return nullptr; }
-    virtual const shared::store* quota_store() const { return nullptr; }
-    // See shared::store::reset().
+    virtual const quota::store* quota_store() const { return nullptr; }
+    // See quota::store::reset().
     virtual bool reset_quota(const std::string& /*holder*/) { return false; }
     virtual const trace::exporter* trace_exporter() const { return nullptr; }
     virtual const proxy::recent_errors& errors() const = 0;

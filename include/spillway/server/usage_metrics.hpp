@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <spillway/ledger/ledger.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 #include <spillway/stats/worker_stats.hpp>
 #include <spillway/trace/span.hpp>
 
@@ -14,8 +14,8 @@ namespace spillway::server {
 using metric_families = std::vector<stats::gauge_family>;
 
 void add_ledger(const ledger::report& r, metric_families& out);
-void add_quota_store(const shared::store::report& r, metric_families& out);
-void add_quotas(const std::vector<shared::holder::state>& holders, metric_families& out);
+void add_quota_store(const quota::store::report& r, metric_families& out);
+void add_quotas(const std::vector<quota::holder::state>& holders, metric_families& out);
 void add_traces(const trace::exporter::report& r, metric_families& out);
 
 struct pool_capacity {

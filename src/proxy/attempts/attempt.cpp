@@ -34,7 +34,7 @@ net::task<outcome> attempts::attempt(const core::action& a) {
         if (const auto o = co_await connect(a)) co_return *o;
     if (!credential_.is_fixed(instance_of(b)))
         if (const auto o = co_await prove(a)) co_return *o;
-    if (!out_.compose(b, credential_.proof(b), spans_.traceparent())) {
+    if (!out_.compose(b, credential_.proof(b), observer_.traceparent())) {
         give_back_unused();
         at_.worker.alarm("instance " + instance_of(b).name +
                          ": no request can be written for it; look for blanks and control characters in its "
@@ -59,7 +59,7 @@ void attempts::begin_attempt(const core::action& a) {
     const bool first = count_ == 0;
     count_ = machine_->attempts();
     began_ = clock::now();
-    spans_.begin_attempt();
+    observer_.begin_attempt();
     if (first) at_.worker.stats().overhead_seconds.observe(seconds_between(asked_.began, began_));
     // A repeat on the same backend is the same attempt to those who count.
     if (!counted_) serving_->state->outstanding.fetch_add(1, std::memory_order_relaxed);

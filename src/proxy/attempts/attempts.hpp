@@ -6,8 +6,8 @@
 #include <spillway/core/exchange.hpp>
 #include <spillway/net/upstream.hpp>
 
-#include "../account/spans.hpp"
 #include "answer_front.hpp"
+#include "attempt_observer.hpp"
 #include "gateway_credential.hpp"
 
 namespace spillway::proxy {
@@ -16,7 +16,7 @@ namespace spillway::proxy {
 class attempts {
 public:
     attempts(const setting& at, const request& asked, const caller& by, const plan& way, answer_pipe& pipe,
-             request_spans& spans) noexcept;
+             attempt_observer& observer) noexcept;
     attempts(const attempts&) = delete;
     attempts& operator=(const attempts&) = delete;
     ~attempts();
@@ -95,7 +95,7 @@ private:
     const caller& by_;
     const plan& plan_;
     answer_pipe& pipe_;
-    request_spans& spans_;
+    attempt_observer& observer_;
     upstream_request out_;
     gateway_credential credential_;
     answer_front front_;

@@ -31,13 +31,13 @@ std::string_view outcome_name(const core::outcome& o) noexcept {
 }  // namespace
 
 attempts::attempts(const setting& at, const request& asked, const caller& by, const plan& way, answer_pipe& pipe,
-                   request_spans& spans) noexcept
+                   attempt_observer& observer) noexcept
     : at_(at),
       asked_(asked),
       by_(by),
       plan_(way),
       pipe_(pipe),
-      spans_(spans),
+      observer_(observer),
       out_(at, asked, way),
       credential_(at, asked, way),
       front_(asked, pipe) {}
@@ -113,12 +113,12 @@ void attempts::note_failed_attempt(const core::outcome& o) {
     worker.stats().count_attempt(worker.label(asked_.what.op->name), pool_of().model_label,
                                  o.status == 0 ? worker.label(name) : worker.status_label(o.status),
                                  seconds_between(began_, clock::now()));
-    spans_.end_attempt({.on = serving_,
-                        .number = count_,
-                        .status = o.status,
-                        .error = o.status == 0 ? name : machine_->last_reason(),
-                        .began = began_,
-                        .first_byte_at = first_byte_at_});
+    observer_.end_attempt({.on = serving_,
+                           .number = count_,
+                           .status = o.status,
+                           .error = o.status == 0 ? name : machine_->last_reason(),
+                           .began = began_,
+                           .first_byte_at = first_byte_at_});
 }
 
 std::span<const core::attempt_record> attempts::tries() const noexcept {

@@ -19,7 +19,7 @@ constexpr duration longest_ask = seconds(2);  // the store falls back long befor
 struct quota_answer {
     explicit quota_answer(net::loop& l) : wait(l) {}
     net::waiter wait;
-    shared::verdict verdict;
+    quota::verdict verdict;
     bool here{false}, abandoned{false};
 
     struct awaiter {
@@ -37,7 +37,7 @@ std::string seconds_text(duration d) {
 }
 
 // `whose`: client, group, or pool (the client on this pool).
-fault refusal_of(const shared::verdict& v, std::string_view whose) {
+fault refusal_of(const quota::verdict& v, std::string_view whose) {
     using limit = core::quota_limit;
     fault f{.code = core::code_of(v.limit), .who = origin::client, .status = core::status_of(v.limit)};
     if (f.status == 429) f.wait = v.wait;
@@ -78,7 +78,7 @@ std::uint64_t permit::reserved_answer() const noexcept {
 }
 
 // What the request may take: its prompt by its bytes, its answer by the limit that it sets.
-shared::amounts permit::estimate() const noexcept {
+quota::amounts permit::estimate() const noexcept {
     if (!asked_.what.op->row().reserves) return {};
     core::token_counts t;
     t.prompt = tokens::guess(asked_.terms.prompt_bytes);
@@ -87,7 +87,7 @@ shared::amounts permit::estimate() const noexcept {
     return {to_signed(t.total()), price ? core::price_of(t, *price) : 0};
 }
 
-const std::shared_ptr<shared::holder>* permit::holder_at(std::size_t i) const noexcept {
+const std::shared_ptr<quota::holder>* permit::holder_at(std::size_t i) const noexcept {
     const auto& c = client();
     if (i < c.holders.size()) return &c.holders[i];
     if (i > c.holders.size() || !plan_.pool || c.pool_holders.empty() || !c.pool_holders[*plan_.pool]) return nullptr;
@@ -95,7 +95,7 @@ const std::shared_ptr<shared::holder>* permit::holder_at(std::size_t i) const no
 }
 
 // The usual way: no lock, no wait.
-shared::verdict permit::reserve(std::size_t index, step s) noexcept {
+quota::verdict permit::reserve(std::size_t index, step s) noexcept {
     auto& holder = **holder_at(index);
     switch (s) {
         case step::entrance: return holder.take({}, asked_.began, asked_.began_wall);
@@ -106,17 +106,17 @@ shared::verdict permit::reserve(std::size_t index, step s) noexcept {
 }
 
 // Asks the shared store where the local lease does not suffice: one round trip.
-net::task<shared::verdict> permit::ask(std::size_t index, step s) {
+net::task<quota::verdict> permit::ask(std::size_t index, step s) {
     const auto holder = *holder_at(index);
     auto& worker = at_.worker;
     const time_point asked = clock::now();
-    const shared::amounts estimate = s == step::entrance ? shared::amounts{} : estimate_;
+    const quota::amounts estimate = s == step::entrance ? quota::amounts{} : estimate_;
     auto answer = std::make_shared<quota_answer>(worker.loop());
-    auto back = [answer, holder, estimate, s, began = asked_.began, &loop = worker.loop()](shared::verdict v) {
+    auto back = [answer, holder, estimate, s, began = asked_.began, &loop = worker.loop()](quota::verdict v) {
         loop.post([answer, holder, estimate, s, began, v] {
             answer->verdict = v;
             answer->here = true;
-            if (answer->abandoned && v.what == shared::verdict::kind::granted) {
+            if (answer->abandoned && v.what == quota::verdict::kind::granted) {
                 // What let the request in is given back by the permit.
                 if (s == step::rest) holder->book(estimate, {}, began, clock::now(), wall_clock::now());
                 else holder->give_back(estimate, began, clock::now(), wall_clock::now());
@@ -132,8 +132,8 @@ net::task<shared::verdict> permit::ask(std::size_t index, step s) {
     worker.stats().quota_wait_seconds.observe(seconds_between(asked, clock::now()));
     if (answer->here) co_return answer->verdict;
     answer->abandoned = true;
-    shared::verdict v;
-    v.what = shared::verdict::kind::refused;
+    quota::verdict v;
+    v.what = quota::verdict::kind::refused;
     v.limit = core::quota_limit::requests;
     v.wait = seconds(1);
     co_return v;
@@ -141,9 +141,9 @@ net::task<shared::verdict> permit::ask(std::size_t index, step s) {
 
 net::task<maybe_fault> permit::enter() {
     for (const std::size_t all = client().holders.size(); entered_ < all; ++entered_) {
-        shared::verdict v = reserve(entered_, step::entrance);
-        if (v.what == shared::verdict::kind::ask) v = co_await ask(entered_, step::entrance);
-        if (v.what != shared::verdict::kind::granted) co_return refuse(v, entered_);
+        quota::verdict v = reserve(entered_, step::entrance);
+        if (v.what == quota::verdict::kind::ask) v = co_await ask(entered_, step::entrance);
+        if (v.what != quota::verdict::kind::granted) co_return refuse(v, entered_);
     }
     co_return std::nullopt;
 }
@@ -156,14 +156,14 @@ net::task<maybe_fault> permit::take() {
     estimate_ = estimate();
     for (; holder_at(held_) != nullptr; ++held_) {
         const auto s = held_ < entered_ ? step::rest : step::whole;
-        shared::verdict v = reserve(held_, s);
-        if (v.what == shared::verdict::kind::ask) v = co_await ask(held_, s);
-        if (v.what != shared::verdict::kind::granted) co_return refuse(v, held_);
+        quota::verdict v = reserve(held_, s);
+        if (v.what == quota::verdict::kind::ask) v = co_await ask(held_, s);
+        if (v.what != quota::verdict::kind::granted) co_return refuse(v, held_);
     }
     co_return std::nullopt;
 }
 
-fault permit::refuse(const shared::verdict& v, std::size_t index) {
+fault permit::refuse(const quota::verdict& v, std::size_t index) {
     give_back();
     const auto& c = client();
     const std::string_view whose = index < c.holder_kinds.size() ? c.holder_kinds[index] : "pool";
@@ -178,7 +178,7 @@ void permit::give_back() noexcept {
     held_ = entered_ = 0;
 }
 
-void permit::settle(const shared::amounts& real, time_point ended) noexcept {
+void permit::settle(const quota::amounts& real, time_point ended) noexcept {
     if (taken() == 0) return;
     // No other look at a clock for a request's end.
     const auto wall = asked_.began_wall + std::chrono::duration_cast<wall_time::duration>(ended - asked_.began);
@@ -247,8 +247,8 @@ void permit::write_rate_fields(http::head_writer& w) const {
         return std::chrono::ceil<seconds>(*d).count();
     };
     // The tightest of its holders tells: the one with the smallest part left.
-    std::optional<shared::remaining> least;
-    const auto part = [](const shared::remaining& r) {
+    std::optional<quota::remaining> least;
+    const auto part = [](const quota::remaining& r) {
         const auto of = [](std::optional<std::int64_t> left, std::optional<std::int64_t> limit) {
             return left && limit && *limit > 0 ? static_cast<double>(*left) / static_cast<double>(*limit) : 1.0;
         };

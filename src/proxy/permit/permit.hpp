@@ -4,7 +4,7 @@
 
 #include <spillway/http/writer.hpp>
 #include <spillway/proxy/usage_estimator.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "../route/plan.hpp"
 
@@ -28,7 +28,7 @@ public:
     net::task<maybe_fault> take();
     // It was granted here and refused there: as if it had never been.
     void give_back() noexcept;
-    void settle(const shared::amounts& real, time_point ended) noexcept;
+    void settle(const quota::amounts& real, time_point ended) noexcept;
     // For another thread that settles what was reserved: what that needs. Then leave() lets the next request in.
     quota_hold hold() const;
     void leave() noexcept;
@@ -45,13 +45,13 @@ private:
     enum class step : std::uint8_t { whole, entrance, rest };
 
     const proxy::client& client() const noexcept { return at_.config().clients[*by_.client]; }
-    const std::shared_ptr<shared::holder>* holder_at(std::size_t i) const noexcept;
+    const std::shared_ptr<quota::holder>* holder_at(std::size_t i) const noexcept;
     std::size_t taken() const noexcept { return std::max(held_, entered_); }
-    shared::amounts held_of(std::size_t i) const noexcept { return i < held_ ? estimate_ : shared::amounts{}; }
-    shared::amounts estimate() const noexcept;
-    shared::verdict reserve(std::size_t index, step s) noexcept;
-    net::task<shared::verdict> ask(std::size_t index, step s);
-    fault refuse(const shared::verdict& v, std::size_t index);
+    quota::amounts held_of(std::size_t i) const noexcept { return i < held_ ? estimate_ : quota::amounts{}; }
+    quota::amounts estimate() const noexcept;
+    quota::verdict reserve(std::size_t index, step s) noexcept;
+    net::task<quota::verdict> ask(std::size_t index, step s);
+    fault refuse(const quota::verdict& v, std::size_t index);
     maybe_fault check_shed() const;
     duration until_pool_recovers() const;
 
@@ -59,7 +59,7 @@ private:
     const request& asked_;
     const caller& by_;
     const plan& plan_;
-    shared::amounts estimate_;
+    quota::amounts estimate_;
     std::size_t entered_{0};  // holders that let the request in before its body was here
     std::size_t held_{0};     // holders that have granted all of the estimate
 };

@@ -22,23 +22,23 @@ struct kept_records final : ledger::spool_writer {
 };
 
 // Notes what it is told at the end of a request.
-struct settling final : shared::holder {
-    std::vector<shared::amounts> settled;
+struct settling final : quota::holder {
+    std::vector<quota::amounts> settled;
     int left{0};
-    shared::verdict take(const shared::amounts&, time_point, wall_time) noexcept override { return {}; }
-    void ask(const shared::amounts&, time_point, wall_time, std::function<void(shared::verdict)>) override {}
-    shared::verdict take_rest(const shared::amounts&, time_point, wall_time, time_point) noexcept override {
+    quota::verdict take(const quota::amounts&, time_point, wall_time) noexcept override { return {}; }
+    void ask(const quota::amounts&, time_point, wall_time, std::function<void(quota::verdict)>) override {}
+    quota::verdict take_rest(const quota::amounts&, time_point, wall_time, time_point) noexcept override {
         return {};
     }
-    void ask_rest(const shared::amounts&, time_point, wall_time, time_point,
-                  std::function<void(shared::verdict)>) override {}
+    void ask_rest(const quota::amounts&, time_point, wall_time, time_point,
+                  std::function<void(quota::verdict)>) override {}
     void leave() noexcept override { ++left; }
-    void book(const shared::amounts&, const shared::amounts& real, time_point, time_point,
+    void book(const quota::amounts&, const quota::amounts& real, time_point, time_point,
               wall_time) noexcept override {
         settled.push_back(real);
     }
-    void give_back(const shared::amounts&, time_point, time_point, wall_time) noexcept override {}
-    shared::remaining remaining(time_point) const noexcept override { return {}; }
+    void give_back(const quota::amounts&, time_point, time_point, wall_time) noexcept override {}
+    quota::remaining remaining(time_point) const noexcept override { return {}; }
     state look(time_point, wall_time) const override { return {}; }
 };
 

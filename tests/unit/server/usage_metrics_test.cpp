@@ -47,7 +47,7 @@ TEST(usage_metrics, the_ledger_tells_how_it_does) {
 }
 
 TEST(usage_metrics, holders_show_the_limits_that_they_have_and_no_others) {
-    shared::holder::state shop;
+    quota::holder::state shop;
     shop.name = "client:shop";
     shop.left.limit_tokens = 1000;
     shop.left.tokens = 250;
@@ -56,7 +56,7 @@ TEST(usage_metrics, holders_show_the_limits_that_they_have_and_no_others) {
     shop.budget_money_nanos = 80;
     shop.limit_budget_money_nanos = 100;
     shop.refused = 5;
-    shared::holder::state none;
+    quota::holder::state none;
     none.name = "group:production";
     metric_families out;
     add_quotas({shop, none}, out);
@@ -70,7 +70,7 @@ TEST(usage_metrics, holders_show_the_limits_that_they_have_and_no_others) {
 }
 
 TEST(usage_metrics, a_budget_of_nothing_is_spent) {
-    shared::holder::state h;
+    quota::holder::state h;
     h.name = "client:x";
     h.limit_budget_tokens = 0;
     metric_families out;
@@ -79,7 +79,7 @@ TEST(usage_metrics, a_budget_of_nothing_is_spent) {
 }
 
 TEST(usage_metrics, a_quota_store_that_is_away_is_shown) {
-    shared::store::report r;
+    quota::store::report r;
     r.kind = "redis";
     r.up = false;
     r.failures = 7;

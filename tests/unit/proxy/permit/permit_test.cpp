@@ -21,9 +21,9 @@ config::quota tokens(std::uint64_t n) {
 
 class permits : public ::testing::Test {
 protected:
-    permits() : store_(std::move(shared::open({}).value())) {}
+    permits() : store_(std::move(quota::open({}).value())) {}
 
-    shared::holder& limit(const config::quota& q) {
+    quota::holder& limit(const config::quota& q) {
         auto& c = kit_.config->clients[0];
         c.holders.push_back(store_->get("client:shop", q));
         c.holder_kinds.emplace_back("client");
@@ -46,10 +46,10 @@ protected:
         permit_.emplace(at, *asked_, *who_, *way_);
         return *permit_;
     }
-    std::int64_t running(const shared::holder& h) { return h.look(clock::now(), wall_clock::now()).concurrent; }
-    std::int64_t tokens_left(const shared::holder& h) { return *h.remaining(clock::now()).tokens; }
+    std::int64_t running(const quota::holder& h) { return h.look(clock::now(), wall_clock::now()).concurrent; }
+    std::int64_t tokens_left(const quota::holder& h) { return *h.remaining(clock::now()).tokens; }
 
-    std::unique_ptr<shared::store> store_;
+    std::unique_ptr<quota::store> store_;
     room_kit kit_;
     std::optional<request> asked_;
     std::optional<caller> who_;
@@ -82,7 +82,7 @@ TEST_F(permits, come_back_when_the_request_is_gone) {
 
 TEST_F(permits, a_second_one_beyond_the_limit_is_refused) {
     auto& h = limit(concurrent(1));
-    EXPECT_EQ(h.take({}, clock::now(), wall_clock::now()).what, shared::verdict::kind::granted);
+    EXPECT_EQ(h.take({}, clock::now(), wall_clock::now()).what, quota::verdict::kind::granted);
     const auto f = kit_.run(of().take());
     ASSERT_TRUE(f);
     EXPECT_EQ(f->status, 429);
@@ -94,7 +94,7 @@ TEST_F(permits, all_or_nothing_over_several_holders) {
     auto& c = kit_.config->clients[0];
     c.holders.push_back(store_->get("group:all", concurrent(1)));
     c.holder_kinds.emplace_back("group");
-    EXPECT_EQ(c.holders[1]->take({}, clock::now(), wall_clock::now()).what, shared::verdict::kind::granted);
+    EXPECT_EQ(c.holders[1]->take({}, clock::now(), wall_clock::now()).what, quota::verdict::kind::granted);
     const auto f = kit_.run(of().take());
     ASSERT_TRUE(f);
     EXPECT_NE(f->message.find("group"), std::string::npos);

@@ -6,11 +6,11 @@
 #include <future>
 
 #include <spillway/core/period.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "redis_server.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Waits for what another thread or process does; decides nothing by itself.
 template <class F>
@@ -77,4 +77,4 @@ inline config::quota budget(std::uint64_t tokens) {
     return q;
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

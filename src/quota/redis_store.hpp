@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "redis_holder.hpp"
 #include "redis_link.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Counts that several gateways share through Redis. A thread of its own does all the talking.
 class redis_store final : public store {
@@ -58,4 +58,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "budget_book.hpp"
 #include "lease_bucket.hpp"
@@ -17,7 +17,7 @@
 #include "redis_budget.hpp"
 #include "redis_link.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 class redis_holder;
 
@@ -79,7 +79,7 @@ public:
     void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
               wall_time wall) noexcept override;
     void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept override;
-    shared::remaining remaining(time_point now) const noexcept override;
+    quota::remaining remaining(time_point now) const noexcept override;
     state look(time_point now, wall_time wall) const override;
     // Forgets what Redis and other gateways have said, here at once and everywhere with the next call.
     void reset() noexcept;
@@ -161,4 +161,4 @@ private:
     time_point active_{}, sent_{};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

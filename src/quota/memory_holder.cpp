@@ -4,7 +4,7 @@
 
 #include <spillway/core/period.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 using core::quota_limit;
 
@@ -103,7 +103,7 @@ void memory_holder::give_back(const amounts& estimate, time_point began, time_po
     budget_.release(estimate, began, wall - std::chrono::duration_cast<wall_clock::duration>(now - began));
 }
 
-shared::remaining memory_holder::remaining(time_point now) const noexcept {
+quota::remaining memory_holder::remaining(time_point now) const noexcept {
     return {requests_.limit(), requests_.left(now),       tokens_.limit(),
             tokens_.left(now), requests_.until_full(now), tokens_.until_full(now)};
 }
@@ -127,4 +127,4 @@ holder::state memory_holder::look(time_point now, wall_time wall) const {
     return s;
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

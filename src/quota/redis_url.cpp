@@ -8,7 +8,7 @@ namespace {
 // The text itself is not repeated: somebody may have written a password into it.
 fault wrong(std::string_view what) {
     return {
-        "QuotaStoreInvalid", origin::gateway, 500, 
+        "QuotaStoreInvalid", origin::gateway, 500,
         "quotas.store: " + std::string(what) + ", write redis://[user@]host[:port][/database], or rediss:// for TLS"};
 }
 

@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "bucket.hpp"
 #include "budget_book.hpp"
 #include "permits.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Counts of one holder in this process: exact over all cores, without a lock.
 class memory_holder final : public holder {
@@ -28,7 +28,7 @@ public:
     void book(const amounts& estimate, const amounts& real, time_point began, time_point now,
               wall_time wall) noexcept override;
     void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept override;
-    shared::remaining remaining(time_point now) const noexcept override;
+    quota::remaining remaining(time_point now) const noexcept override;
     state look(time_point now, wall_time wall) const override;
     void reset() noexcept {
         requests_.fill();
@@ -46,4 +46,4 @@ private:
     std::atomic<std::uint64_t> refused_{0};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

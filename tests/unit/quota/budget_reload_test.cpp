@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 // Budgets that come, go and change with reloads, while requests are under way.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace budget_reload_test {
 
 using core::quota_limit;
@@ -131,4 +131,4 @@ TEST_F(budget_reload, a_permit_comes_free_before_the_tokens_are_known) {
 }
 
 }  // namespace budget_reload_test
-}  // namespace spillway::shared
+}  // namespace spillway::quota

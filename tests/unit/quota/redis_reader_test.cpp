@@ -1,8 +1,8 @@
-#include "../../../src/shared/redis_reader.hpp"
+#include "../../../src/quota/redis_reader.hpp"
 
 #include <gtest/gtest.h>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace redis_reader_test {
 
 using kind = redis_value::kind;
@@ -73,4 +73,4 @@ TEST(redis_reader, holds_a_megabyte_and_no_more) {
 }
 
 }  // namespace redis_reader_test
-}  // namespace spillway::shared
+}  // namespace spillway::quota

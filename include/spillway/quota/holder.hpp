@@ -30,7 +30,7 @@
 // - Redis away: each gateway grants limit / gateways, at least 1, so the sum is the limit when quotas.gateways is
 // right.
 //   What was spent and owed meanwhile is told to Redis when it is back.
-namespace spillway::shared {
+namespace spillway::quota {
 
 // What a request takes. A request counts one, and one at a time.
 struct amounts {
@@ -87,7 +87,7 @@ public:
     // Instead of both: it was granted here and then refused elsewhere, as if it had never been.
     virtual void give_back(const amounts& estimate, time_point began, time_point now, wall_time wall) noexcept = 0;
 
-    virtual shared::remaining remaining(time_point now) const noexcept = 0;
+    virtual quota::remaining remaining(time_point now) const noexcept = 0;
 
     // What a gateway has spent of a budget.
     struct spender {
@@ -97,7 +97,7 @@ public:
     };
     struct state {         // for /status and metrics
         std::string name;  // "client:shop", "group:production", "client:shop/pool:gpt-4o"
-        shared::remaining left;
+        quota::remaining left;
         std::int64_t concurrent{0};
         std::optional<std::int64_t> limit_concurrent;
         std::int64_t budget_tokens{0}, budget_money_nanos{0};  // spent in the period
@@ -151,4 +151,4 @@ result<std::unique_ptr<store>> open(opening with);
 // What open() would say of the store's URL.
 std::optional<fault> trouble_with(const config::quotas& settings);
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

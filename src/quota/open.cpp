@@ -1,9 +1,9 @@
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "memory_store.hpp"
 #include "redis_store.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 result<std::unique_ptr<store>> open(opening with) {
     if (with.settings.store == "memory") return std::unique_ptr<store>(new memory_store(with.settings.burst));
@@ -24,4 +24,4 @@ std::optional<fault> trouble_with(const config::quotas& settings) {
     return url ? std::nullopt : std::optional(url.error());
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

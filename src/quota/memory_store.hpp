@@ -5,11 +5,11 @@
 #include <mutex>
 #include <string>
 
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "memory_holder.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Counts of this process alone. A holder that no configuration names any more is kept, so that a client that comes
 // back with the next reload has not got its budget anew; there are as many as names were ever configured.
@@ -31,4 +31,4 @@ private:
     std::map<std::string, std::shared_ptr<memory_holder>> by_name_;
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

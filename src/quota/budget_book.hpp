@@ -9,11 +9,11 @@
 #include <string>
 
 #include <spillway/core/quota.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 #include "seed_book.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // What a holder spends in its calendar periods. Any thread; a lock is taken only by the first request of a period.
 //
@@ -88,4 +88,4 @@ private:
     std::size_t next_closed_{0};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

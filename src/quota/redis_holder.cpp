@@ -7,7 +7,7 @@
 #include "relaxed.hpp"
 
 // The side of a shared holder that workers see.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -251,7 +251,7 @@ void redis_holder::give_back(const amounts& estimate, time_point began, time_poi
     budget_.release(estimate, began, begin_of(began, now, wall));
 }
 
-shared::remaining redis_holder::remaining(time_point now) const noexcept {
+quota::remaining redis_holder::remaining(time_point now) const noexcept {
     return {rates_[0].limit(),
             rates_[0].left(now),
             rates_[1].limit(),
@@ -293,4 +293,4 @@ void redis_holder::reset() noexcept {
     reset_wanted_.store(true, relaxed);
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -3,10 +3,10 @@
 #include <deque>
 
 #include <spillway/base/random.hpp>
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
 // An hour of virtual time on one gateway: what is let through against what the limit says.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 constexpr time_point start = time_point(hours(5));
@@ -98,4 +98,4 @@ TEST(accuracy, a_client_below_its_limit_is_never_refused) {
 }
 
 }  // namespace
-}  // namespace spillway::shared
+}  // namespace spillway::quota

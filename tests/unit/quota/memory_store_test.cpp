@@ -3,9 +3,9 @@
 #include <atomic>
 #include <thread>
 
-#include <spillway/shared/quota.hpp>
+#include <spillway/quota/holder.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace memory_store_test {
 
 using core::quota_limit;
@@ -228,4 +228,4 @@ TEST(memory_store, a_clock_that_jumps_over_years_and_back_finds_what_was_spent) 
 }
 
 }  // namespace memory_store_test
-}  // namespace spillway::shared
+}  // namespace spillway::quota
