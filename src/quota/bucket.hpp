@@ -9,7 +9,7 @@
 
 #include "relaxed.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // A bucket that all cores take from: one word, changed by compare-and-swap. When its rate changes it stays as full,
 // in parts of the whole, as it was.
@@ -94,4 +94,4 @@ private:
     std::atomic<core::gcra::state> state_{core::gcra::full};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

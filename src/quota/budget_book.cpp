@@ -7,7 +7,7 @@
 
 #include "relaxed.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -179,4 +179,4 @@ void budget_book::release(const amounts& estimate, time_point began, wall_time w
     if (has_reserved(began)) settle(estimate, {}, began, wall);
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

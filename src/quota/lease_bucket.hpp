@@ -11,7 +11,7 @@
 #include "bucket.hpp"
 #include "relaxed.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // A gateway's part of a bucket that several share. Units of the lease were taken from Redis before; serving a request
 // from it is one compare-and-swap. A negative lease is a debt that Redis has yet to hear of.
@@ -116,4 +116,4 @@ private:
     std::int64_t rate_{0};  // that the lease was taken by; main thread
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

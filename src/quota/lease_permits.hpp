@@ -6,7 +6,7 @@
 
 #include "relaxed.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Requests under way here, and the permits for them that Redis has given to this gateway: one word, so that a permit
 // that is on its way back cannot be used at the same moment.
@@ -65,4 +65,4 @@ private:
     std::atomic<std::uint64_t> word_{0};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -1,6 +1,6 @@
 #include "memory_store.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 std::shared_ptr<holder> memory_store::get(const std::string& name, const config::quota& limits) {
     const std::scoped_lock hold(mutex_);
@@ -38,4 +38,4 @@ std::vector<holder::state> memory_store::holders(time_point now, wall_time wall)
     return out;
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -7,7 +7,7 @@
 
 #include "relaxed.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Requests under way at the same time. Counted also without a limit, so that one that comes with a reload is right
 // from its first moment.
@@ -38,4 +38,4 @@ private:
     std::atomic<std::int64_t> taken_{0};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -4,7 +4,7 @@
 #include "relaxed.hpp"
 
 // The side of a shared holder that the store's thread works on: what is answered.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -145,4 +145,4 @@ void redis_holder::came_up(time_point now) {
     heard_.store(0, relaxed);
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -7,7 +7,7 @@
 
 #include "relaxed.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 constexpr std::size_t most_known = 256;  // gateways
@@ -174,4 +174,4 @@ void redis_budget::forget_heard() noexcept {
     forget_told();
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

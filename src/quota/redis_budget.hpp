@@ -9,7 +9,7 @@
 #include "budget_book.hpp"
 #include "redis_told.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // What a gateway knows about the budgets in Redis; for the store's thread alone.
 //
@@ -64,4 +64,4 @@ private:
     std::array<page, 4> pages_;
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

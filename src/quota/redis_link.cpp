@@ -4,7 +4,7 @@
 
 #include "redis_script.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 std::string first_word(const std::string& text) {
@@ -128,4 +128,4 @@ bool redis_link::run(const std::vector<redis_command>& commands, std::vector<red
     return finish();
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -11,7 +11,7 @@
 
 #include "redis_wire.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Waits between two failed runs of the script: doubled each time.
 inline constexpr duration first_back_off = milliseconds(100);
@@ -61,4 +61,4 @@ private:
     std::uint64_t asked_{0};  // questions; begins anywhere, so that another connection's answers do not fit
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

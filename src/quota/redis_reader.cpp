@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 constexpr std::size_t most_digits = 32;
@@ -129,4 +129,4 @@ std::optional<redis_value> redis_reader::next() {
     return std::nullopt;
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

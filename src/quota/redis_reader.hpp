@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Part of a list: a number or a text.
 struct redis_item {
@@ -55,4 +55,4 @@ private:
     std::size_t at_{0};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // All that happens in Redis, at once for one holder, by the clock of Redis. The words are redis_call's, the answer is
 // taken apart by read_told().
@@ -256,4 +256,4 @@ for i = 1, #fields do out[#out + 1] = fields[i] end
 return out
 )lua";
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -9,7 +9,7 @@
 
 #include <spillway/base/text.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 constexpr duration interval = milliseconds(50);
@@ -262,4 +262,4 @@ void redis_store::farewell() {
     if (!commands.empty()) link_.run(commands, answers);
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

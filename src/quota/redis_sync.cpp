@@ -5,7 +5,7 @@
 #include "relaxed.hpp"
 
 // The side of a shared holder that the store's thread works on: what is asked.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -226,4 +226,4 @@ void redis_holder::go_away(time_point now, wall_time wall, std::vector<redis_cal
     out.push_back(std::move(c));
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -4,7 +4,7 @@
 
 #include <spillway/core/gcra.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 constexpr std::size_t head = 10, budget_head = 8;
@@ -47,4 +47,4 @@ std::optional<redis_told> read_told(const redis_answer& a, const told_bounds& mo
     return out;
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -11,7 +11,7 @@
 
 #include "redis_link.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // More than this nobody has spent in a period: tokens, and money in nanounits.
 inline constexpr std::int64_t most_tokens = std::int64_t{1} << 50, most_money = std::int64_t{1} << 62;
@@ -60,4 +60,4 @@ struct redis_told {
 // Nothing: it is no answer of this script.
 std::optional<redis_told> read_told(const redis_answer& a, const told_bounds& most);
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -2,7 +2,7 @@
 
 #include <spillway/base/text.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 // The text itself is not repeated: somebody may have written a password into it.
@@ -54,4 +54,4 @@ result<redis_url> parse_redis_url(std::string_view text) {
     return url;
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

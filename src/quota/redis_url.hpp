@@ -5,7 +5,7 @@
 
 #include <spillway/base/fault.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // redis[s]://[user@]host[:port][/database]; an IPv6 address stands in brackets. A password has no place in it.
 struct redis_url {
@@ -18,4 +18,4 @@ struct redis_url {
 };
 result<redis_url> parse_redis_url(std::string_view text);
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -12,7 +12,7 @@
 #include <spillway/net/peer_name.hpp>
 #include <spillway/net/tls_context.hpp>
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 constexpr std::size_t most_bytes_at_once = 16 * 1024;
@@ -166,4 +166,4 @@ std::optional<redis_value> redis_wire::read() {
     }
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -15,7 +15,7 @@
 #include "redis_reader.hpp"
 #include "redis_url.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Bytes to and from Redis for one thread, through TLS where a context is given: hiredis connects and puts commands
 // into words. Each step may keep the thread waiting for `patience`, an answer as a whole for twice
@@ -59,4 +59,4 @@ private:
     std::string out_, error_;
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -2,9 +2,9 @@
 
 #include <atomic>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // The figures of a holder stand alone: no other memory is read by what they say.
 inline constexpr auto relaxed = std::memory_order_relaxed;
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

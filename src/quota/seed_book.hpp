@@ -5,7 +5,7 @@
 #include <mutex>
 #include <string>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // What was spent before a holder counted, the newest word holds. Asked when a holder opens a period, which is rare,
 // so a lock will do.
@@ -29,4 +29,4 @@ private:
     std::map<std::string, sums> known_;
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

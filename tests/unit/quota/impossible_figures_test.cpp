@@ -7,7 +7,7 @@
 #include "redis_gateway.hpp"
 
 // Figures that nobody can have spent: they shut nobody out and open nothing, wherever they come from.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace impossible_figures_test {
 
 using core::quota_limit;
@@ -94,4 +94,4 @@ TEST(impossible_figures, spending_in_redis_that_nobody_can_have_counts_as_none) 
 }
 
 }  // namespace impossible_figures_test
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -10,7 +10,7 @@
 
 #include "redis_server.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 // Stands before a real Redis, and changes what it says to runs of the script.
 class redis_liar {
@@ -143,4 +143,4 @@ inline void put_numbers(std::string& answer, const std::vector<std::pair<std::si
     for (const auto& l : lines) answer += l + "\r\n";
 }
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

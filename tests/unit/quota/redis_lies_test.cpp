@@ -5,7 +5,7 @@
 
 // A Redis that says what cannot be, or keeps what does not belong there: it is bounded before it is believed, and
 // over when it is honest again.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -336,4 +336,4 @@ TEST(redis_lies, names_are_not_summed_up_while_an_older_version_speaks) {
 }
 
 }  // namespace
-}  // namespace spillway::shared
+}  // namespace spillway::quota

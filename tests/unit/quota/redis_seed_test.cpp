@@ -3,7 +3,7 @@
 #include "redis_gateway.hpp"
 
 // What gateways know from their ledgers, and Redis does not.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -121,4 +121,4 @@ TEST(redis_seed, a_budget_that_comes_with_a_reload_begins_with_the_newest_seed) 
 }
 
 }  // namespace
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-namespace spillway::shared {
+namespace spillway::quota {
 
 inline int free_port() {
     const int s = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -108,4 +108,4 @@ private:
     pid_t pid_{0};
 };
 
-}  // namespace spillway::shared
+}  // namespace spillway::quota

@@ -4,7 +4,7 @@
 
 #include "redis_gateway.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using core::quota_limit;
@@ -348,4 +348,4 @@ TEST(redis_store, nothing_stays_in_redis_for_ever) {
 }
 
 }  // namespace
-}  // namespace spillway::shared
+}  // namespace spillway::quota

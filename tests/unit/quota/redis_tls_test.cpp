@@ -3,7 +3,7 @@
 #include "redis_gateway.hpp"
 #include "unit/net/test_certificate.hpp"
 
-namespace spillway::shared {
+namespace spillway::quota {
 namespace {
 
 using kind = verdict::kind;
@@ -125,4 +125,4 @@ TEST(redis_tls, a_new_password_is_used_when_it_connects_again) {
 }
 
 }  // namespace
-}  // namespace spillway::shared
+}  // namespace spillway::quota

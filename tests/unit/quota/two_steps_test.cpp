@@ -3,7 +3,7 @@
 #include "redis_gateway.hpp"
 
 // A request whose size is not known yet: it is let in with nothing, and takes its tokens and its money later.
-namespace spillway::shared {
+namespace spillway::quota {
 namespace two_steps_test {
 
 using core::quota_limit;
@@ -116,4 +116,4 @@ TEST(two_steps, without_redis_its_own_share_decides) {
 }
 
 }  // namespace two_steps_test
-}  // namespace spillway::shared
+}  // namespace spillway::quota
