@@ -117,7 +117,10 @@ void read_details(settings_reader& in, fault_rule& r) {
             in.count("after_events", r.after_events);
             break;
         case fault_kind::reset: read_place(in, r, false); break;
-        case fault_kind::close: read_place(in, r, true); break;
+        case fault_kind::close:
+            read_place(in, r, true);
+            in.flag("notify", r.notify);
+            break;
         case fault_kind::status: read_status(in, r); break;
         case fault_kind::early_refusal:
             read_status(in, r);

@@ -36,7 +36,7 @@ enum class fault_kind : std::uint8_t {
     long_line,          // an event of `bytes` bytes in one line comes first
     error_event,        // an error inside a stream that began well, then the end
     stall,              // `length` passes amid the stream
-    close,              // the connection ends cleanly amid the body
+    close,              // the connection ends without a reset amid the body
 };
 inline constexpr std::array<std::string_view, 19> fault_names{"refuse_connection",
                                                               "refuse_tls",
@@ -74,6 +74,7 @@ struct fault_rule {
     duration retry_after_date{};                                   // sent as a date that lies so far ahead
 
     std::optional<std::uint64_t> after_bytes, after_events;  // of the body
+    bool notify{true};                                       // of close: with TLS's close_notify
     duration length{};
     std::uint64_t bytes{0};     // of early_refusal: only requests that announce more than that
     std::uint64_t count{1};     // of interim and preamble; 0: without end

@@ -276,7 +276,7 @@ net::task<session::sent> session::write_body(std::string_view bytes, const chose
     const fault_rule* cut = faults.find(fault_kind::reset);
     if (cut == nullptr || !cut->amid_body()) cut = faults.find(fault_kind::close);
     if (cut != nullptr && cut->after_events && events_ >= *cut->after_events) {
-        co_await break_off(cut->kind == fault_kind::reset);
+        co_await break_off(cut->kind == fault_kind::reset, cut->notify);
         co_return sent::cut;
     }
     const bool now = cut != nullptr && cut->after_bytes && body_bytes_ + bytes.size() >= *cut->after_bytes;
@@ -287,7 +287,7 @@ net::task<session::sent> session::write_body(std::string_view bytes, const chose
     const sent how = co_await write(framed);
     if (how != sent::whole) co_return how;
     if (now) {
-        co_await break_off(cut->kind == fault_kind::reset);
+        co_await break_off(cut->kind == fault_kind::reset, cut->notify);
         co_return sent::cut;
     }
     body_bytes_ += bytes.size();
@@ -296,10 +296,10 @@ net::task<session::sent> session::write_body(std::string_view bytes, const chose
 }
 
 // A reset throws away what the kernel has not sent yet: wait until the client has what it shall have.
-net::task<> session::break_off(bool reset) {
+net::task<> session::break_off(bool reset, bool notify) {
     keep_ = false;
     if (!reset) {
-        io_.close(true);
+        io_.close(notify);
         co_return;
     }
     for (int round = 0, unsent = 1; round < 100 && unsent != 0; ++round) {

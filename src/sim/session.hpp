@@ -53,7 +53,7 @@ private:
     net::task<sent> write(std::string_view bytes);
     // One event or the whole body, framed as the head announced, ended early by a fault that says so.
     net::task<sent> write_body(std::string_view bytes, const chosen_faults& faults);
-    net::task<> break_off(bool reset);
+    net::task<> break_off(bool reset, bool notify);
     std::string head_of(const exchange& x, const answer& a);
     void finish(const exchange& x, const answer& a, sent how);
     void journalise(const exchange& x, const answer& a, sent how);

@@ -184,3 +184,13 @@ def test_the_simulator_has_seen_nothing_of_the_client(azure):
     assert seen["headers"]["api-key"] == UPSTREAM_KEY
     assert KEY not in json.dumps(seen)
     assert not {"cookie", "x-forwarded-for"} & set(seen["headers"])
+
+
+@pytest.mark.parametrize("notify", [True, False])
+def test_a_stream_that_is_cut_with_or_without_a_goodbye_is_broken(azure, notify):
+    g, sim = azure
+    sim.fault(instance="a", fault="close", after_events=3, times=1, notify=notify)
+    answer = g.chat(STREAM)
+    assert answer.status == 200
+    assert json.loads(answer.events()[-1].removeprefix("data: "))["error"]["code"] == "upstream_stream_broken"
+    assert g.wait_for_access_log(1)[-1]["broken"] == "upstream_closed"
