@@ -74,7 +74,7 @@ std::string moment_text(const std::optional<wall_time>& t) {
 std::string state_of(const config::client_key& k, wall_time now) {
     if (k.expires && now >= *k.expires) return "expired";
     if (k.not_before && now < *k.not_before) return "not yet";
-    // Long enough for a rotation that nobody has to hurry with.
+    // Long enough for a rotation without hurry.
     if (k.expires && *k.expires - now < hours(24 * 14)) return "expires soon";
     return "valid";
 }

@@ -116,7 +116,7 @@ void report_csv(std::ostream& out, const usage_output& how, const ledger::usage_
         for (const auto& k : row.keys) out << csv_field(k) << ',';
         finish(row.sums);
     }
-    // No line of totals: whoever sums a column would count everything twice.
+    // No line of totals: the sum of a column would count everything twice.
 }
 
 ordered_json sums_of(const usage_sums& s) {

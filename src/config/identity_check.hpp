@@ -6,7 +6,7 @@
 
 namespace spillway::config {
 
-// Whether everybody can prove who they are and nobody can by accident: token providers, clients, credentials, the
+// Whether clients can prove who they are and none can by accident: token providers, clients, credentials, the
 // locks of listeners, passthrough routes.
 void check_identities(const tree& t, std::vector<issue>& out);
 

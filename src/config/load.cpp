@@ -198,7 +198,7 @@ public:
                                   std::string(remedy));
     }
 
-    // What nobody declared is a mistake of the writer.
+    // An undeclared key is a mistake of the writer.
     void finish() {
         if (node_ == nullptr) return;
         for (const auto& e : node_->entries)

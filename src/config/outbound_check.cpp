@@ -82,7 +82,7 @@ private:
             error(path + ".endpoint", "this is the path of one operation", "write the base path, such as /v1");
     }
 
-    // A caller's token for Azure is nobody else's business.
+    // A caller's token must go to Azure instances only.
     void check_passthrough(const std::string& path, const route& r) {
         std::vector<std::string> pools{r.pool};
         if (r.split)

@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t usual_answer = 256;     // tokens, when the request sets no limit
 constexpr std::uint64_t tokens_a_second = 100;  // that a fast deployment writes
 
-// The client went away while a backend had its request and no answer was there. Failed attempts cost nobody anything,
+// The client went away while a backend had its request and no answer was there. Failed attempts cost nothing,
 // but a backend that reads a prompt and thinks is paid, whether or not its answer is read.
 bool left_unanswered(const ending& e) noexcept {
     return e.client_left && e.went_out && !e.local && !e.head_sent && e.op->row().estimable;

@@ -24,7 +24,7 @@ availability both(const availability& a, const availability& b) noexcept {
     } else if (a.usable) {
         out = b;
     } else if (!b.usable) {
-        // Sickness weighs more than back-pressure: who waits for both is not merely throttled.
+        // Sickness weighs more than back-pressure: one with both is not merely throttled.
         if (a.mode == breaker_mode::throttled) out = b;
         out.until = std::max(a.until, b.until);
         out.last_resort = std::max(a.last_resort, b.last_resort);
@@ -96,7 +96,7 @@ duration breaker::bounded_told(duration told) const noexcept {
 }
 
 void breaker::on_throttled(time_point now, std::optional<duration> told, bool trial) noexcept {
-    // Whoever refuses politely is alive.
+    // A 429 proves the backend is alive.
     if (trial && open_) close();
     if (throttled_until_ <= now) ++times_throttled_;
     throttled_until_ = std::max(throttled_until_, now + bounded_told(told.value_or(policy_.throttle_default)));

@@ -127,7 +127,7 @@ bool client_evidence::counts(std::uint32_t client, time_point now, duration wind
 }
 
 void pool_evidence::served(time_point now) noexcept {
-    // Nothing is written while nobody fails, so that the cores do not fight for the word.
+    // Nothing is written while none fails, so that the cores do not fight for the word.
     if (last_failed_.load(std::memory_order_relaxed) > last_served_.load(std::memory_order_relaxed))
         last_served_.store(ticks(now), std::memory_order_relaxed);
 }

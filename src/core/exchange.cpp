@@ -131,7 +131,7 @@ effect exchange_machine::on_outcome(const outcome& o, world w) noexcept {
     if (recorded_ < tries_.size()) {
         tries_[recorded_++] = r;
     } else {
-        // Nobody asks so many backends but for free, so there is nothing to settle; the places are given back.
+        // Only free attempts get this far, so there is nothing to settle; the places are given back.
         out.ends.backend = out.ends.backend || r.held.backend;
         out.ends.instance = out.ends.instance || r.held.instance;
     }
@@ -167,7 +167,7 @@ action exchange_machine::elsewhere(time_point now, world w) {
     if (!last_.free && ++counted_ >= most_attempts_) return exhausted(now, w);
     paid_ = false;
     if (last_.spends_budget) {
-        // Who lately sent what nobody could serve must not use up what the others' repeats need.
+        // A client that lately failed everywhere must not use up what the others' repeats need.
         paid_ = w.budget.take(now, w.evidence.failed_lately(facts_.client, now, breaker_.window));
         if (!paid_) return exhausted(now, w);
     }
@@ -178,7 +178,7 @@ void exchange_machine::settle(fate f) noexcept {
     if (fate_ == fate::open) fate_ = f;
 }
 
-// Nobody served the request.
+// No backend served it.
 void exchange_machine::settle_failed(time_point now, world w) noexcept {
     if (fate_ != fate::open) return;
     const bool alike = all_alike_ && recorded_ > 0;

@@ -2,7 +2,7 @@
 
 #include <spillway/core/exchange.hpp>
 
-// What a client hears when nobody else can be asked.
+// What a client hears when no backend is left.
 namespace spillway::core {
 namespace {
 
@@ -55,7 +55,7 @@ action exchange_machine::out_of_time(time_point now, world w) {
 action exchange_machine::exhausted(time_point now, world w) {
     settle_failed(now, w);
     const exhaustion all = look_at_all(plan_, w.view, now);
-    // Zero when somebody is usable and only this request's attempts are used up: the client's own back-off is right
+    // Zero when one is usable and only this request's attempts are used up: the client's own back-off is right
     // then.
     const duration wait = all.earliest ? std::max(*all.earliest - now, duration::zero()) : duration::zero();
     if (all.all_throttled || (recorded_ > 0 && last_was_throttled())) return throttled_everywhere(wait);

@@ -147,7 +147,7 @@ fault unsupported() {
             .message = "This operation of the API is not served by this version of the gateway."};
 }
 
-// Where a path leads before anybody looks for the operation.
+// Where a path leads before its operation is looked up.
 struct place {
     enum class area : std::uint8_t { none, dated, v1, root };  // root: dated, without a deployment
     area where{area::none};

@@ -25,7 +25,7 @@ judgement failed(verdict v, const outcome& o, std::string_view reason) noexcept 
             .reason = reason};
 }
 
-// Nothing of the request was worked on: it costs nobody anything to ask elsewhere.
+// No backend worked on the request: it costs nothing to ask elsewhere.
 judgement unreachable(std::string_view reason) noexcept {
     return {.verdict = verdict::elsewhere, .instance = is::failure, .free = true, .reason = reason};
 }
@@ -62,7 +62,7 @@ judgement judge_status(const outcome& o, const judge_facts& facts, const retry_p
     if (is_server_error(o.status)) return failed(if_repeatable, o, "server_error");
     if (o.status == 401 || o.status == 403) return refused_credential(o, facts);
     if (o.status >= 300 && o.status < 400)
-        // Whoever followed it would carry prompt and credential to where no route leads.
+        // Following it would carry prompt and credential to where no route leads.
         return {.verdict = verdict::elsewhere,
                 .backend = bs::failure,
                 .instance = is::reachable,

@@ -7,7 +7,7 @@
 namespace spillway::core {
 namespace {
 
-// A probe is late by a round of its loop, so whoever waits for its end looks a little after it.
+// A probe is late by a round of its loop, so attempts that wait look a little after its end.
 constexpr duration grace = milliseconds(100);
 
 bool is_azure(std::string_view host) noexcept {
@@ -136,7 +136,7 @@ suspicion suspect(const probe_facts& f, time_point waits_since, time_point now, 
     const bool dead = f.last == probe_result::silent || f.last == probe_result::unreachable;
     if (dead && f.ended > waits_since) return {step::leave, now};
     if (may_ask(f, now, p)) return {step::ask, now + p.timeout + grace};
-    // It has just answered somebody; that holds for a while.
+    // It has just answered a probe; that holds for a while.
     return {step::wait, std::max(f.asked + std::max(after, p.interval), now + grace)};
 }
 

@@ -75,10 +75,10 @@ struct usable_members {
     bool trial(std::size_t i) const { return many.empty() ? few_trials[i] : many_trials[i]; }
 };
 
-// Who is back sooner than this is worth waiting for; a sick backend is not tried instead.
+// A backend back this soon is worth waiting for; a sick backend is not tried instead.
 constexpr duration soon = seconds(1);
 
-// The sick backend that may be tried first, and when, if nobody is usable, or about to be, whom this exchange has not
+// The sick backend that may be tried first, and when, if none is usable or about to be that this exchange has not
 // tried. One that is open by name only, and fails, must not keep those from being tried that are back.
 struct last_resort {
     std::size_t backend{0};
@@ -142,7 +142,7 @@ exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point 
             if (!out.earliest || at < *out.earliest) out.earliest = at;
         }
     out.all_throttled = out.all_throttled && any;
-    // Who asks then may ask anybody again, whom this exchange has tried as well.
+    // A later exchange may also ask those that this one has tried.
     if (const auto last = find_last_resort(plan, {}, view, now); last && out.earliest)
         out.earliest = std::min(*out.earliest, last->at);
     return out;

@@ -10,7 +10,7 @@
 namespace spillway::core {
 namespace {
 
-// Longer than anybody means; also keeps the arithmetic of durations from overflowing.
+// Longer than is ever meant; also keeps the arithmetic of durations from overflowing.
 constexpr double longest_seconds = 365.0 * 24 * 3600;
 
 std::optional<double> number(std::string_view s) noexcept {

@@ -21,7 +21,7 @@ public:
         if (!from_.object_id.empty()) append_form(r.url, "object_id", from_.object_id);
         if (!from_.resource_id.empty()) append_form(r.url, "msi_res_id", from_.resource_id);
         r.fields.emplace_back("Metadata", "true");
-        // The service is on this very machine: whoever does not answer soon is not there.
+        // The service is on this very machine: no answer soon means that there is none.
         r.timeout = seconds(5);
         auto got = co_await by.fetch(r, stop);
         if (!got) co_return failed_fetch(got.error(), "IMDS");

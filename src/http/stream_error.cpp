@@ -16,7 +16,7 @@ void append_stream_error(std::string& out, stream_family family, const stream_er
             append_error_body(out, e.code, e.message, error_type_of(500));
             break;
         case stream_family::responses:
-            // Without an id nobody could tell which response failed, so then it is the plain error event.
+            // Without an id the client could not tell which response failed: the plain error event.
             if (e.response_id.empty()) {
                 out += R"(event: error
 data: {"type":"error","code":)";

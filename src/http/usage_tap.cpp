@@ -95,7 +95,7 @@ char usage_tap::first_byte(name n) noexcept { return n == name::usage || n == na
 bool usage_tap::wanted(name n, std::int32_t depth) const noexcept {
     switch (n) {
         case name::none: return false;
-        // Deeper it is somebody's text: a Responses answer repeats the tools that the client has made up.
+        // Deeper it may be the client's text: a Responses answer repeats the tools that it has made up.
         case name::usage: return depth == 1 || (depth == 2 && response_);
         case name::model: return model_size_ == 0 && (depth == 1 || (depth == 2 && response_));
         case name::response: return depth == 1;

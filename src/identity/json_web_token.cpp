@@ -80,7 +80,7 @@ std::vector<std::string> words_of(const std::string& text) {
 }
 
 // OpenSSL keeps errors for the thread. One that is left behind would be taken for a failure of the next TLS
-// connection that this thread serves, whoever's that is.
+// connection of this thread, to a client or a backend.
 struct no_error_left {
     ~no_error_left() { ERR_clear_error(); }
 };

@@ -21,7 +21,7 @@ bool token_provider::ask_for_keys(time_point now) {
     const auto mine = now.time_since_epoch().count();
     if (mine < next) return false;
     const auto after = (now + settings_.unknown_key).time_since_epoch().count();
-    // Whoever loses this race finds the winner's refresh under way.
+    // Another thread was first: its refresh is under way.
     if (!next_unknown_.compare_exchange_strong(next, after)) return true;
     begin_refresh();
     const std::lock_guard lock(mutex_);
@@ -64,7 +64,7 @@ verified_token verify_token(std::string_view token, const provider_list& provide
     out.error = read_head(token, head);
     if (out.error != core::token_error::none) return out;
     std::shared_ptr<const provider_keys> keys;
-    std::optional<std::size_t> unread;  // whoever has not published yet may be the one
+    std::optional<std::size_t> unread;  // a provider without keys yet may be the one
     out.error = core::token_error::unknown_issuer;
     for (std::size_t i = 0; i < providers.size(); ++i) {
         out.version = providers[i].source->version();

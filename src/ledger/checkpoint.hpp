@@ -17,7 +17,7 @@ using positions_by_segment = std::map<std::string, std::uint32_t, std::less<>>;
 // lies behind is to be added from the frames themselves, so that sums are exact after whatever crash:
 //   - a frame is in the sums of exactly one file, or behind the position of its segment;
 //   - a segment is removed only when a saved checkpoint has all of it;
-//   - whoever takes over an owner adds its sums to its own and names it in `merged` within one save; the other's file
+//   - an owner taking over another adds its sums to its own and names it in `merged` in one save; the other's file
 //     counts no more from then on, whether it is still there or not.
 struct checkpoint {
     std::set<std::string, std::less<>> merged;

@@ -37,7 +37,7 @@ std::string new_owner() {
     return out;
 }
 
-// -1 when somebody else holds it, or when the file was removed meanwhile by who held it.
+// -1 when another process holds it, or held it and removed the file meanwhile.
 int try_lock(int folder, const std::string& name) noexcept {
     const int fd = ::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return -1;
@@ -123,7 +123,7 @@ std::vector<std::string> folder::adopt() {
 }
 
 void folder::release(const std::string& owner) {
-    remove(owner + ".lock");  // before the lock is let go, so that nobody takes it for a new owner's
+    remove(owner + ".lock");  // before unlocking, so that no process takes it for a new owner's
     if (const auto it = held_.find(owner); it != held_.end()) {
         ::close(it->second);
         held_.erase(it);

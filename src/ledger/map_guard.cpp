@@ -50,7 +50,7 @@ bool replace_page(std::uintptr_t at) noexcept {
 
 void on_bus_error(int, siginfo_t* info, void*) {
     const int kept = errno;
-    // Not ours: the access is repeated and meets whoever was there before.
+    // Not ours: the access is repeated and meets the earlier handler.
     if (!replace_page(reinterpret_cast<std::uintptr_t>(info->si_addr))) ::sigaction(SIGBUS, &before, nullptr);
     errno = kept;
 }

@@ -5,8 +5,8 @@
 
 namespace spillway::ledger {
 
-// Somebody may cut a mapped file short, and a disk may fail to give a page: then the kernel sends SIGBUS to whoever
-// touches it, which would end the process with all its streams. While a range is guarded, such a page becomes memory
+// Another process may cut a mapped file, or a disk fail to give a page: then the kernel sends SIGBUS to the thread
+// that touches it; it would end the process with all streams. While a range is guarded, such a page becomes memory
 // of the process instead (zeros), and `broken` says so. Threads must not block SIGBUS.
 //
 // Why not pwrite(): it would be a system call for each request on a worker's loop, and one that may wait for the

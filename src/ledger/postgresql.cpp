@@ -16,7 +16,7 @@ struct options_delete {
     void operator()(PQconninfoOption* o) const noexcept { PQconninfoFree(o); }
 };
 
-// One line, without the password whoever put it there.
+// One line; the password in it becomes ***.
 std::string one_line(std::string_view message, const std::string& password) {
     std::string out;
     for (const char c : message) {

@@ -72,7 +72,7 @@ private:
     // Bounded, so that sums of many never overflow.
     void number(std::uint64_t n) { (at_++)->number(std::min(n, std::uint64_t{1} << 50)); }
     void decimal_time(std::int64_t us) {
-        // Nobody's clock is outside of these years; what is must not make the database refuse the batch.
+        // No clock is outside of these years; what is must not make the database refuse the batch.
         constexpr std::int64_t latest = 253402300799LL * 1'000'000;
         const wall_time at{microseconds(std::min(std::max<std::int64_t>(us, 0), latest))};
         const auto day = std::chrono::floor<std::chrono::days>(at);
@@ -223,7 +223,7 @@ private:
 
     std::optional<fault> done(const result<rows>& r) {
         if (r) return {};
-        schema_known_ = false;  // somebody may have taken the tables away
+        schema_known_ = false;  // an operator may have dropped the tables
         return r.error();
     }
 

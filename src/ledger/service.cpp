@@ -154,7 +154,7 @@ private:
 }  // namespace
 
 result<std::unique_ptr<service>> open_with(opening with, store_opener open_store) {
-    // Two threads may have something to tell; whoever listens hears one at a time.
+    // Two threads may have something to tell; the listener hears one at a time.
     auto alarm = [listener = with.alarm, one = std::make_shared<std::mutex>()](std::string what) {
         const std::lock_guard lock(*one);
         if (listener) listener(std::move(what));

@@ -12,7 +12,7 @@
 #include <spillway/ledger/ledger.hpp>
 
 // The files of the spool's folder with records that were set aside, one line of JSON each (reject.hpp):
-// rejected.OWNER.jsonl. Whoever adds to one or replaces it holds its lock (flock), so that `offer-again` can take
+// rejected.OWNER.jsonl. Adding to one or replacing it needs its lock (flock), so that `offer-again` can take
 // lines out while a gateway adds some.
 namespace spillway::ledger {
 

@@ -60,7 +60,7 @@ private:
     };
     using sums = std::vector<period_sum>;
 
-    // Who was added to lately, found without the map. Not copied or moved along, for it points into its own map.
+    // Entries added to lately, found without the map. Not copied or moved along, for it points into its own map.
     struct latest {
         std::array<std::pair<const who, sums>*, 256> places{};
         latest() = default;

@@ -20,7 +20,7 @@ std::uint32_t segment_size(std::uint64_t limit, std::size_t writers) {
     return static_cast<std::uint32_t>(std::clamp(share / page * page, smallest_segment, largest_segment));
 }
 
-// What the sums look at: meanwhile the store has driven it out of the processor's near memory.
+// Prefetches what the sums read: the store's batch has evicted it from the cache.
 void fetch_early(const std::vector<core::usage_record>& records, std::size_t at) noexcept {
     if (at >= records.size()) return;
     const auto& r = records[at];

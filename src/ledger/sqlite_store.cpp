@@ -28,7 +28,7 @@ constexpr const char* settings_sql =
 constexpr const char* insert_sql = "INSERT OR IGNORE INTO records SELECT * FROM offered";
 constexpr const char* rest_sql = "SELECT rest FROM records WHERE key = ?1";
 
-// Which file a path leads to. SQLite goes on writing into a file that has lost its name, and nobody would notice.
+// Which file a path leads to. SQLite goes on writing into a file that has lost its name, and reports no error.
 class file_place {
 public:
     explicit file_place(std::string path) : path_(std::move(path)) { there_ = ::stat(path_.c_str(), &seen_) == 0; }
@@ -195,7 +195,7 @@ std::optional<fault> migrate(sqlite3* db) {
 result<std::unique_ptr<usage_store>> open_sqlite(const std::string& url, const std::string& /*password*/) {
     const std::string_view path = path_of_sqlite(url);
     const std::string name(path);
-    // SQLite itself would let everybody read it.
+    // SQLite itself would let all users read it.
     if (const int fd = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640); fd >= 0) ::close(fd);
     sqlite3* raw = nullptr;
     const int opened = sqlite3_open_v2(name.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);

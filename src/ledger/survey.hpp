@@ -9,7 +9,7 @@
 #include "folder.hpp"
 #include "segment.hpp"
 
-// Reading what lies in the spool's folder, whoever wrote it.
+// Reading what lies in the spool's folder, of any owner.
 namespace spillway::ledger {
 
 inline constexpr std::string_view sums_suffix = ".sums", frames_suffix = ".frames", spare_suffix = ".spare";

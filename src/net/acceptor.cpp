@@ -119,7 +119,7 @@ void acceptor::listening::accept_all() noexcept {
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN) return wait();
-        // No descriptors or no memory: the connection stays in the kernel's queue until somebody else is done.
+        // No descriptors or no memory: the connection stays in the kernel's queue until another one ends.
         ++refused_;
         pause(milliseconds(50));
     }

@@ -190,7 +190,7 @@ void loop::run_posted() {
 }
 
 // Those that yield again meanwhile have their turn in a later round, and so have those for whom this round has no
-// time left: however many have much to do, whoever has little waits for one share of it.
+// time left: however many have much to do, the others wait for one share of it.
 void loop::run_yielded() noexcept {
     const std::size_t n = yielded_.size();
     std::size_t i = 0;

@@ -31,7 +31,7 @@ bool speaks_ipv6() {
 
 bool knows_nothing(int status) noexcept { return status == ARES_ENOTFOUND || status == ARES_ENODATA; }
 
-// A number is no name: nobody is asked.
+// A number is no name: no query.
 address_list literal(const std::string& host) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;

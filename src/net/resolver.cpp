@@ -129,7 +129,7 @@ void resolver::work() {
     }
 }
 
-// Begins what is due, and forgets what nobody watches any more.
+// Begins what is due, and forgets names no longer watched.
 void resolver::begin(queries& q) {
     std::vector<std::string> due;
     {

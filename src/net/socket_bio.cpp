@@ -29,7 +29,7 @@ int bio_read(BIO* b, char* into, std::size_t size, std::size_t* got) {
         return 0;
     }
     // OpenSSL asks for the end by BIO_CTRL_EOF: without an answer it would not tell an end that the peer announced
-    // (close_notify) from one that anybody on the way can make (a FIN).
+    // (close_notify) from one that any host between can make (a FIN).
     if (n == 0) BIO_set_flags(b, BIO_FLAGS_IN_EOF);
     // Less than asked for: the socket is empty, and what comes later is reported anew. After a hang-up no report
     // comes any more, so the end has to be read.

@@ -69,7 +69,7 @@ void stream::close(bool politely) noexcept {
             SSL_shutdown(ssl_);
             ERR_clear_error();
         }
-        // A connection that ends without a goodbye is no reason to forget its session.
+        // Without this, a missing close_notify makes the session non-resumable.
         if (!broken_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN);
         SSL_free(ssl_);
         ssl_ = nullptr;
@@ -78,7 +78,7 @@ void stream::close(bool politely) noexcept {
 }
 
 task<void> stream::close_lingering(time_point deadline) {
-    constexpr std::size_t most = 4 * 1024 * 1024;  // who sends more than this does not listen anyway
+    constexpr std::size_t most = 4 * 1024 * 1024;  // a peer that sends more than this reads nothing
     if (watch_.is_open()) {
         if (ssl_ != nullptr && !broken_ && SSL_in_init(ssl_) == 0) {
             SSL_shutdown(ssl_);

@@ -39,7 +39,7 @@ fault tls_fault(std::string what) {
     return {.code = "TlsFile", .who = origin::gateway, .message = std::move(what)};
 }
 
-// The library opens files by itself, and would wait for ever for who writes into a pipe.
+// The library opens files by itself, and would wait for ever for the writer of a pipe.
 std::optional<fault> trouble_with_files(std::initializer_list<const std::string*> paths) {
     for (const auto* path : paths)
         if (const auto t = trouble_with_file(*path, most_pem_bytes); !t.what.empty()) {

@@ -141,8 +141,8 @@ void upstream_connection::on_idle_due(void* self) noexcept {
 void upstream_connection::on_idle_event(watch& w) noexcept {
     auto* c = static_cast<upstream_connection*>(w.idle_context);
     // TLS 1.3 tickets may come late and are no data; anything else on an idle connection is its end, bytes above all:
-    // they would become the head of somebody's answer.
-    // A close without TLS's own goodbye must not be read as such: that would spoil the session for resumption.
+    // they would become the head of the next answer.
+    // A close without close_notify must not be read as such: that would spoil the session for resumption.
     if (w.hung_up) {
         c->owner_.drop(*c);
         return;

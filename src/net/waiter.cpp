@@ -17,7 +17,7 @@ interrupt::~interrupt() {
 void interrupt::fire() noexcept {
     fired_ = true;
     if (waiting_.alone()) return;
-    // From here on nothing needs this object, which the first that is resumed may destroy; and who waits anew is not
+    // From here on nothing needs this object, which the first that is resumed may destroy; and a new waiter is not
     // among those that are resumed now.
     wait_link woken;
     woken.take_the_place_of(waiting_);

@@ -60,7 +60,7 @@ net::task<bool> exchange::serve() {
         co_return co_await reply_.options();
     }
     f = co_await identify();
-    // Only who is known leaves traces: nobody else can fill the queue of spans.
+    // Only known clients leave traces: no stranger can fill the queue of spans.
     if (!f && at_.config().tracer) spans_.begin();
     if (!f) f = request_.classify();
     if (f) co_return co_await reply_.refuse(*f);
@@ -126,7 +126,7 @@ net::task<void> exchange::answer_exception() {
     attempts_.drop_connection();
     bool told = false;
     if (!delivery_.begun() && request_.has_memory() && !at_.left().fired()) {
-        // Nobody knows how much of the request has been read.
+        // How much of the request has been read is unknown.
         request_.lose_step();
         try {
             const fault why{.code = "InternalError",

@@ -11,7 +11,7 @@
 namespace spillway::proxy {
 namespace {
 
-// The last is what API Management's users probe; the two before it are what everybody else tries first.
+// The last is what API Management's users probe; the two before it are what most probes try first.
 constexpr std::string_view ready_paths[] = {"/health/ready", "/healthz", "/health", "/status-0123456789abcdef"};
 
 void append_member(std::string& out, std::string_view name, std::size_t value) {

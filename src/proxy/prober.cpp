@@ -152,7 +152,7 @@ void prober::tell(const snapshot& s, const backend& b, const core::probe_judgeme
     if (j.instance_lives) theirs.proved(j.credential, true);
     else theirs.disproved(now, jitter);
     if (j.backend_lives) {
-        // Who refused probes, too, has been seen to recover. Who never did may still fail at the work itself.
+        // A backend that failed probes has recovered. One that never did may still fail at requests.
         mine.proved(j.credential, !core::answers_well(before) && before != probe_result::none);
     } else {
         mine.disproved(now, jitter);

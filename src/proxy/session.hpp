@@ -9,7 +9,7 @@ namespace spillway::proxy {
 
 // One client connection's life: TLS handshake, then one exchange after the other.
 //
-// While an exchange runs, the session watches whether its client is still there: nobody reads from the client then,
+// While an exchange runs, the session watches whether its client is still there: no coroutine reads from it then,
 // so every report on its descriptor comes to on_client_event().
 class session {
 public:

@@ -65,7 +65,7 @@ void worker::adopt(std::shared_ptr<const snapshot> next) {
 }
 
 // A listener that is gone, or that would not let the same clients through a handshake: idle connections end now, busy
-// ones after their exchange, and whoever may still come in connects anew.
+// ones after their exchange, and clients still allowed connect anew.
 void worker::end_outdated_sessions() {
     // drain() may end a session on the spot and take it off the list.
     for (session* s = sessions_; s != nullptr;) {
@@ -108,7 +108,7 @@ void worker::on_accepted(const std::string& listener_name, int fd, const net::ad
         return;
     }
     if (at->from->accept == config::accept_mode::least_sessions) {
-        // The kernel's hash does not balance long-lived connections; hand this one to whoever has clearly fewer.
+        // The kernel's hash does not balance long-lived connections; this goes to a worker with clearly fewer.
         worker* least = this;
         for (const auto& p : peers_)
             if (p->sessions() + 1 < least->sessions()) least = p.get();

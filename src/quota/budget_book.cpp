@@ -16,7 +16,7 @@ std::int64_t bounded(std::uint64_t n) noexcept {
     return static_cast<std::int64_t>(std::min<std::uint64_t>(n, std::numeric_limits<std::int64_t>::max() - 1));
 }
 
-// Where there is no limit, a sum that has come to the end of its range refuses nobody.
+// Where there is no limit, a sum at the end of its range refuses no request.
 bool fits(std::int64_t here, std::int64_t elsewhere, std::int64_t more, std::int64_t limit) noexcept {
     return limit == std::numeric_limits<std::int64_t>::max() ||
            core::within_budget(add_sat(here, elsewhere), more, limit);
@@ -31,7 +31,7 @@ bool commit(std::atomic<std::int64_t>& committed, const std::atomic<std::int64_t
     return true;
 }
 
-// Whoever reserves or spends less than nothing would give others' budget away.
+// A negative amount would enlarge the budget that others share.
 amounts at_least_nothing(const amounts& a) noexcept {
     return {std::max<std::int64_t>(a.tokens, 0), std::max<std::int64_t>(a.money_nanos, 0)};
 }

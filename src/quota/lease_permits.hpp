@@ -33,7 +33,7 @@ public:
     void count() noexcept { word_.fetch_add(1, relaxed); }
     void give_back() noexcept { word_.fetch_sub(1, relaxed); }
 
-    // Gives up permits that nobody uses; what is held afterwards.
+    // Gives up unused permits; what is held afterwards.
     std::int64_t shrink(std::int64_t wanted) noexcept {
         auto before = word_.load(relaxed);
         std::int64_t held = 0;

@@ -77,8 +77,8 @@ void redis_holder::apply(redis_call& c, const redis_answer& a, time_point now) {
     if (!t) return failed(c, now);
     if (alone()) recover(now);
     if (c.reset) reset_wanted_.store(false, relaxed);
-    // A state that was born anew is a Redis that forgot: what is known to be taken is told it with the next call.
-    // A birth long ago, or to come, is none: believing it would make a rebirth of the next true one.
+    // A later birth: Redis lost its data, so the next call tells it what is known to be taken.
+    // A birth far in the past or future is ignored: else the next true one would count as a loss.
     const bool plausible = is_plausible(t->born, c.wall);
     const bool lost = plausible && born_ != 0 && t->born > born_;
     if (plausible) born_ = t->born;

@@ -18,7 +18,7 @@ namespace spillway::quota {
 // so that it does not matter how many tell it. What it believes and remembers is bounded, see `believed` and
 // `trusted`.
 //
-// What a gateway spent before Redis counted, or what nobody remembers but its ledger, is in no process's sum. Then
+// What a gateway spent before Redis counted, or what only its ledger remembers, is in no process's sum. Then
 // its processes also publish, under the gateway's own name, all that it has spent as far as they know: of the gateway
 // counts whichever is larger, this total or the sum of its processes.
 class redis_budget {

@@ -100,7 +100,7 @@ verdict redis_holder::take(const amounts& estimate, time_point now, wall_time wa
     for (std::size_t i = 0; i < 2; ++i) {
         if (rates_[i].suffices(units[i])) continue;
         short_of = true;
-        // With what is leased the rest would have to come from Redis; if it surely is not there, nobody need ask.
+        // With what is leased the rest would have to come from Redis; if it surely is not there, no call is made.
         if (!fresh(now)) continue;
         const auto lease = rates_[i].lease();
         waits[i] = rates_[i].view().look_ahead(std::max<std::int64_t>(sub_sat(units[i], lease), 1), now).out.wait;
@@ -202,7 +202,7 @@ void redis_holder::answer_alone(redis_ask& a, time_point now) {
     a.answer(a.rest ? take_rest_share(a.estimate, a.now, now, a.wall) : take_share(a.estimate, a.now, now, a.wall));
 }
 
-// False: nobody takes it, and it is decided here.
+// False: not handed over, and it is decided here.
 bool redis_holder::hand_over(redis_ask a) {
     if (!reachable()) return false;
     const std::scoped_lock hold(common_->mutex);

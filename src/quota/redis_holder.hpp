@@ -31,7 +31,7 @@ struct redis_ask {
     bool rest{false};  // it is in already, and takes only its tokens and money
 };
 
-// What holders and the store's thread have in common; outlives the store as long as somebody has a holder.
+// What holders and the store's thread have in common; outlives the store as long as a holder lives.
 struct redis_common {
     std::string me, prefix;
     duration burst{};
@@ -47,7 +47,7 @@ struct redis_common {
 struct redis_call {
     redis_command words;
     std::shared_ptr<redis_holder> who;
-    std::function<void(verdict)> answer;  // empty: nobody waits
+    std::function<void(verdict)> answer;  // empty: none waits
     amounts estimate;
     time_point now;
     wall_time wall;

@@ -16,7 +16,7 @@ namespace spillway::quota {
 //         heard (us): the last pause, or word of a version that knows neither `of` nor `~`
 // ARGV  1 <gateway>.<process>  2 heartbeat in us
 //       3..8 requests: rate a minute, burst, given back (negative: charged), needed at once, wanted besides, and what
-//            is known to be taken at least (a Redis that lost its memory is told by everybody: the highest holds)
+//            is known to be taken at least (every process tells it to a Redis that lost data: the highest holds)
 //       9..14 tokens: the same
 //       15 limit of concurrent requests or -1  16 in use here  17 needed in all  18 wanted in all
 //       19 budget: 0 or 1  20, 21 limits or -1  22..25 this process's field  26 strict  27 end of the key in ms

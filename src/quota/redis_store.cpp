@@ -181,7 +181,7 @@ void redis_store::refused(redis_call& c, time_point now) {
     report_.last_error = link_.refusal();
 }
 
-// One round trip for everybody.
+// One round trip for all calls.
 void redis_store::exchange(std::vector<redis_call>& calls) {
     std::erase_if(calls, [](const redis_call& c) { return c.words.empty(); });
     if (calls.empty()) return;
@@ -242,7 +242,7 @@ void redis_store::run() {
     farewell();
 }
 
-// What was leased goes back; who still holds a holder decides by itself from now on.
+// What was leased goes back; holders that live on decide by themselves from now on.
 void redis_store::farewell() {
     std::deque<redis_ask> late;
     {

@@ -11,7 +11,7 @@ namespace {
 using core::quota_limit;
 constexpr duration heartbeat = seconds(6);  // permits and reservations of a silent gateway come free after this
 constexpr duration beats = milliseconds(1500);
-constexpr duration idle_beats = minutes(20);  // of who has spent: the dead are summed up after an hour
+constexpr duration idle_beats = minutes(20);  // of spenders: ended ones are summed up after an hour
 constexpr duration stays_active = seconds(1);
 constexpr double fades = 0.8;  // of what a tick used, each tick: nothing is kept after about a second
 constexpr double ahead = 3;    // ticks that a lease should last

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t head = 10, budget_head = 8;
 
-// Of a longer wait nobody was ever told: a debt of a day, and a burst that may last as long.
+// No wait can be longer: a debt of a day, and a burst that may last as long.
 duration wait_of(std::int64_t us) noexcept {
     constexpr auto most = std::chrono::duration_cast<microseconds>(2 * core::gcra::longest_debt).count();
     return microseconds(std::clamp<std::int64_t>(us, 0, most));

@@ -13,7 +13,7 @@
 
 namespace spillway::quota {
 
-// More than this nobody has spent in a period: tokens, and money in nanounits.
+// More than this is never spent in a period: tokens, and money in nanounits.
 inline constexpr std::int64_t most_tokens = std::int64_t{1} << 50, most_money = std::int64_t{1} << 62;
 
 // Tokens and money of a budget.

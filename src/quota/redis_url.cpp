@@ -5,7 +5,7 @@
 namespace spillway::quota {
 namespace {
 
-// The text itself is not repeated: somebody may have written a password into it.
+// The text itself is not repeated: it may contain a password.
 fault wrong(std::string_view what) {
     return {
         "QuotaStoreInvalid", origin::gateway, 500,

@@ -26,7 +26,7 @@ timeval as_timeval(duration d) noexcept {
 }  // namespace
 
 void redis_wire::ssl_free::operator()(SSL* s) const noexcept {
-    // Redis has no use for a farewell, and to a connection that is broken it would raise SIGPIPE.
+    // No close_notify: Redis needs none, and on a broken connection it would raise SIGPIPE.
     SSL_set_quiet_shutdown(s, 1);
     SSL_free(s);
     ERR_clear_error();

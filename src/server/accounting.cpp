@@ -194,7 +194,7 @@ bool accounting::stage_quotas(const config::tree& t, issues_list& issues) {
         if (from != quotas_from_)
             issues.push_back(t.source.make(config::severity::warning, "quotas",
                                            "the change takes effect at the next start", "restart the gateway"));
-        // That of another store is not for this one to see.
+        // Never give this store the password of another.
         if (t.quotas.store == quotas_store_) next_.quota_password = secret_text(std::move(*password));
         return true;
     }
@@ -214,7 +214,7 @@ bool accounting::stage_quotas(const config::tree& t, issues_list& issues) {
     return true;
 }
 
-// What was spent in the running periods, for whoever may have a budget or get one.
+// What was spent in the running periods, for holders with a budget, now or later.
 void accounting::seed_budgets(const config::tree& t) {
     if (!ledger_) return;
     std::map<std::pair<std::string, std::string>, ledger::spent> sums;

@@ -74,7 +74,7 @@ struct admin::listening {
         return found;
     }
 
-    // A listener without a key trusts whoever reaches it, so it must not be reached under a foreign name.
+    // A listener without a key trusts every client, so it must not be reached under a foreign name.
     bool trusts_host(const request& r) const { return !keys.empty() || is_own_host(view(r[bhttp::field::host])); }
     // Takes the connection over when the request is for the events and may have them.
     bool begin_events(const request& r, beast::tcp_stream& connection) {
@@ -315,7 +315,7 @@ result<std::shared_ptr<admin::prepared>> admin::prepare(const config::admin& fro
 
 void admin::adopt(std::shared_ptr<prepared> next) {
     if (!next->anew) {
-        // Whoever came with a key that is gone has to come again.
+        // Streams may have been opened with a key that is gone.
         if (listening_->keys != next->keys) listening_->streams->close_all();
         listening_->keys = std::move(next->keys);
         return;

@@ -45,7 +45,7 @@ public:
         bhttp::async_read(stream_, buffer_, *parser_,
                           [self = shared_from_this()](beast::error_code ec, std::size_t) { self->on_read(ec); });
     }
-    // Who gives way first: strangers before those who have shown a key, then whoever has been silent longer.
+    // Who gives way first: strangers before those who have shown a key, then the one silent longer.
     bool gives_way_before(const guest& other) const noexcept {
         if (known_ != other.known_) return !known_;
         return silent_since_ < other.silent_since_;
@@ -69,7 +69,7 @@ private:
         const bool head = r.method() == bhttp::verb::head;
         response_.prepare_payload();
         if (head) response_.body().clear();
-        // Who has changed the configuration is answered when it serves.
+        // A change of configuration is answered when it serves.
         write_when_followed(r.method() == bhttp::verb::post ? clock::now() + longest_follow : time_point{});
     }
     void write_when_followed(time_point late) {
@@ -122,7 +122,7 @@ void admin_door::accept() {
 
 void admin_door::on_accepted(beast::error_code ec, tcp::socket s) {
     if (ec == asio::error::operation_aborted || !is_open()) return;
-    // Held back for this moment: whoever waits gets it at once. When all are lent, a silent guest gives way.
+    // A descriptor is held back for this accept(). When all are lent, a silent guest gives way.
     if (out_of_descriptors(ec) && (reserve_.lend(1) || make_room())) return accept();
     if (ec) {
         pause_.expires_after(accept_pause);

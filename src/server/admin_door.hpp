@@ -16,8 +16,8 @@
 
 namespace spillway::server {
 
-// Accepts the operators' connections and reads requests from them. Strangers may connect too, so: whoever says
-// nothing for 5 s is sent away, the one that has been silent longest gives way to a newcomer, and descriptors are
+// Accepts the operators' connections and reads requests from them. Strangers may connect too, so: 5 s of silence
+// end a connection, the one that has been silent longest gives way to a newcomer, and descriptors are
 // held back for when clients have all others.
 class admin_door : public std::enable_shared_from_this<admin_door> {
 public:
@@ -51,7 +51,7 @@ private:
     boost::asio::ip::tcp::acceptor acceptor_;
     boost::asio::steady_timer pause_;
     descriptor_reserve& reserve_;
-    std::shared_ptr<const callbacks> to_;  // with the guests as well, who may outlive an opening
+    std::shared_ptr<const callbacks> to_;  // with the guests as well; they may outlive openings
     std::list<guest*> guests_;             // in the order of arrival
 };
 

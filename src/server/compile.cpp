@@ -60,7 +60,7 @@ private:
         files_.read(tree_.keys_file);
     }
 
-    // First of all, so that nobody asks for a token by another way.
+    // First of all, so that no token is fetched past the proxies.
     void use_proxies() {
         auto rules = outbound_rules(tree_.net, config::process_environment(), [this](const config::secret_ref& ref) {
             if (!files_.reads()) return result<std::string>();

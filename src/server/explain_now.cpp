@@ -11,7 +11,7 @@ namespace {
 
 using json = nlohmann::json;
 
-// The pool as requests see it, except that nothing is taken: nobody is sent anywhere.
+// The pool as requests see it, except that nothing is taken: no request is sent.
 class pool_now final : public core::pool_view {
 public:
     pool_now(const proxy::snapshot& all, const proxy::pool& of, bool own_credential)

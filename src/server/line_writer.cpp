@@ -47,7 +47,7 @@ struct line_writer::queue {
             const ssize_t n = ::write(fd, lines.data(), lines.size());
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && errno == EAGAIN && !given_up.load(std::memory_order_relaxed)) {
-                // Whoever started us may have made the descriptor non-blocking.
+                // The parent process may have made the descriptor non-blocking.
                 pollfd look{fd, POLLOUT, 0};
                 ::poll(&look, 1, 100);
                 continue;

@@ -44,7 +44,7 @@ result<std::shared_ptr<output_file>> output_file::open(const std::string& path, 
         if (fd < 0 && errno == EEXIST) fd = ::open(path.c_str(), flags);
     }
     if (fd < 0) return cannot_open(path, errno);
-    // Only the opening must not wait: who writes has a thread for it.
+    // Only the opening must not wait: the writer has its own thread.
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     return std::shared_ptr<output_file>(new output_file(fd, path, made));
 }

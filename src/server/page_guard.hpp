@@ -5,7 +5,7 @@
 // What keeps foreign web pages in an operator's browser away from the admin listener.
 namespace spillway::server {
 
-// Whether a Host field names this listener and not somebody's domain that was made to resolve to it: an address, or
+// Whether a Host field names this listener and not a foreign domain that was made to resolve to it: an address, or
 // localhost. Only browsers can be misled that way, and they always send one, so none at all is good.
 bool is_own_host(std::string_view host) noexcept;
 

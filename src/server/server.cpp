@@ -46,7 +46,7 @@ server::~server() {
 }
 
 // Everything that waits for others gets its chance: three seconds for all together, a second beyond the drain at
-// most. Whoever needs longer is left behind: what counts lies on the disk, the rest would be lost by a kill as well.
+// most. A slower thread is left behind: what counts lies on the disk, the rest would be lost by a kill as well.
 // Then nothing may be taken apart any more, since threads still use it.
 void server::leave() {
     const time_point now = clock::now();

@@ -11,7 +11,7 @@ namespace {
 
 // Holds no key: the digest is all that stays.
 std::string digest_of(const std::string& path) {
-    // What cannot be read is told by whoever makes the context.
+    // What cannot be read is told when the context is made.
     auto text = read_plain_file(path, most_pem_bytes + 1);
     std::string all = text ? std::move(*text) : std::string();
     std::array<unsigned char, SHA256_DIGEST_LENGTH> out{};

@@ -133,7 +133,7 @@ private:
         return o != nullptr && true_in(*o, "include_usage");
     }
 
-    // Azure begins with a chunk that has no choices, which breaks whoever takes the first one.
+    // Azure begins with a chunk that has no choices, which breaks readers of choices[0].
     void stream(answer& out) const {
         json first{{"choices", json::array()},
                    {"created", 0},

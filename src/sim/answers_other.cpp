@@ -63,7 +63,7 @@ answer image_answer(const call& c) {
     return answer::of(200, {{"created", c.created}, {"data", std::move(data)}});
 }
 
-// Bytes that look like sound to nobody, in pieces as they would be made.
+// Random bytes instead of sound, in pieces as they would be made.
 answer speech_answer(const call& c) {
     answer out;
     out.content_type = "audio/mpeg";

@@ -52,7 +52,7 @@ answer control::remove_faults(const request& r) {
 }
 
 answer control::usage(const request& r) const {
-    constexpr std::uint64_t usual = 10'000, most = 20'000;  // a page is made in one go, while nobody is served
+    constexpr std::uint64_t usual = 10'000, most = 20'000;  // a page is made in one go, which blocks the loop
     if (r.path == "/usage/totals") return answer::of(200, all_.journal.to_json());
     const auto number = [&r](std::string_view name, std::uint64_t otherwise) {
         const std::string_view given = r.parameter(name);

@@ -18,7 +18,7 @@ namespace spillway::sim {
 
 // What can go wrong with an instance, in the order in which an exchange meets it.
 enum class fault_kind : std::uint8_t {
-    refuse_connection,  // nobody listens
+    refuse_connection,  // no listener
     refuse_tls,         // the handshake ends with an alert
     drop_idle,          // a kept connection is closed after `length` without a request
     early_refusal,      // an error is answered before the body has been read, and the body never is

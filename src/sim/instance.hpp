@@ -14,7 +14,7 @@ namespace spillway::sim {
 
 class identity_provider;
 
-// A request as it came, for whoever asks what was sent. Kept as text: most are never looked at.
+// A request as it came, for a test to look at. Kept as text: most are never looked at.
 struct recorded_request {
     std::string deployment, method, target, body;  // the beginning of the body
     header_list headers;
@@ -69,7 +69,7 @@ struct exchange {
 // One Azure OpenAI resource: its deployments, keys, quotas and memory. Knows nothing of sockets.
 class instance {
 public:
-    // `tokens` judges bearer tokens; null: there is nobody to ask.
+    // `tokens` judges bearer tokens; null: there is none.
     explicit instance(const instance_options& o, const identity_provider* tokens = nullptr);
 
     // Finds out what is asked, and of whom; counts the request.

@@ -63,7 +63,7 @@ private:
         in.text("address", out);
         const auto parsed = net::address::parse(out);
         if (!parsed) return in.problem("address", "has to be IP:PORT");
-        // It shows credentials and breaks things at will: nobody else may reach it.
+        // It shows credentials and makes faults: no other host may reach it.
         const std::string ip = parsed->ip();
         if (loopback && !ip.starts_with("127.") && ip != "::1")
             in.problem("address", "the control endpoint may only listen on a loopback address");

@@ -27,7 +27,7 @@ struct problems {
 };
 
 // One object of the settings. Every reading function leaves its argument alone when the key is absent; finish()
-// reports the keys that nobody asked for. Values may be JSON's own or text, which is all that YAML gives us.
+// reports the keys that were not read. Values may be JSON's own or text, which is all that YAML gives us.
 class settings_reader {
 public:
     settings_reader(const json& node, std::string path, problems& out);

@@ -45,7 +45,7 @@ public:
     explicit usage_journal(std::uint64_t most) noexcept : most_(most) {}
 
     void add(usage_entry e);
-    // Sequence numbers go on, so that nobody takes a new entry for an old one.
+    // Sequence numbers go on, so that no new entry passes for an old one.
     void clear();
 
     // Entries have numbers from 1; `since` is the last that the reader knows. At most `limit`, one a line.

@@ -9,7 +9,7 @@
 
 namespace spillway::sim {
 
-// A YAML document as objects, arrays and texts: every scalar is text, whoever reads it knows what it should be.
+// A YAML document as objects, arrays and texts: every scalar is text, its reader knows what it should be.
 struct yaml_tree {
     json root;
     std::map<std::string, int> lines;  // "instances.a.address" -> line of the key, counted from 1

@@ -26,7 +26,7 @@ std::uint64_t mix(std::uint64_t h, std::uint64_t word) noexcept {
     return h ^ h >> 29;
 }
 
-// Nobody can put a key into the table, so a hash that can be foreseen makes no lookup slow.
+// Requests put no keys into the table, so a hash that can be foreseen makes no lookup slow.
 std::uint64_t hash_of(std::string_view s) noexcept {
     const char* p = s.data();
     const std::size_t n = s.size();

@@ -14,7 +14,7 @@ namespace spillway::trace {
 std::size_t weight_of(const span& s) noexcept;
 
 // Finished spans on their way from many workers to one thread: a linked list that is pushed to with a
-// compare-exchange and taken as a whole, so that nobody ever waits for anybody. Bounded by what was let in and not
+// compare-exchange and taken as a whole, so that no thread ever waits. Bounded by what was let in and not
 // given back.
 class span_queue {
 public:

@@ -16,7 +16,7 @@ struct file_trouble {
 // Bounds on what is read of certificates, keys and bundles of authorities: the largest bundle has a quarter of it.
 inline constexpr std::size_t most_pem_bytes = 4 * 1024 * 1024;
 
-// The first `most` bytes of a regular file. Never waits for anybody: opening a pipe or a device in the place of a
+// The first `most` bytes of a regular file. Never waits: opening a pipe or a device in the place of a
 // file could block for ever, so what is no regular file is refused before a byte is read. An exception are pipes that
 // the process was started with (/dev/stdin, /dev/fd/N, what a shell's <(...) gives): they are read, for ten seconds
 // at most.

@@ -36,7 +36,7 @@ constexpr std::int64_t to_signed(std::uint64_t n) noexcept {
     return n > static_cast<std::uint64_t>(most) ? most : static_cast<std::int64_t>(n);
 }
 
-// Any thread; nobody orders anything by it.
+// Any thread; orders no other access.
 inline void add_sat(std::atomic<std::int64_t>& to, std::int64_t more) noexcept {
     auto before = to.load(std::memory_order_relaxed);
     while (!to.compare_exchange_weak(before, add_sat(before, more), std::memory_order_relaxed)) {

@@ -15,7 +15,7 @@ inline void cleanse(std::string& s) noexcept {
     s.clear();
 }
 
-// A text that nobody may find in memory afterwards: a key, a token, a password. Moving leaves nothing behind.
+// A text that must not stay in memory afterwards: a key, a token, a password. Moving leaves nothing behind.
 class secret_text {
 public:
     secret_text() = default;

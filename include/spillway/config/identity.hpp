@@ -10,7 +10,7 @@
 // The part of the tree that says how callers prove who they are.
 namespace spillway::config {
 
-// Somebody whose tokens are believed: an Entra tenant, or any OpenID provider. Keys come by discovery.
+// A trusted issuer of tokens: an Entra tenant, or any OpenID provider. Keys come by discovery.
 struct token_provider {
     std::string tenant;                                          // Entra tenant id; empty when `issuer` is set
     std::string issuer;                                          // of another provider, as its tokens spell it
@@ -20,7 +20,7 @@ struct token_provider {
     std::vector<std::string> passthrough_audiences;
     std::vector<std::string> jwks_hosts;  // host or host:port that may publish its keys, besides its own
     std::string ca_file;                  // PEM bundle to trust instead of the system's; empty: the system's
-    bool insecure{false};                 // allow metadata over http://: whoever sits between may let anybody in
+    bool insecure{false};                 // allow metadata over http://: a host on the path can forge the keys
     duration skew{minutes(2)};            // by which clocks may differ
     duration refresh{hours(1)};           // of keys, ahead of any need
     duration unknown_key{minutes(5)};     // a token with an unknown key id asks for fresh keys at most this often

@@ -174,7 +174,7 @@ enum class stickiness : std::uint8_t { none, client, user };
 // Shares of requests over pools, by weight.
 struct traffic_split {
     named<std::uint32_t> pools;
-    stickiness sticky{stickiness::none};  // who stays with the pool that it once got
+    stickiness sticky{stickiness::none};  // what stays with the pool it once got
 };
 
 // A rule: what matches goes to the pool or the split. The first rule that matches wins.

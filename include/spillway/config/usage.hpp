@@ -55,7 +55,7 @@ struct budget {
     period per{period::month};
 };
 
-// Limits of whoever holds them; unset: none.
+// Limits of one holder; unset: none.
 struct quota {
     std::optional<std::uint32_t> requests_per_minute;
     std::optional<std::uint64_t> tokens_per_minute;

@@ -49,7 +49,7 @@ check_result check_text(std::string_view text, std::string_view file_name, const
 check_result check_again(const checked& last, const known_names& names,
                          const environment& env = process_environment());
 
-// Boost.System finds this by the element's namespace when somebody asks a failed result for its value.
+// Boost.System finds this by the element's namespace when value() is called on a failed result.
 [[noreturn]] void throw_exception_from_error(const std::vector<issue>& issues, const boost::source_location&);
 
 }  // namespace spillway::config

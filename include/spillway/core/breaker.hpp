@@ -23,7 +23,7 @@ struct availability {
     bool usable{true};
     bool trial{false};   // usable only for a trial, which has to be claimed
     time_point until{};  // when it becomes usable, as far as is known
-    // When it may be tried although it is unusable, if the pool has nobody else. time_point::max(): not at all.
+    // When it may be tried although it is unusable, if the pool has no other. time_point::max(): not at all.
     time_point last_resort{time_point::max()};
     bool proven{true};  // something but the clock says that it works: no failures, or a probe since
 };
@@ -37,7 +37,7 @@ struct failure {
     std::optional<duration> told;               // the backend asked for a rest
     bool trial{false};                          // of a claimed trial, whose place it gives back
     bool proven{false};                         // opens without being counted
-    bool last_resort{false};                    // nobody else was usable: the time between trials does not grow
+    bool last_resort{false};                    // no other was usable: the time between trials does not grow
     double jitter{0.5};                         // in [0, 1), spreads the reopening
 };
 

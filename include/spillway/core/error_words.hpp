@@ -22,7 +22,7 @@ struct error_words {
 error_words read_error(std::string_view json);
 
 // The status that an error inside a stream with status 200 stands for: 429 where another backend has room, 400 where
-// the client's own request is at fault, 5xx otherwise, also for codes that nobody knows. `type` decides nothing:
+// the client's own request is at fault, 5xx otherwise, also for unknown codes. `type` decides nothing:
 // overload comes as `invalid_request_error`, too.
 int stands_for(const error_words& e) noexcept;
 

@@ -61,13 +61,13 @@ private:
 
 // Whose failures count, of those that a client may bring about without a backend being any the worse: a broken
 // stream, a reset, a refusal of the gateway's own credential. When another client has been served inside the window,
-// this one counts once in it. Who is alone has none to be compared with, and none to harm.
+// this one counts once in it. A lone one has none to be compared with, and none to harm.
 class client_evidence {
 public:
     // A client has got its whole answer.
     void served(std::uint32_t client, time_point now, duration window) noexcept;
     bool counts(std::uint32_t client, time_point now, duration window) noexcept;
-    // After a recovery everybody may count again.
+    // Recovered: every client may count again.
     void clear() noexcept { marks_.clear(); }
 
 private:
@@ -76,13 +76,13 @@ private:
     std::atomic<duration::rep> served_at_{0}, other_served_at_{0};  // it, and the one before it
 };
 
-// Exchanges that every asked backend of a pool failed alike. One is evidence against nobody: it may be the request's
-// own doing. That several clients fare so, and nobody is served between them, is no request's doing.
+// Exchanges that every asked backend of a pool failed alike. One proves nothing: it may be the request's
+// own doing. That several clients fare so, and none is served between them, is no request's doing.
 class pool_evidence {
 public:
     void served(time_point now) noexcept;
-    // True when `enough` clients have failed inside the window since somebody was served, the last two of them not
-    // the same one: who asks again and again proves nothing.
+    // True when `enough` clients have failed inside the window since one was served, the last two of them not
+    // the same one: one that repeats proves nothing.
     bool failed_everywhere(std::uint32_t client, time_point now, duration window, std::uint32_t enough) noexcept;
     // Whether an exchange of this client has failed everywhere inside the window.
     bool failed_lately(std::uint32_t client, time_point now, duration window) const noexcept;

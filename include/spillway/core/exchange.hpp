@@ -14,7 +14,7 @@
 
 namespace spillway::core {
 
-// Bounds of one exchange; each its own. Those that nobody configured follow what the client's SDK says about itself,
+// Bounds of one exchange; each its own. Those not configured follow what the client's SDK says about itself,
 // so that no default ends what it would have waited for.
 struct exchange_deadlines {
     std::optional<duration> first_byte;         // unset: 10 min, or as long as the client waits when that is longer
@@ -31,8 +31,8 @@ struct request_facts {
     bool repeatable{true};
     bool streams{false};
     bool own_credential{true};               // false: the client's token is passed on
-    std::uint32_t client{0};                 // whoever fails everywhere counts once
-    std::uint64_t affinity{0};               // affinity_of() whoever asks; 0: of the client alone
+    std::uint32_t client{0};                 // counts once when it fails everywhere
+    std::uint64_t affinity{0};               // affinity_of(client, user); 0: of the client alone
     std::uint32_t client_repeats{0};         // x-stainless-retry-count: the SDK is repeating, so we repeat less
     std::optional<duration> client_timeout;  // x-stainless-timeout, x-stainless-read-timeout
 };
@@ -44,7 +44,7 @@ struct action {
         commit,  // the answer of the last attempt is the client's; with a `wait`, its Retry-After fields tell that
                  // one
         reply,   // `why` is, with `wait` in the Retry-After fields when it is not zero
-        leave,   // nobody is there any more
+        leave,   // the client is gone
     };
     kind what{kind::leave};
     std::size_t backend{0};
@@ -66,7 +66,7 @@ struct effect {
     std::optional<duration> told;
     claim ends;                       // trial places that the attempt held, and gives back with its signals
     bool proven{false};               // opens without being counted: several clients fared alike
-    bool last_resort{false};          // nobody else was usable when the trial was claimed
+    bool last_resort{false};          // no other was usable when the trial was claimed
     bool by_client{false};            // may be the client's doing; counts as breaker_state::counts() says
     std::optional<time_point> began;  // the answer was counted as a success then, and broke off
 };
@@ -95,7 +95,7 @@ struct attempt_record {
 //   while (auto e = machine.next_effect()) apply(*e);
 //
 // What may be the request's own doing is held against a backend only when another one then served this very request.
-// When everybody who was asked failed alike it counts once, for the pool, and a client counts once in a window.
+// When all that were asked failed alike it counts once, for the pool, and a client counts once in a window.
 class exchange_machine {
 public:
     struct world {
@@ -116,7 +116,7 @@ public:
 
     // What is settled by the end of the attempts, one by one.
     std::optional<effect> next_effect() noexcept;
-    // The exchange ends early: nothing is held against anybody, and next_effect() gives every trial back.
+    // The exchange ends early: no backend is blamed, and next_effect() gives every trial back.
     void give_up() noexcept { settle(fate::dropped); }
 
     // How the committed answer ended.

@@ -25,7 +25,7 @@ public:
     struct outcome {
         bool granted{false};
         state after{full};  // unchanged when it was not granted
-        duration wait{};    // until the same would be granted, if nobody else takes anything
+        duration wait{};    // until the same would be granted, if nothing else is taken
     };
     // More units than the burst are granted only when the bucket is full, which then goes into debt for them: a
     // request larger than the burst is not refused for ever, and the rate holds in the long run.

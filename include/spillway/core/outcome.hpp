@@ -25,7 +25,7 @@ enum class outcome_kind : std::uint8_t {
     empty_answer,             // 200 with neither an event nor a body
     suspected,                // waited long without a byte, and a probe of the backend was not answered
     no_credential,            // the gateway has no token for the instance at the moment
-    local_shortage,           // descriptors, ports or memory ran out here: nobody's sickness
+    local_shortage,           // descriptors, ports or memory ran out in the gateway itself
     not_composed,             // the request could not be written for this backend; nothing was sent
     client_left,
 };
@@ -53,8 +53,8 @@ enum class verdict : std::uint8_t {
     elsewhere,       // another backend, else a reply of ours
     repeat_fresh,    // the same backend on a fresh connection
     repeat_renewed,  // the same backend with a renewed credential
-    refuse,          // a reply of ours, nobody else is asked
-    give_up,         // nobody is there to answer to
+    refuse,          // a reply of ours, no other is asked
+    give_up,         // the client is gone
 };
 
 // What the breakers are told.
@@ -65,7 +65,7 @@ enum class backend_signal : std::uint8_t {
     throttled,  // stays away until the told time
     failure,
     missing,  // the instance does not know the deployment
-    doubt,    // failed, but so did everybody else that was asked
+    doubt,    // failed, but so did all others that were asked
 };
 enum class instance_signal : std::uint8_t { none, reachable, failure, misconfigured, doubt };
 

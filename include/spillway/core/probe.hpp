@@ -18,12 +18,12 @@ enum class probe_kind : std::uint8_t {
     connection,  // whether the instance takes a connection, TLS included
     chat,        // a chat without messages: the refusal proves instance, deployment and credential
 };
-// `automatic` asks for a chat where the endpoint's host is one of Azure's: a server that nobody knows might take a
+// `automatic` asks for a chat where the endpoint's host is one of Azure's: an unknown server might take a
 // chat without messages for a request.
 probe_kind kind_of(config::probe_how how, std::string_view host) noexcept;
 
 enum class probe_result : std::uint8_t {
-    none,         // nobody was asked, or the probe says nothing about the backend
+    none,         // not asked, or the probe says nothing about the backend
     proven,       // what it asks for works
     throttled,    // alive, and pushes back
     failing,      // answers with a failure of its own
@@ -53,7 +53,7 @@ struct probe_facts {
     probe_result last{probe_result::none};
     bool running{false};
 };
-// One probe at a time, and one in `interval`. One that never ended, because its worker did, blocks nobody for long.
+// One probe at a time, and one in `interval`. One that never ended, because its worker did, soon counts as ended.
 bool may_ask(const probe_facts& f, time_point now, const probe_policy& p) noexcept;
 
 // Decides from the breaker alone when a backend has to be asked because no request proves it. One for each backend.

@@ -25,7 +25,7 @@ std::string_view code_of(quota_limit limit) noexcept;
 int status_of(quota_limit limit) noexcept;
 
 // Whether a budget lets a request in. `committed` is what was spent in the period and what requests in flight have
-// reserved. A budget that is used up refuses also what seems to cost nothing, and nobody has a negative price.
+// reserved. A budget that is used up refuses also what seems to cost nothing, and no price is negative.
 constexpr bool within_budget(std::int64_t committed, std::int64_t estimate, std::int64_t limit) noexcept {
     return committed < limit && std::max<std::int64_t>(estimate, 0) <= sub_sat(limit, committed);
 }
@@ -38,7 +38,7 @@ duration until_next_period(wall_time at, config::period p) noexcept;
 std::int64_t period_number(wall_time at, config::period p) noexcept;
 constexpr std::int64_t period_step = 4;
 
-// No way to tell when one of somebody's requests ends: what is told to wait when too many are under way.
+// No way to tell when a running request ends: what is told to wait when too many are under way.
 constexpr duration concurrency_wait = seconds(1);
 
 }  // namespace spillway::core

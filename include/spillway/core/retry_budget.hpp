@@ -15,7 +15,7 @@ public:
     static constexpr std::int64_t per_second = 3;  // allowance while there is little traffic
     static constexpr std::int64_t start = 10;      // what a quiet pool may spend at once
     static constexpr std::int64_t most = 100;      // what a busy pool may have saved up
-    static constexpr std::int64_t reserve = 5;     // left to the others by who spent on what nobody could serve
+    static constexpr std::int64_t reserve = 5;     // left to other clients by one that failed everywhere
 
     explicit retry_budget(double share) noexcept { set_share(share); }
     void set_share(double share) noexcept;

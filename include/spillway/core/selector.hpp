@@ -20,7 +20,7 @@ struct tier {
         std::uint32_t weight{1};
     };
     std::uint32_t priority{1};
-    bool spillover{false};  // who serves here does so because better ones are full
+    bool spillover{false};  // serves while no better tier is usable
     std::vector<member> members;
 };
 
@@ -47,7 +47,7 @@ balancer_state make_balancer_state(const pool_plan& plan);
 
 // What was reserved for a trial, if the backend's breakers wanted one.
 struct claim {
-    bool good{false};  // false: somebody else was faster
+    bool good{false};  // false: another exchange has it
     bool backend{false}, instance{false};
 };
 
@@ -92,7 +92,7 @@ struct selection {
     bool trial{false};  // claimed, and what of:
     claim claimed;
     bool spillover{false};    // of its tier
-    bool last_resort{false};  // nobody is usable; this one recovers first
+    bool last_resort{false};  // none is usable; this one recovers first
 };
 
 // The first tier that has a usable backend; inside it by the pool's algorithm. When the whole pool is sick,
@@ -100,7 +100,7 @@ struct selection {
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
                  time_point now, random_source& random, std::uint64_t affinity = 0);
 
-// Why nobody can serve: everybody is throttled, and when the first one is back.
+// Why no backend can serve: all are throttled, and when the first one is back.
 struct exhaustion {
     bool all_throttled{true};
     std::optional<time_point> earliest;

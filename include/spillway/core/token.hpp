@@ -10,10 +10,10 @@
 
 #include <spillway/base/time.hpp>
 
-// Who a token stands for. The signature is somebody else's business; here its claims are judged.
+// Who a token stands for. The signature is checked in `identity`; here its claims are judged.
 namespace spillway::core {
 
-// What a token says, as far as anybody here asks. Claims that are no text or list of texts are not kept.
+// What a token says, as far as it is used here. Claims that are no text or list of texts are not kept.
 struct token_claims {
     std::string issuer, tenant, subject, application, object;
     std::vector<std::string> audiences, roles, scopes, groups;
@@ -31,14 +31,14 @@ struct token_expectation {
 
 enum class token_error : std::uint8_t {
     none,
-    malformed,       // no token, or one of a form that nobody should send
+    malformed,       // no token, or one of a form that is refused
     algorithm,       // not RS256
     unknown_issuer,  // no provider has this issuer
     unknown_key,     // the provider has no key of that id
     keys_missing,    // the provider's keys could not be read yet
-    signature,       // made by somebody else
+    signature,       // does not fit the key
     wrong_issuer,    // issuer and tenant do not belong together
-    wrong_audience,  // made for somebody else
+    wrong_audience,  // made for another API
     expired,
     not_yet,
     no_expiry,

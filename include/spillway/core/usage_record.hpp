@@ -9,7 +9,7 @@
 // What finance reads: who asked for what, who served it, what it cost. Plain values; how they travel is the ledger's.
 namespace spillway::core {
 
-// More than any request can have: whoever tells more than this tells nothing.
+// More than any request can have: a larger count is taken as not told.
 constexpr std::uint64_t most_tokens = std::uint64_t{1} << 40;
 
 // Tokens of one request. `prompt` and `completion` are the sums; the others are parts of them.
@@ -51,7 +51,7 @@ struct usage_record {
     record_id id;
     std::int64_t time_us{0};  // wall time of the request's head, microseconds since 1970
     std::string_view gateway;
-    std::string_view client;       // empty: nobody was recognised
+    std::string_view client;       // empty: none was recognised
     std::string_view labels_json;  // of the client, one JSON object of strings; empty: none
     std::string_view end_user;     // what the request gave as `user`, decoded, at most 128 bytes
     std::string_view request_id;   // x-request-id

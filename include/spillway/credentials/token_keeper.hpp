@@ -19,9 +19,9 @@ public:
     token_keeper& operator=(const token_keeper&) = delete;
     ~token_keeper();
 
-    // Who hears of trouble: the first failure of a row, and its end. Set before run().
+    // Called on trouble: the first failure of a row, and its end. Set before run().
     void on_trouble(std::function<void(std::string)> tell) { tell_ = std::move(tell); }
-    // Who wants to know that a token came or did not. Set before run().
+    // Called when a token came or did not. Set before run().
     void on_answer(std::function<void()> tell) { answered_ = std::move(tell); }
     // Runs until stop().
     net::task<> run();

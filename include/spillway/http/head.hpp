@@ -153,7 +153,7 @@ head_error oversize_error(std::string_view partial) noexcept;
 // `head` is exactly the bytes up to find_head_end(). `out` is meaningful only when the result is `none`.
 head_error parse_request(std::string_view head, const head_limits& limits, request_head& out) noexcept;
 
-// Interim answers (100, 102, 103) that are read before an answer; who sends more never means to answer.
+// Interim answers (100, 102, 103) that are read before an answer; a backend with more never answers.
 inline constexpr std::size_t most_interim_heads = 64;
 
 // `answers_head`: the request was HEAD, so no body follows whatever the fields say.

@@ -18,7 +18,7 @@ namespace spillway::http {
 // An event may write its data in several lines; only a null in such a one stays.
 // Everything else passes as it is: comments, [DONE], usage beside choices (a backend
 // that does so does it unasked), what is no JSON. An event that lies whole in a slice is not copied; a part of one is
-// held until its end, of which no byte waits longer, and an event of more than `longest_event` bytes passes
+// held until the event's blank line, nothing longer; an event of more than `longest_event` bytes passes
 // untouched.
 class usage_filter {
 public:

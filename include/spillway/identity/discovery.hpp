@@ -14,9 +14,9 @@ struct discovery {
     std::string keys_url;  // visible ASCII, on a host that may hold the provider's keys
 };
 
-// Reads an OpenID discovery document. It may speak for the provider that was asked and for nobody else, and it may
-// send the gateway to the provider's own host, to one that is known to belong to it, or to one of `jwks_hosts`: who
-// writes that document must not choose whom the gateway asks. Faults: `ProviderUnusable`; the message begins where a
+// Reads an OpenID discovery document. It may speak only for the provider that was asked, and it may
+// send the gateway to the provider's own host, to one that is known to belong to it, or to one of `jwks_hosts`:
+// its author must not choose which hosts the gateway asks. Faults: `ProviderUnusable`; the message begins where a
 // sentence about the document goes on.
 result<discovery> read_discovery(std::string_view document, const config::token_provider& of);
 

@@ -36,7 +36,7 @@ public:
     };
 
     // Reads a JWKS. Keys of other kinds and uses are passed over. RSA keys need an id, an odd modulus of 2048 to 8192
-    // bits and an odd exponent of 65537 to 2^64: with 1 anybody can sign, what every issuer uses is 65537, and FIPS
+    // bits and an odd exponent of 65537 to 2^64: with 1 signing needs no key, every issuer uses 65537, and FIPS
     // 186-5 allows none below. Keys that say that they are for signatures come before those that say nothing. Faults:
     // `JwksInvalid` when it is no JWKS or holds no usable key.
     static result<key_set> parse(std::string_view jwks);

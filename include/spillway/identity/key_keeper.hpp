@@ -19,10 +19,10 @@ public:
     key_keeper& operator=(const key_keeper&) = delete;
     ~key_keeper();
 
-    // Who hears of trouble: the first failure of a row, and its end; keys that were published and cannot be used. Set
+    // Called on trouble: the first failure of a row, and its end; keys that were published and cannot be used. Set
     // before run().
     void on_trouble(std::function<void(std::string)> tell) { tell_ = std::move(tell); }
-    // Who wants to know that keys came or did not. Set before run().
+    // Called when keys came or did not. Set before run().
     void on_answer(std::function<void()> tell) { answered_ = std::move(tell); }
     // Runs until stop().
     net::task<> run();

@@ -53,7 +53,7 @@ struct report {
     double oldest_waiting_seconds{0};
     std::uint64_t store_failures{0};
     std::uint64_t refused{0};  // records that this process has set aside
-    set_aside aside;           // what lies in the files now, whoever has put it there
+    set_aside aside;           // what lies in the files now, of other processes too
     double oldest_aside_seconds{0};
 };
 

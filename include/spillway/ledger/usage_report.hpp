@@ -113,8 +113,8 @@ public:
 // By what the URL begins with: "sqlite:" or "postgresql://". Writes nothing. Faults: `usage_store_away`.
 result<std::unique_ptr<usage_reader>> open_usage_reader(const std::string& url, const std::string& password);
 
-// Figures that cannot be become none: those tokens and that price are 0 from then on, for nobody knows what was
-// right; the requests stay. Also while a gateway writes. Faults: `usage_store_away`.
+// Figures that cannot be become none: those tokens and that price are 0 from then on, for the right ones are
+// lost; the requests stay. Also while a gateway writes. Faults: `usage_store_away`.
 struct repaired {
     std::uint64_t records{0}, days{0};
 };

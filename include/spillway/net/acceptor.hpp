@@ -13,7 +13,7 @@ namespace spillway::net {
 // A bound, listening, non-blocking socket. With `reuse_port` several workers bind the same address and the kernel
 // spreads new connections over them.
 result<int> listen_on(const address& at, bool reuse_port, int backlog = 4096);
-// Whether nobody listens there. With SO_REUSEPORT a second gateway on the same address would not fail, but silently
+// Whether no socket listens there. With SO_REUSEPORT a second gateway on this address would not fail, but silently
 // take half of the first one's connections; so the server asks before its workers share the address.
 bool address_is_free(const address& at) noexcept;
 // The address that a socket is bound to: the real port after asking for port 0.
@@ -40,7 +40,7 @@ public:
 
 private:
     class listening;
-    std::shared_ptr<listening> on_;  // who waits for connections finds out by it that this object is gone
+    std::shared_ptr<listening> on_;  // the waiting coroutine sees by it that this object is gone
 };
 
 }  // namespace spillway::net

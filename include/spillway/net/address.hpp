@@ -49,7 +49,7 @@ private:
 using address_list = std::vector<address>;
 
 // "10.0.0.0/8", "::1", "192.0.2.7". A network of IPv6 holds an IPv4 address when it holds its ::ffff: form, so ::/0
-// is everybody.
+// holds all.
 class network {
 public:
     static result<network> parse(std::string_view text);

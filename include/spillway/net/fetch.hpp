@@ -50,7 +50,7 @@ public:
     fetcher& operator=(const fetcher&) = delete;
 
     // Faults: `FetchUrl`, `FetchConnect`, `FetchFailed`, `FetchTimeout`, `FetchTooLarge`, `FetchInterrupted`.
-    // Redirections are not followed: nobody who answers with one is whom we asked.
+    // Redirections are not followed: a server that redirects is not the one asked.
     task<result<fetched>> fetch(const fetch_request& asked, interrupt* by);
     loop& owner() noexcept { return loop_; }
     // For connections from now on. Without a call there is no proxy.

@@ -135,7 +135,7 @@ public:
     }
     deadline_wheel& wheel() noexcept { return wheel_; }
 
-    // Who has done enough for one turn goes on in the next round, after everybody else that is ready; see yield().
+    // A coroutine that has used its turn goes on in the next round, after all others that are ready; see yield().
     void queue_yielded(waiter& w) { yielded_.push_back(&w); }
     void forget_yielded(const waiter& w) noexcept;
 
@@ -187,7 +187,7 @@ struct sleep_awaiter {
 };
 inline sleep_awaiter sleep_until(loop& l, time_point t, interrupt* by = nullptr) noexcept { return {l, t, by}; }
 
-// Lets everybody else that is ready go first. For loops that find something to do each time they look: readiness is
+// Lets all other ready coroutines go first. For loops that find something to do each time they look: readiness is
 // edge-triggered, so nothing else would end their turn.
 struct yield_awaiter {
     loop& on;

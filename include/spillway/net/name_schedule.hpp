@@ -16,7 +16,7 @@ struct name_answer {
     enum class kind : std::uint8_t {
         found,
         none,    // there is no such name, or it has no address
-        failed,  // nobody knows: no answer in time, or the name server itself is in trouble
+        failed,  // not known: no answer in time, or the name server itself is in trouble
     };
     kind what{kind::failed};
     address_list addresses;       // of `found`
@@ -58,7 +58,7 @@ public:
     // When next() may have one, as far as time alone decides; time_point::max(): never.
     time_point wake(time_point now) const;
 
-    // `chance` in [0, 1) spreads the repetitions of failures. True: whoever uses the name has to be told its
+    // `chance` in [0, 1) spreads the repetitions of failures. True: the name's users have to be told its
     // addresses(), because they are new or this was the first look-up.
     bool finish(const std::string& host, name_answer answer, time_point now, double chance);
 

@@ -16,7 +16,7 @@
 
 namespace spillway::net {
 
-// Name resolution off the event loops, repeated for as long as somebody watches the name. One thread drives c-ares:
+// Name resolution off the event loops, repeated for as long as the name is watched. One thread drives c-ares:
 // nothing in it blocks, so names do not wait for each other, and the end does not wait for any. A name that stops
 // resolving keeps its last addresses; one that never did reports an empty list.
 class resolver {

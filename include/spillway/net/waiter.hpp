@@ -54,7 +54,7 @@ public:
     interrupt() noexcept = default;
     interrupt(const interrupt&) = delete;
     interrupt& operator=(const interrupt&) = delete;
-    ~interrupt();  // who still waits goes on waiting without it
+    ~interrupt();  // waiters go on waiting without it
 
     // Resumes all that wait now. They may destroy each other, and this object.
     void fire() noexcept;
@@ -92,14 +92,14 @@ private:
 };
 
 // Wakes the coroutines of one loop that wait for something to happen, as often as it happens. It remembers nothing:
-// who waits for a condition looks at it before each wait. Between look and wait nobody else of the loop runs, so an
+// a coroutine looks at its condition before each wait. Between look and wait no other one of the loop runs, so an
 // event that is fired on the loop after the condition has changed is not missed.
 class event {
 public:
     explicit event(loop& l) noexcept : loop_(l) {}
     event(const event&) = delete;
     event& operator=(const event&) = delete;
-    ~event();  // who still waits goes on waiting for its deadline
+    ~event();  // waiters go on waiting for their deadlines
 
     // Resumes all that wait now. They may destroy each other, and this object.
     void fire() noexcept;

@@ -13,7 +13,7 @@ namespace spillway::proxy {
 // How many connections each client address has open, over all workers: an IPv4 address, or a /64 of IPv6, which is
 // what one line gets. A fixed table without locks; its memory does not grow with the number of addresses. Where more
 // addresses meet in one part of it than there is room for, those that come last are not counted, so a crowd can
-// weaken the limit, but never keep anybody out.
+// weaken the limit, but never bar a client.
 class address_counts {
 public:
     // For a listener with that many connections.
@@ -45,7 +45,7 @@ private:
     std::optional<place> begin(std::size_t first, std::size_t free, std::uint64_t mark, std::uint32_t limit) noexcept;
 
     std::size_t mask_;
-    std::uint64_t seed_;  // so that nobody can choose addresses that meet
+    std::uint64_t seed_;  // no client can choose addresses that meet
     // The address's mark in the upper bits, its count below; 0: free.
     std::unique_ptr<std::atomic<std::uint64_t>[]> slots_;
 };

@@ -10,7 +10,7 @@ namespace spillway::proxy {
 // held for a few instructions and taken only when something is wrong.
 class probe_state {
 public:
-    // Takes the right to ask. Whoever got it calls end().
+    // Takes the right to ask. True: end() has to follow.
     bool begin(time_point now, const core::probe_policy& p) noexcept {
         const std::lock_guard lock(mutex_);
         if (!core::may_ask(facts_, now, p)) return false;
@@ -18,7 +18,7 @@ public:
         facts_.running = true;
         return true;
     }
-    // `none`: nobody was asked, and what was known before stays.
+    // `none`: no result, and what was known before stays.
     void end(core::probe_result r, time_point now) noexcept {
         const std::lock_guard lock(mutex_);
         facts_.running = false;

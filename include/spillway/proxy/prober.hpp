@@ -11,7 +11,7 @@ namespace spillway::proxy {
 
 class worker_tools;
 
-// Asks backends whether they work, without a client, on the loop of one worker and through its upstreams. Who asks
+// Asks backends whether they work, without a client, on the loop of one worker and through its upstreams. A caller
 // has taken the right to from the backend's probe_state. Belongs to the loop's thread.
 class prober {
 public:

@@ -20,7 +20,7 @@ public:
         std::string code, client, pool, backend, operation, request_id;
     };
 
-    // Any worker. Somebody else at it means that there is an error more than enough to see: this one is left out.
+    // Any worker. While another thread holds the lock the entry is dropped: the list is a sample.
     void add(entry&& e) {
         const std::unique_lock lock(mutex_, std::try_to_lock);
         if (!lock) return;

@@ -38,7 +38,7 @@ struct listener {
     net::address at;
     net::ssl_ctx_ptr tls;             // null: plain HTTP behind a TLS-terminating ingress
     std::string tls_terms;            // whom a handshake lets in; connections end when it changes
-    std::vector<net::network> allow;  // may connect; empty: everybody
+    std::vector<net::network> allow;  // may connect; empty: all
     std::vector<net::network> trusted_proxies;
     bool asks_certificates{false};                   // of clients, in the TLS handshake
     identity::trust_store certificate_trust;         // of those; null: only fingerprints count
@@ -152,7 +152,7 @@ struct snapshot {
     bool keeps_end_users() const noexcept { return tree->usage && tree->usage->end_users; }
 };
 
-// What one worker adds: connections and the state of its balancers, which nobody else touches.
+// What one worker adds: connections and the state of its balancers, which no other touches.
 struct worker_snapshot {
     std::shared_ptr<const snapshot> shared;
     std::vector<std::shared_ptr<net::upstream>> upstreams;            // by instance

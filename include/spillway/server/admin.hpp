@@ -16,7 +16,7 @@ namespace spillway::server {
 // Runs on the main thread's io_context, away from the request path.
 class admin {
 public:
-    // `reserve`: descriptors for whoever comes when all others are taken.
+    // `reserve`: descriptors for operators when all others are taken.
     admin(boost::asio::io_context& io, state& of, descriptor_reserve& reserve);
     ~admin();
     admin(const admin&) = delete;

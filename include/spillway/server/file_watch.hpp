@@ -23,7 +23,7 @@ private:
     struct mark {
         std::uint64_t device{0}, inode{0}, size{0};
         std::int64_t seconds{0}, nanoseconds{0};
-        // Of the change of the inode. Tools that copy a file's times set the first, and nobody can set these.
+        // The ctime. Tools that copy a file's times set the mtime above; no system call sets the ctime.
         std::int64_t changed_seconds{0}, changed_nanoseconds{0};
         friend bool operator==(const mark&, const mark&) = default;
     };

@@ -18,8 +18,8 @@ class identity_service {
 public:
     using alarm = std::function<void(std::string)>;
 
-    // `tokens_changed` and what on_answer() sets are called on the service's own thread. `dry`: nobody is asked for
-    // anything, as when a configuration is only checked.
+    // `tokens_changed` and what on_answer() sets are called on the service's own thread. `dry`: no request is
+    // sent, as when a configuration is only checked.
     explicit identity_service(alarm tell, std::function<void()> tokens_changed = {}, bool dry = false);
     ~identity_service();  // stop()
     identity_service(const identity_service&) = delete;

@@ -11,7 +11,7 @@
 namespace spillway::server {
 
 // Lines on their way to a file, a pipe or a terminal whose reader may stop: a bounded queue and a thread of its own.
-// Whoever has a line never waits; what finds no room or cannot be written is counted.
+// take() never waits; what finds no room or cannot be written is counted.
 class line_writer {
 public:
     line_writer(std::size_t most_bytes, std::shared_ptr<output_file> to);

@@ -10,7 +10,7 @@
 
 namespace spillway::server {
 
-// A file that is opened for appending before anybody decides whether it is used. A file that open() made is taken
+// A file that is opened for appending before its configuration is accepted. A file that open() made is taken
 // away again unless keep() was called, so that a refused configuration leaves none behind.
 class output_file {
 public:

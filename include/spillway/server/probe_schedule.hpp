@@ -18,8 +18,8 @@ public:
     struct due {
         std::size_t pool{0}, backend{0};
     };
-    // Who is to be asked now. The right to ask each of them is taken. One backend stands for an instance that is
-    // down: its deployments need not all knock.
+    // Backends to be asked now. The right to ask each is taken. One backend stands for an instance that is
+    // down: its deployments need no probe each.
     std::vector<due> look(const proxy::snapshot& s, time_point now);
     // look(), and the workers ask, in turn; measure().
     void tick(const std::shared_ptr<const proxy::snapshot>& s, std::vector<std::unique_ptr<proxy::worker>>& workers,

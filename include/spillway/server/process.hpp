@@ -24,7 +24,7 @@ public:
     descriptor_reserve(const descriptor_reserve&) = delete;
     descriptor_reserve& operator=(const descriptor_reserve&) = delete;
 
-    // Lets go of that many, for whoever opens something now. False: there was none.
+    // Closes that many, so that the caller can open others. False: there was none.
     bool lend(std::size_t how_many) noexcept;
     // Takes back what can be had again.
     void refill() noexcept;

@@ -30,7 +30,7 @@ struct reload_state {
     std::vector<config::issue> last_issues;  // of the last attempt: errors when it failed, else warnings
 };
 
-// Lines that nobody will read: full disk, reader that stopped.
+// Lines that were not written: full disk, reader that stopped.
 struct lost_lines {
     std::uint64_t access{0}, daemon{0}, captures{0};
 };

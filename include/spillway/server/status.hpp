@@ -15,7 +15,7 @@ std::string status_text(state& s, time_point now);
 // The part of it that the live page shows, on one line.
 std::string page_text(state& s, time_point now);
 
-// What somebody should look at although requests are being served, a line each. Fixed words and counts only: it is
+// What operators should see although requests are being served, a line each. Fixed words and counts only: it is
 // told without a key.
 std::vector<std::string> attention(const state& s);
 

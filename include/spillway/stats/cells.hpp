@@ -13,7 +13,7 @@
 #include <vector>
 
 // Numbers that one worker writes and the scraper reads. Writing is a relaxed load and store: no lock prefix, no
-// shared cache line between workers. Sums are made when somebody asks.
+// shared cache line between workers. Sums are made when they are read.
 namespace spillway::stats {
 
 // A label value, interned once when the configuration is compiled. Values come from configured names only, never from

@@ -22,7 +22,7 @@ using span_id = std::array<std::uint8_t, 8>;
 
 struct context {
     trace::trace_id trace_id{};
-    span_id parent_id{};  // span id of whoever called; all zero: nobody did
+    span_id parent_id{};  // span id of the caller; all zero: none
     bool sampled{false};
     bool random{false};  // the trace id's last seven bytes are random (level 2 of the recommendation)
 };
@@ -59,10 +59,10 @@ struct span {
 };
 
 // Takes finished spans from workers and sends them in batches from a thread of its own. When the collector is away or
-// slow, spans are dropped and counted; nobody waits.
+// slow, spans are lost and counted; no worker waits.
 class exporter {
 public:
-    // Sends what is left, for at most a second. Nobody calls add() any more.
+    // Sends what is left, for at most a second. No add() may follow.
     virtual ~exporter() = default;
     // Any thread. Never waits: when the exporter is just taking spans away, or too many wait already, they are
     // dropped.

@@ -33,7 +33,7 @@ protected:
 //   pass(out, bytes)  what the client gets of bytes that were taken, through the list of transforms
 //   end(out)          what ends the body
 //
-// An attempt takes the front of an answer before anybody knows whether it is the client's; the relay takes the rest.
+// An attempt takes the front of an answer before it is known whether it is the client's; the relay takes the rest.
 class answer_pipe {
 public:
     // How the body travels on. Bytes pass with their framing wherever both sides understand it.
@@ -49,7 +49,7 @@ public:
     void stop_judging() { events_->watch_start(nullptr); }
     void watch_usage(std::unique_ptr<http::usage_tap> tap) noexcept { tap_ = std::move(tap); }
     std::unique_ptr<http::usage_tap> give_tap() noexcept { return std::move(tap_); }
-    // Shows all payload to it as well; null: to nobody.
+    // Shows all payload to it as well; null: to none.
     void watch_payload(payload_watcher* by) noexcept { watcher_ = by; }
 
     http::scan_result take(std::string_view bytes);

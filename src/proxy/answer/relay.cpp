@@ -115,7 +115,7 @@ net::task<relay::ending> relay::pump() {
     time_point idle_since = at_.worker.now();
     net::turn turn;
     while (!pipe_.body().done()) {
-        // Bytes without a pause must not keep everybody else on this worker waiting.
+        // Bytes without a pause must not keep other sessions on this worker waiting.
         if ((up.events().readable || up.buffered()) && turn.spent()) {
             const net::wake w = co_await net::yield(at_.worker.loop(), &at_.left());
             if (w == net::wake::interrupted) co_return ending::client_left;
@@ -209,7 +209,7 @@ net::task<relay::ending> relay::on_silence(net::buffer& buffer, time_point idle_
 }
 
 // Whether an end of the connection is the end of an answer that has no other. Over TLS only an end that the backend
-// has signed with close_notify is one, since anybody on the way can make a FIN, or the end mark of a stream.
+// has signed with close_notify is one, since any host between can make a FIN, or the end mark of a stream.
 bool relay::ends_by(const net::io_result& r) {
     const bool cut = attempts_.connection().truncated();
     const bool closed = r.status == net::io_status::closed || cut;
@@ -221,7 +221,7 @@ bool relay::ends_by(const net::io_result& r) {
 }
 
 // A stream that ends well as HTTP goes, and without what ends a stream of its family: whatever made it died behind
-// something that ended it neatly. Its client has got the bytes as they came; who counts is told.
+// something that ended it neatly. Its client has got the bytes as they came; it is counted.
 void relay::note_missing_end() {
     if (pipe_.events() == nullptr || pipe_.events()->has_end_mark() || sent_.broke()) return;
     sent_.breaks("no_end_mark");

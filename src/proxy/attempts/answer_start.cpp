@@ -105,7 +105,7 @@ void attempts::note_refusal(outcome& o) {
 
 // Holds the head of a stream until an event has come that means something, so that an error in the place of an answer
 // can still be a failed attempt. Bounded in bytes, and in time once an event has come. Comments alone are a sign of
-// life: each gives the backend as much time as it had in the beginning, and whoever still sends them when the time
+// life: each gives the backend as much time as it had at first, and a backend that still sends them when the time
 // for the first byte is over is not given up.
 net::task<void> attempts::judge_stream_start(outcome& o, time_point deadline) {
     auto& s = asked_.memory();

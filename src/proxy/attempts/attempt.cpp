@@ -112,9 +112,9 @@ net::task<net::io_result> attempts::send(time_point deadline) {
     co_return r;
 }
 
-// As stream::write_all, but while the backend takes no more it is listened to: who has answered already will not take
+// As stream::write_all, but while the backend takes no more it is listened to: one that answered will not take
 // the rest, and waiting for that would last until the first byte's deadline. A backend that takes nothing any more is
-// suspected like one that does not answer; who moves on then is told so by the wait for the answer, which comes next.
+// suspected like one that does not answer; the wait for the answer, which comes next, then moves the attempt on.
 net::task<net::io_result> attempts::send_piece(std::string_view bytes, time_point deadline) {
     auto& up = connection();
     time_point look_at = suspicion_begins();

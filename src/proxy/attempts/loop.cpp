@@ -225,7 +225,7 @@ void attempts::give_back(bool in_step) noexcept {
     at_.snapshot->upstreams[serving_->instance]->release(std::move(connection_), reusable);
 }
 
-// After an attempt, whatever became of it: the connection goes back or away, and nobody counts on us any more.
+// After an attempt, whatever became of it: the connection goes back or away, and `outstanding` is one less.
 void attempts::settle_attempt() noexcept {
     give_back(pipe_.body().done() && !front_.surplus());
     if (serving_ == nullptr) return;

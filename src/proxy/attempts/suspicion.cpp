@@ -11,7 +11,7 @@ time_point attempts::suspicion_begins() const noexcept {
     return began_ + std::max(usual, pool_of().probe.suspect);
 }
 
-// Has the backend asked by one probe, whoever waits there. True: it was not answered, and this attempt moves on,
+// Has the backend asked by one probe, for all that wait. True: it was not answered, and this attempt moves on,
 // since nothing is lost by repeating what a dead backend holds. Else `look_again` says when to come back.
 bool attempts::suspects_dead(time_point& look_again) {
     using step = core::suspicion::step;

@@ -39,7 +39,7 @@ bool upstream_request::compose(const backend& b, const proof& by, std::string_vi
     // A body was read as JSON, so the backend shall read it as nothing else.
     if (asked_.body.exists() && !s.request.fields.has(http::field_id::content_type))
         w.field(http::field_id::content_type, "application/json");
-    // The gateway reads events and usage in passing; nobody in this path may compress.
+    // The gateway reads events and usage in passing; the backend must not compress.
     w.field(http::field_id::accept_encoding, "identity");
     if (asked_.body.exists()) w.field(http::field_id::content_length, body_bytes(b));
     w.end();

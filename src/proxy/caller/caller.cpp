@@ -51,7 +51,7 @@ maybe_fault caller::identify(const request& asked) {
         return bad_request(
             "The request carries different keys in several headers. Send one of api-key, "
             "Authorization: Bearer and Ocp-Apim-Subscription-Key.");
-    // A connection brings the same token again and again: comparing costs less than looking at it in any other way.
+    // Fast path: the token of this connection's last request comes again; comparing costs less than a look-up.
     if (const auto& last = at_.connection.last_token();
         given.as_bearer && last && last->holds(shared.generation, wall_clock::now()) && last->is(given.value)) {
         return take_token(*last);
@@ -64,7 +64,7 @@ maybe_fault caller::identify(const request& asked) {
         const auto f = identify_by_key(given.value, now);
         if (f || client) return f;
     }
-    // SDKs send some key in any case; a certificate that we know outweighs a key that nobody knows.
+    // SDKs send some key in any case; a known certificate outweighs an unknown key.
     if (!shared.certificates.empty() && identify_by_certificate(asked, now)) return std::nullopt;
     if (refused.empty()) refused = given.value.empty() ? "missing" : "key_unknown";
     return unauthorized(
@@ -75,7 +75,7 @@ maybe_fault caller::identify(const request& asked) {
               "Azure resource, and that it has not been replaced.");
 }
 
-// Nothing and no client: nobody knows the key.
+// Nothing and no client: the key is unknown.
 maybe_fault caller::identify_by_key(std::string_view key, wall_time now) {
     const auto& shared = at_.config();
     const auto found = shared.keys.find(at_.worker.sha256(key), now);
@@ -164,9 +164,9 @@ net::task<maybe_fault> caller::take_time(const request& asked, fault why) {
     co_return f;
 }
 
-// A key id that nobody knows may be a new one, and a known id may have a new key: the provider's keys are read again,
+// An unknown key id may be a new one, and a known id may have a new key: the provider's keys are read again,
 // by one thread for all, and the token is looked at once more. A rollover of keys costs its first requests a moment,
-// and nobody an error.
+// but no error.
 net::task<maybe_fault> caller::identify_with_fresh_keys(const request& asked, fault why) {
     auto& provider = *at_.config().providers[*std::exchange(waits_for_keys_, std::nullopt)].source;
     if (!provider.ask_for_keys(at_.worker.now())) co_return std::optional<fault>(std::move(why));

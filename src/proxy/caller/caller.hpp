@@ -15,7 +15,7 @@ class caller {
 public:
     explicit caller(const setting& at) noexcept : at_(at) {}
 
-    // Whether the listener serves this peer at all. Front headers count from nobody but the front: a listener that
+    // Whether the listener serves this peer at all. Front headers count only from the front: a listener that
     // knows its proxies believes no other peer. Faults: AddressNotAllowed, FrontDoorRequired (403).
     maybe_fault check_door(const request& asked);
     // Finds the client. Faults: BadRequest for proof that is ambiguous, 401, TokenKeysUnavailable (503).
@@ -25,10 +25,10 @@ public:
     // Counts how the proof went; once for each request that had to bring one.
     void count();
 
-    // By the configuration's number; unset: nobody was recognised.
+    // By the configuration's number; unset: none was recognised.
     std::optional<std::size_t> client;
     std::string_view method{"none"};  // token, key, certificate or none; static storage
-    std::string_view refused;         // why nobody was recognised; static storage
+    std::string_view refused;         // why none was recognised; static storage
     std::string_view key_label;       // of the key that was used, lives as long as the configuration
     bool passthrough_only{false};     // the client's token was made for Azure itself
 

@@ -19,7 +19,7 @@ public:
     permit& operator=(const permit&) = delete;
     ~permit() { settle({}, clock::now()); }
 
-    // Before the body is read: nobody who may have no further request takes memory for it. Quotas of a pool have to
+    // Before the body is read: a request that is refused here takes no memory for it. Quotas of a pool have to
     // wait, because the body may name the deployment. Faults as take().
     net::task<maybe_fault> enter();
     // The route is known. False: nothing limits the request, and take() need not be called.

@@ -20,7 +20,7 @@ constexpr std::string_view preflight_methods = "GET, HEAD, POST, PUT, PATCH, DEL
 
 void reply::write_cors_fields(http::head_writer& w) const {
     const auto& rules = *at_.door().cors;
-    // Whoever keeps an answer has to know that another origin gets another one.
+    // A cache has to know that another origin gets another answer.
     if (!rules.any()) w.field(http::field_id::vary, "Origin");
     if (asked_.cors_origin.empty()) return;
     w.field(http::field_id::access_control_allow_origin, rules.any() ? std::string_view("*") : asked_.cors_origin);

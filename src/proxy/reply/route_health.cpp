@@ -31,7 +31,7 @@ net::task<bool> reply::route_health() {
     if (by_.client) {
         const auto& mine = shared.router.routes_of(*by_.client);
         if (std::find(mine.begin(), mine.end(), route) != mine.end()) {
-            // Who serves is told to those alone who may see it in answers.
+            // Backends are named only to clients that see them in answers.
             const std::string details =
                 route_details(shared, route, ready, shared.clients[*by_.client].served_by_headers, at_.worker.now());
             co_return co_await send(status, "application/json", details, no_store);

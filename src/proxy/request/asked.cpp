@@ -15,7 +15,7 @@ maybe_fault request::read_path(std::string_view raw) {
     const auto& base = at_.door().from->base_path;
     if (!base.empty() && path.starts_with(base) && path.size() > base.size() && path[base.size()] == '/')
         api_path = http::trim_slashes(path.substr(base.size()));
-    // Whoever escapes nothing, which is nearly everybody, has no escaped slash in a name.
+    // A path without escapes, as nearly all are, has no escaped slash in a name.
     const bool escapes = api_path.find('%') != std::string_view::npos;
     const auto e = http::check_path(api_path, escapes ? core::name_in_path(api_path) : std::string_view{});
     if (e == http::path_error::none) return std::nullopt;

@@ -6,7 +6,7 @@ namespace spillway::proxy {
 namespace {
 
 // Chunk sizes, extensions and trailers: 16 bytes a chunk and twice the data are more than any client needs (Go takes
-// as much), and 16 KiB in all are nobody's harm.
+// as much), and 16 KiB in all do no harm.
 bool too_much_framing(std::size_t wire, std::size_t data, std::size_t chunks) noexcept {
     return wire - data > 16 * 1024 + 16 * chunks + 2 * data;
 }

@@ -19,10 +19,10 @@ public:
 
     // The head is there; it has so many bytes of the session's input, and what lies behind them is ours.
     void expect(scratch& memory, std::size_t head_bytes);
-    // Nothing of the request is read any more: its head was refused, or nobody knows how far reading has come.
+    // Nothing of the request is read any more: its head was refused, or how far reading came is not known.
     void give_up() noexcept { read_ = true; }
 
-    // Whether everybody who reads the body will read the same: one type, one coding, one character set.
+    // Whether gateway and backend will read the body alike: one type, one coding, one character set.
     maybe_fault check_content();
     // The usual small body came together with its head. False: read() has to wait for it.
     bool is_here() noexcept;

@@ -132,7 +132,7 @@ void request::find_client_address() {
     };
     if (trusted.empty() || !is_trusted(at_.connection.peer())) return;
     const auto& all = fields();
-    // Front Door always writes this one itself, so behind its lock nobody else can have made it up.
+    // Front Door always writes this one itself, so behind its lock no client can have made it up.
     if (!at_.door().from->front_door.ids.empty() && all.count(http::field_id::x_azure_clientip) == 1) {
         if (const auto told = net::address::parse_forwarded(all.value(http::field_id::x_azure_clientip))) {
             client_address = told->ip();

@@ -37,10 +37,10 @@ public:
     bool has_long_body() const noexcept { return body.size() > terms_slice; }
     maybe_fault read_terms();
     net::task<maybe_fault> read_long_terms();
-    // How much of the body is prompt, once somebody wants to know. A long body's is known by then.
+    // How much of the body is prompt, when tokens are counted. A long body's is known by then.
     void measure_prompt();
     void serve_as_probe() noexcept { is_probe = true; }
-    // Nobody knows how far reading has come: the connection ends with the answer.
+    // How far reading has come is unknown: the connection ends with the answer.
     void lose_step() noexcept {
         keeps = false;
         body.give_up();
