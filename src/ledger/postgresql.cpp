@@ -44,7 +44,7 @@ result<settings> read_url(const std::string& url, const std::string& password, d
     const std::unique_ptr<PQconninfoOption, options_delete> parsed(PQconninfoParse(url.c_str(), &error));
     PQfreemem(error);  // not shown: it may repeat what the URL holds
     if (!parsed || !(url.starts_with("postgresql://") || url.starts_with("postgres://")))
-        return fault{store_away, origin::gateway, 500, 
+        return fault{store_away, origin::gateway, 500,
                      "usage.store is no URL of the form postgresql://user@host[:port]/database[?sslmode=...]"};
     settings out;
     std::string host, port, database;
@@ -104,7 +104,7 @@ fault connection::refused(const PGresult* r) {
     // Without a code it is libpq that speaks, of the connection.
     if (refused_with_.empty()) return lost(PQresultErrorMessage(r));
     if (wants_another_connection(refused_with_)) usable_ = false;
-    return {blames_the_values(refused_with_) ? record_refused : store_away, origin::gateway, 500, 
+    return {blames_the_values(refused_with_) ? record_refused : store_away, origin::gateway, 500,
             settings_.shown + ": " + one_line(without_values(r), settings_.password)};
 }
 

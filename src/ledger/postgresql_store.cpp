@@ -212,7 +212,7 @@ private:
         }
         if (!have) return have.error();
         if (*have > wanted)
-            return fault{store_away, origin::gateway, 500, 
+            return fault{store_away, origin::gateway, 500,
                          settings_.shown + ": was made by a later version of Spillway"};
         return {};
     }
