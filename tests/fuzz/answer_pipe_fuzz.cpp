@@ -30,6 +30,7 @@ outcome run(net::slab_pool& slabs, std::string_view body, unsigned how, std::siz
     pipe.open((how & 4U) == 0);
     net::buffer out(slabs);
     outcome o;
+    if (pipe.body().done()) pipe.end(out);
     for (std::size_t at = 0; at < body.size() && !pipe.body().done() && !pipe.body().failed(); at += step) {
         const auto bytes = body.substr(at, step);
         const auto scan = pipe.take(bytes);
