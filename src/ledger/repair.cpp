@@ -29,8 +29,7 @@ result<repaired> repair_sqlite(const std::string& path) {
     sqlite3* raw = nullptr;
     const int opened = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     const sqlite_database db(raw);
-    if (opened != SQLITE_OK)
-        return fault{store_away, origin::gateway, 500, path + ": " + sqlite3_errstr(opened)};
+    if (opened != SQLITE_OK) return fault{store_away, origin::gateway, 500, path + ": " + sqlite3_errstr(opened)};
     sqlite3_busy_timeout(raw, wait_ms);
     sqlite_transaction all(raw);
     if (auto f = all.begin()) return *f;

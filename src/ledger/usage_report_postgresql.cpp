@@ -100,8 +100,7 @@ public:
         const auto there = connection_->run(find_version);
         if (!there) return there.error();
         if (there->number(0, 0) == 0)
-            return fault{store_away, origin::gateway, 500, 
-                         settings_.shown + ": no gateway has written there yet"};
+            return fault{store_away, origin::gateway, 500, settings_.shown + ": no gateway has written there yet"};
         return {};
     }
 

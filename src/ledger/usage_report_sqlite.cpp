@@ -66,9 +66,7 @@ public:
 private:
     sqlite_reader(database d, std::string path) : db_(std::move(d)), path_(std::move(path)) {}
 
-    fault failed() const {
-        return {store_away, origin::gateway, 500, path_ + ": " + sqlite3_errmsg(db_.get())};
-    }
+    fault failed() const { return {store_away, origin::gateway, 500, path_ + ": " + sqlite3_errmsg(db_.get())}; }
     std::optional<fault> run(const char* sql) {
         if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return failed();
         return {};

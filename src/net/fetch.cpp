@@ -12,8 +12,7 @@ namespace spillway::net {
 namespace {
 
 fault failed(std::string_view code, std::string message) {
-    return {
-        .code = code, .who = origin::upstream, .status = 502, .message = std::move(message)};
+    return {.code = code, .who = origin::upstream, .status = 502, .message = std::move(message)};
 }
 
 fault failed(const io_result& r) {

@@ -15,7 +15,6 @@ namespace {
 
 fault bad_url(std::string message) { return {.code = "proxy_url", .message = std::move(message)}; }
 
-
 std::string normal_host(std::string_view host) {
     if (host.ends_with('.')) host.remove_suffix(1);
     std::string out(host);
