@@ -18,12 +18,10 @@ namespace spillway::proxy {
 // Sees the payload of an answer pass.
 class payload_watcher {
 public:
+    virtual ~payload_watcher() = default;
     virtual void on_payload(std::string_view payload) = 0;
     // What was shown belongs to an answer that is not the client's.
     virtual void on_restart() noexcept = 0;
-
-protected:
-    ~payload_watcher() = default;
 };
 
 // The body of an answer between a backend and a client, without a socket: bytes in, bytes out.

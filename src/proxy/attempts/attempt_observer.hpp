@@ -24,13 +24,11 @@ struct attempt_end {
 // Is told of attempts while they run.
 class attempt_observer {
 public:
+    virtual ~attempt_observer() = default;
     virtual void begin_attempt() = 0;
     virtual void end_attempt(const attempt_end& e) = 0;
     // What a backend gets as traceparent; empty: the client's own goes along.
     virtual std::string_view traceparent() noexcept = 0;
-
-protected:
-    ~attempt_observer() = default;
 };
 
 }  // namespace spillway::proxy

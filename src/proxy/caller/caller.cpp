@@ -61,7 +61,7 @@ maybe_fault caller::identify(const request& asked) {
     method = given.value.empty() ? "none" : "key";
     const wall_time now = wall_clock::now();
     if (!given.value.empty() && given.value.size() <= core::longest_key) {
-        const auto f = identify_by_key(given.value, now);
+        auto f = identify_by_key(given.value, now);
         if (f || client) return f;
     }
     // SDKs send some key in any case; a known certificate outweighs an unknown key.
