@@ -15,12 +15,7 @@ namespace {
 void write_line(const exchange_record& r) {
     std::string& out = r.at.worker.log().text();
     const auto text = [&](std::string_view name, std::string_view value) {
-        if (value.empty()) return;
-        out += ",\"";
-        out += name;
-        out += "\":\"";
-        text::append_json_escaped(out, value);
-        out += '"';
+        if (!value.empty()) text::append_json_member(out, name, value);
     };
     const auto* c = r.of_client();
     const auto* b = r.served_by();

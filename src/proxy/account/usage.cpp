@@ -21,7 +21,7 @@ std::uint64_t micros(time_point from, time_point to) noexcept {
 }
 
 // Who asked, who served, and how it went. Its tokens and its price are still missing.
-core::usage_record record_of(const exchange_record& of, std::string& tries) {
+core::usage_record record_of(const exchange_record& of, const core::ending& e, std::string& tries) {
     const auto& shared = of.config();
     auto& random = of.at.worker.random();
     core::usage_record r;
@@ -55,7 +55,7 @@ core::usage_record record_of(const exchange_record& of, std::string& tries) {
     r.tries_json = tries;
     r.status = static_cast<std::uint16_t>(of.sent.status());
     r.attempts = static_cast<std::uint8_t>(std::min<std::uint32_t>(of.tried.count(), 255));
-    r.outcome = core::outcome_of(of.ending());
+    r.outcome = core::outcome_of(e);
     r.streaming = of.asked.terms.streams;
     r.bytes_in = of.asked.body.received();
     r.bytes_out = of.sent.bytes();
@@ -80,9 +80,7 @@ void guess_seen(core::usage_record& r, const exchange_record& of) noexcept {
 void guess_unseen(core::usage_record& r, const exchange_record& of) noexcept {
     const auto& terms = of.asked.terms;
     r.tokens.prompt = tokens::guess(terms.prompt_bytes);
-    r.tokens.completion = core::unseen_answer(
-        of.ended - of.tried.began(), core::reserved_answer(*of.asked.what.op, terms.answer_limit, terms.choices),
-        terms.choices);
+    r.tokens.completion = core::unseen_answer(of.ended - of.tried.began(), of.asked.reserved_answer(), terms.choices);
     r.source = core::token_source::estimated;
 }
 
@@ -156,11 +154,11 @@ void count_tokens(const exchange_record& of, const core::usage_record& r) {
 }
 
 // Tokens by the best basis that there is. False: another thread counts them, and writes the record.
-bool find_tokens(exchange_record& of, core::usage_record& r, permit& by_quota, answer_pipe& pipe,
-                 kept_prompt& prompt) {
+bool find_tokens(exchange_record& of, const core::ending& e, core::usage_record& r, permit& by_quota,
+                 answer_pipe& pipe, kept_prompt& prompt) {
     const auto json = pipe.usage_json();
     const auto told = json.empty() ? std::nullopt : core::parse_usage(json);
-    switch (core::basis_of(of.ending(), told.has_value())) {
+    switch (core::basis_of(e, told.has_value())) {
         case core::token_basis::none: return true;
         case core::token_basis::answer:
             r.tokens = *told;
@@ -187,8 +185,9 @@ void settle_usage(exchange_record& of, permit& by_quota, answer_pipe& pipe, kept
     if (of.by.client && !of.asked.is_probe) {
         std::string& tries = worker.text();
         tries.clear();
-        core::usage_record r = record_of(of, tries);
-        const bool here = find_tokens(of, r, by_quota, pipe, prompt);
+        const core::ending e = of.ending();
+        core::usage_record r = record_of(of, e, tries);
+        const bool here = find_tokens(of, e, r, by_quota, pipe, prompt);
         const auto* b = of.served_by();
         complete_record(r, b != nullptr ? b->price : std::nullopt);
         if (here) {

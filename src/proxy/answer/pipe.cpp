@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace spillway::proxy {
+namespace {
+
+void write_chunk(net::buffer& out, std::string_view payload) {
+    char size[http::max_chunk_header];
+    out.append({size, http::write_chunk_header(size, payload.size())});
+    out.append(payload);
+    out.append("\r\n");
+}
+
+}  // namespace
 
 void answer_pipe::reset() noexcept {
     body_ = http::body_scanner();
@@ -69,10 +79,7 @@ void answer_pipe::run(transform* t, std::string_view payload, payload_sink out) 
 void answer_pipe::append_chunk(net::buffer& out, std::string_view payload) const {
     if (payload.empty()) return;
     if (framing_ != framing::encode) return out.append(payload);
-    char size[http::max_chunk_header];
-    out.append({size, http::write_chunk_header(size, payload.size())});
-    out.append(payload);
-    out.append("\r\n");
+    write_chunk(out, payload);
 }
 
 void answer_pipe::end(net::buffer& out) {
@@ -95,10 +102,7 @@ bool answer_pipe::may_insert() const noexcept {
 
 void answer_pipe::insert(net::buffer& out, std::string_view text) const {
     if (framing_ == framing::close) return out.append(text);
-    char size[http::max_chunk_header];
-    out.append({size, http::write_chunk_header(size, text.size())});
-    out.append(text);
-    out.append("\r\n");
+    write_chunk(out, text);
 }
 
 bool answer_pipe::end_broken(net::buffer& out, http::stream_family family) const {

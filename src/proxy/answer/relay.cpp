@@ -100,9 +100,9 @@ bool relay::replaces_wait(http::field_id id) const noexcept {
 
 void relay::write_wait_fields(http::head_writer& w) const {
     if (told_wait_ <= duration::zero()) return;
-    const auto ms = static_cast<std::uint64_t>(std::chrono::ceil<milliseconds>(told_wait_).count());
-    w.field(http::field_id::retry_after, std::max<std::uint64_t>(1, (ms + 999) / 1000));
-    w.field(http::field_id::retry_after_ms, ms);
+    const wait_figures wait(told_wait_);
+    w.field(http::field_id::retry_after, wait.seconds);
+    w.field(http::field_id::retry_after_ms, wait.ms);
     if (told_retry_) w.field(http::field_id::x_should_retry, *told_retry_ ? "true" : "false");
 }
 

@@ -80,7 +80,7 @@ net::task<core::action> attempts::run() {
         if (next.what == core::action::kind::commit) break;
         note_failed_attempt(o);
         const bool same_backend = next.fresh_connection || next.renew_credential;
-        if (same_backend) give_back(pipe_.body().done() && !front_.surplus());
+        if (same_backend) give_back(!front_.surplus());
         else settle_attempt();
         if (next.what == core::action::kind::send)
             at_.worker.stats().retries.at({p.label, at_.worker.label(machine_->last_reason())}).add();
@@ -227,7 +227,7 @@ void attempts::give_back(bool in_step) noexcept {
 
 // After an attempt, whatever became of it: the connection goes back or away, and `outstanding` is one less.
 void attempts::settle_attempt() noexcept {
-    give_back(pipe_.body().done() && !front_.surplus());
+    give_back(!front_.surplus());
     if (serving_ == nullptr) return;
     if (counted_) serving_->state->outstanding.fetch_sub(1, std::memory_order_relaxed);
     counted_ = false;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include <spillway/core/account.hpp>
 #include <spillway/core/price.hpp>
 #include <spillway/core/shed.hpp>
 #include <spillway/tokens/estimator.hpp>
@@ -73,16 +72,12 @@ fault refusal_of(const quota::verdict& v, std::string_view whose) {
 
 }  // namespace
 
-std::uint64_t permit::reserved_answer() const noexcept {
-    return core::reserved_answer(*asked_.what.op, asked_.terms.answer_limit, asked_.terms.choices);
-}
-
 // What the request may take: its prompt by its bytes, its answer by the limit that it sets.
 quota::amounts permit::estimate() const noexcept {
     if (!asked_.what.op->row().reserves) return {};
     core::token_counts t;
     t.prompt = tokens::guess(asked_.terms.prompt_bytes);
-    t.completion = reserved_answer();
+    t.completion = asked_.reserved_answer();
     const auto& price = plan_.pool_of().price;
     return {to_signed(t.total()), price ? core::price_of(t, *price) : 0};
 }

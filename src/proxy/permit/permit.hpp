@@ -37,8 +37,6 @@ public:
     bool tells_rate() const noexcept;
     // What is left to the client, in the fields that SDK users know from Azure; seconds are whole there.
     void write_rate_fields(http::head_writer& w) const;
-    // Tokens of the answer as far as they are reserved.
-    std::uint64_t reserved_answer() const noexcept;
 
 private:
     // In one step when the body is here, else in two: whether there may be one more request, then all that it takes.

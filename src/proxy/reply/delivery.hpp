@@ -1,11 +1,20 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
 #include <spillway/base/fault.hpp>
 
 namespace spillway::proxy {
+
+// A wait in the two forms that SDKs read: whole seconds rounded up, exact milliseconds.
+struct wait_figures {
+    explicit wait_figures(duration wait) noexcept
+        : ms(static_cast<std::uint64_t>(std::chrono::ceil<milliseconds>(wait).count())),
+          seconds(std::max<std::uint64_t>(1, (ms + 999) / 1000)) {}
+    std::uint64_t ms, seconds;
+};
 
 // What the client has got of its answer, and how that ended. Told by those who write to the client.
 class delivery {

@@ -10,12 +10,11 @@
 namespace spillway::proxy {
 namespace {
 
-// How long to wait, in both forms that SDKs read: whole seconds rounded up, exact milliseconds.
 void append_wait(std::string& out, const fault& f) {
     if (f.wait > duration::zero()) {
-        const auto ms = std::chrono::ceil<milliseconds>(f.wait).count();
-        out += "retry-after: " + std::to_string(std::max<long>(1, (ms + 999) / 1000)) +
-               "\r\nretry-after-ms: " + std::to_string(ms) + "\r\n";
+        const wait_figures wait(f.wait);
+        out += "retry-after: " + std::to_string(wait.seconds) + "\r\nretry-after-ms: " + std::to_string(wait.ms) +
+               "\r\n";
     }
     if (f.should_retry) out += *f.should_retry ? "x-should-retry: true\r\n" : "x-should-retry: false\r\n";
 }
@@ -41,7 +40,7 @@ net::task<bool> reply::refuse(const fault& f) {
 net::task<bool> reply::send(int status, std::string_view content_type, std::string_view body,
                             std::string_view extra_fields) {
     sent_.has_status(status);
-    co_await asked_.body.drain();
+    if (!asked_.body.is_read()) co_await asked_.body.drain();
     auto& out = asked_.memory().out;
     out.clear();
     http::head_writer w(out.prepare(2048));

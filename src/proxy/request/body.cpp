@@ -203,7 +203,6 @@ net::task<maybe_fault> request_body::read_chunked() {
 }
 
 net::task<void> request_body::drain() {
-    if (read_) co_return;
     read_ = true;
     auto& in = at_.connection.input();
     http::body_scanner rest = framing_;

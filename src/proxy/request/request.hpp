@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <spillway/core/account.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/http/head.hpp>
 
@@ -59,6 +60,10 @@ public:
     std::string_view id() const noexcept { return {id_.data(), id_size_}; }
     const body_marks& marks() const noexcept { return scratch_->marks; }
     core::family family() const noexcept { return what.op->family; }
+    // Tokens of the answer as far as they are reserved.
+    std::uint64_t reserved_answer() const noexcept {
+        return core::reserved_answer(*what.op, terms.answer_limit, terms.choices);
+    }
     std::string_view operation_name() const noexcept {
         return what.op != nullptr ? what.op->name : std::string_view{};
     }

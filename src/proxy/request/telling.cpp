@@ -69,10 +69,7 @@ void append_asked(const setting& at, const request& asked, std::string& out) {
     if (!asked.has_memory()) return;
     const auto& head = asked.head();
     const auto text = [&out](std::string_view name, std::string_view value) {
-        if (value.empty()) return;
-        out.append(",\"").append(name).append("\":\"");
-        text::append_json_escaped(out, value);
-        out += '"';
+        if (!value.empty()) text::append_json_member(out, name, value);
     };
     text("method", head.method.substr(0, 16));
     if (!asked.path.empty()) {

@@ -78,8 +78,7 @@ std::optional<fault> terms_reader::take(request_terms& out, body_marks& marks) {
                         " (at byte " + std::to_string(q.error_offset()) + ").");
     out.streams = q[asked_.stream].is_true() && op_.stream != core::stream_shape::none &&
                   op_.stream != core::stream_shape::bytes;
-    take_end_user(out);
-    if (q[asked_.user].kind == http::json_kind::string) marks.user = q[asked_.user].raw;
+    take_user(out, marks);
     take_limits(out);
     if (asked_.chats && out.streams && wanted_.asks_usage) {
         const auto edit = http::ask_for_usage(body_, q, q[asked_.options]);
@@ -138,9 +137,11 @@ void terms_reader::take_limits(request_terms& out) const {
     if (out.answer_limit) out.answer_limit = std::min(*out.answer_limit, most_answer);
 }
 
-void terms_reader::take_end_user(request_terms& out) const {
+void terms_reader::take_user(request_terms& out, body_marks& marks) const {
     const auto& user = asked_.q[asked_.user];
-    if (user.kind != http::json_kind::string || !wanted_.end_users) return;
+    if (user.kind != http::json_kind::string) return;
+    marks.user = user.raw;
+    if (!wanted_.end_users) return;
     std::array<char, 1024> memory;
     const auto decoded = user.raw.size() <= memory.size() ? http::decode_json_string(user.raw, memory) : std::nullopt;
     if (!decoded) return;

@@ -73,7 +73,7 @@ private:
     std::optional<fault> take_name(body_marks& marks) const;
     void place_model(body_marks& marks) const;
     void take_limits(request_terms& out) const;
-    void take_end_user(request_terms& out) const;
+    void take_user(request_terms& out, body_marks& marks) const;
 
     std::string_view body_;
     const core::operation& op_;
