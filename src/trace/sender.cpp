@@ -86,9 +86,13 @@ net::task<> sender::wait_for_work() {
     const auto dropped = count_.dropped.load(std::memory_order_relaxed);
     if (dropped != told_drops_) tell("overflow", "spans come faster than the collector takes them; some are dropped");
     told_drops_ = dropped;
-    if (ending_ || queue_.size() >= limits_.batch + taken_.size()) co_return;
-    co_await net::sleep_until(loop_, clock::now() + limits_.every, &wake_);
-    wake_.reset();
+    // The queue counts what was taken from it until it is given back. A wake may be one for spans that have gone
+    // already: the size alone decides.
+    const auto until = clock::now() + limits_.every;
+    while (!ending_ && queue_.size() < limits_.batch && clock::now() < until) {
+        co_await net::sleep_until(loop_, until, &wake_);
+        wake_.reset();
+    }
 }
 
 net::task<> sender::send(std::vector<span> batch) {
