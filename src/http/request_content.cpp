@@ -4,51 +4,10 @@
 
 #include <spillway/base/text.hpp>
 
-#include "bytes.hpp"
+#include "parameters.hpp"
 
 namespace spillway::http {
 namespace {
-
-// Takes a token off the front; empty when there is none.
-std::string_view take_token(std::string_view& s) noexcept {
-    std::size_t n = 0;
-    while (n < s.size() && bytes::token_table[static_cast<unsigned char>(s[n])]) ++n;
-    const auto out = s.substr(0, n);
-    s.remove_prefix(n);
-    return out;
-}
-
-// A quoted string without its quotes. One with escapes is none that we need: what it spells could be read in two
-// ways.
-bool take_quoted(std::string_view& s, std::string_view& out) noexcept {
-    const auto end = s.find('"', 1);
-    if (end == std::string_view::npos || s.substr(0, end).find('\\') != std::string_view::npos) return false;
-    out = s.substr(1, end - 1);
-    s.remove_prefix(end + 1);
-    return true;
-}
-
-bool take(std::string_view& s, char c) noexcept {
-    if (s.empty() || s.front() != c) return false;
-    s.remove_prefix(1);
-    return true;
-}
-
-struct parameter {
-    std::string_view name, value;
-};
-
-// The next parameter. False: what follows is none.
-bool take_parameter(std::string_view& s, parameter& out) noexcept {
-    if (!take(s, ';')) return false;
-    s = text::trim(s);
-    if (s.empty()) return true;  // a semicolon at the end, as some clients write it
-    out.name = take_token(s);
-    if (out.name.empty() || !take(s, '=')) return false;
-    if (!s.empty() && s.front() == '"') return take_quoted(s, out.value);
-    out.value = take_token(s);
-    return !out.value.empty();
-}
 
 bool is_json(std::string_view type, std::string_view subtype) noexcept {
     constexpr std::string_view suffix = "+json";
@@ -59,6 +18,7 @@ bool is_json(std::string_view type, std::string_view subtype) noexcept {
 }  // namespace
 
 content_error check_json_type(std::string_view s) noexcept {
+    using namespace parameters;
     if (s == "application/json") return content_error::none;  // what nearly every client writes
     s = text::trim(s);
     const auto type = take_token(s);
@@ -68,7 +28,7 @@ content_error check_json_type(std::string_view s) noexcept {
     bool has_charset = false, utf8 = true;
     for (s = text::trim(s); !s.empty(); s = text::trim(s)) {
         parameter p;
-        if (!take_parameter(s, p)) return content_error::malformed;
+        if (!take_parameter(s, p) || p.escaped) return content_error::malformed;
         if (!text::iequals(p.name, "charset")) continue;
         utf8 =
             utf8 && !has_charset &&

@@ -2,10 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
+
+#include <spillway/http/piece_sink.hpp>
 
 namespace spillway::http {
 
@@ -27,12 +27,12 @@ public:
     // Calls out(std::string_view) for what is to go on; the pieces live until it returns.
     template <class Out>
     void feed(std::string_view payload, Out&& out) {
-        run(payload, sink(out));
+        run(payload, piece_sink(out));
     }
     // The stream has ended or broken off: an incomplete event goes on as it is.
     template <class Out>
     void finish(Out&& out) {
-        flush(sink(out));
+        flush(piece_sink(out));
     }
 
     // Bytes of an incomplete event that have not gone on yet. While there are any, nothing may be put into the
@@ -42,19 +42,6 @@ public:
     bool filtered_usage_seen() const noexcept { return seen_; }
 
 private:
-    struct piece_sink {
-        void* object;
-        void (*call)(void*, std::string_view);
-        void operator()(std::string_view s) const {
-            if (!s.empty()) call(object, s);
-        }
-    };
-    template <class Out>
-    static piece_sink sink(Out& out) noexcept {
-        using object = std::remove_reference_t<Out>;
-        return {const_cast<void*>(static_cast<const void*>(std::addressof(out))),
-                [](void* o, std::string_view s) { (*static_cast<object*>(o))(s); }};
-    }
     // What is taken out of an event.
     struct cut {
         std::size_t from{0}, to{0};
