@@ -84,6 +84,10 @@ void id_walker::line_part(const char* p, const char* end, pass& s) {
     if (p == end) return;
     line_empty_ = false;
     if (!take_mark(p, end)) kind_ = line_kind::other;
+    if (kind_ == line_kind::unknown && field_ == 0 && between(p, end).starts_with(data_field)) {
+        kind_ = line_kind::data;
+        p += data_field.size();
+    }
     for (; kind_ == line_kind::unknown && p != end; ++p) {
         if (*p != data_field[field_]) kind_ = line_kind::other;
         else if (++field_ == data_field.size()) kind_ = line_kind::data;
@@ -118,10 +122,52 @@ void id_walker::walk(const char* p, const char* end, pass& s) {
                 while (p != end && is_scalar(*p)) ++p;
                 if (p != end) end_value();
                 break;
+            case state::first_name:
+            case state::name:
+                if (*p == '"') {
+                    const char* const stop = plain_members(p, end);
+                    if (stop != p) {
+                        p = stop;
+                        break;
+                    }
+                }
+                [[fallthrough]];
             default:
                 if (!is_blank(*p)) token(*p, s);
                 ++p;
         }
+    }
+}
+
+// From the quote of a name over members that nobody wants to hear of, as far as they lie in the slice and are written
+// plainly: what token() and string_part() would do byte by byte. Gives where they go on.
+const char* id_walker::plain_members(const char* p, const char* end) noexcept {
+    for (;;) {
+        const char* q = bytes::find(p + 1, end, bytes::string_special{});
+        if (q == end || *q != '"') return p;
+        member_ = static_cast<std::int8_t>(muted_ != 0 ? -1 : table_.find(between(p + 1, q)));
+        state_ = state::colon;
+        if (++q == end || *q != ':') return q;
+        state_ = state::value;
+        if (++q != end && *q == ' ') ++q;
+        if (q == end) return q;
+        if (*q == '"') {
+            if (member_ >= 0 && !table_[member_].opaque) return q;
+            p = bytes::find(q + 1, end, bytes::string_special{});
+            if (p == end || *p != '"') return q;
+            ++p;
+        } else if (begins_scalar(*q)) {
+            for (p = q + 1; p != end && is_scalar(*p);) ++p;
+            state_ = state::scalar;
+            if (p == end) return p;
+        } else {
+            return q;
+        }
+        state_ = state::after;
+        if (p == end || *p != ',') return p;
+        state_ = state::name;
+        if (++p != end && *p == ' ') ++p;
+        if (p == end || *p != '"') return p;
     }
 }
 

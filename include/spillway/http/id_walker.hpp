@@ -143,6 +143,7 @@ private:
     void end_line(pass& s);
 
     void walk(const char* p, const char* end, pass& s);
+    const char* plain_members(const char* p, const char* end) noexcept;
     void token(char c, pass& s);
     void open(bool object) noexcept;
     void close(bool object, pass& s);
