@@ -19,7 +19,7 @@ tag_ring make_ring() {
     const std::vector<spillway::identity::tag_key> keys = {{0, spillway::secret_text("a secret of a gateway")},
                                                            {61, spillway::secret_text("another secret of it")}};
     const std::vector<std::string> instances = {"a", "b", "c", "d"};
-    return std::move(tag_ring::make(keys, instances).value());
+    return tag_ring::make(keys, instances).value();
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ result<tag_ring> try_ring(const key_list& keys, const std::vector<std::string>& 
     return tag_ring::make(list, of);
 }
 tag_ring ring(const key_list& keys = {{7, secret_a}}, const std::vector<std::string>& of = instances) {
-    return std::move(try_ring(keys, of).value());
+    return try_ring(keys, of).value();
 }
 std::string tagged(const tag_ring& by, std::string id, std::size_t instance, std::string_view owner) {
     by.append(id, std::string(id), instance, owner);
