@@ -2,24 +2,19 @@
 
 #include <algorithm>
 
-#include <spillway/http/framing.hpp>
-#include <spillway/http/head.hpp>
 #include <spillway/http/writer.hpp>
 
 #include "cleansed_at_end.hpp"
+#include "incoming_answer.hpp"
 
 namespace spillway::net {
 namespace {
 
-fault failed(std::string_view code, std::string message) {
-    return {.code = code, .who = origin::upstream, .status = 502, .message = std::move(message)};
-}
-
 fault failed(const io_result& r) {
     switch (r.status) {
-        case io_status::timed_out: return failed("FetchTimeout", "no answer in time");
-        case io_status::interrupted: return failed("FetchInterrupted", "interrupted");
-        default: return failed("FetchFailed", "the connection broke before the answer was complete");
+        case io_status::timed_out: return fetch_fault("FetchTimeout", "no answer in time");
+        case io_status::interrupted: return fetch_fault("FetchInterrupted", "interrupted");
+        default: return fetch_fault("FetchFailed", "the connection broke before the answer was complete");
     }
 }
 
@@ -85,20 +80,22 @@ upstream& fetcher::target_of(const http::endpoint_url& url, const ssl_ctx_ptr& t
 task<result<fetched>> fetcher::fetch(const fetch_request& asked, interrupt* by) {
     const auto url_end = asked.url.find('?');
     const auto url = http::parse_endpoint_url(asked.url.substr(0, url_end));
-    if (!url || (url->tls && !asked.tls)) co_return failed("FetchUrl", "the address is no URL that can be asked");
+    if (!url || (url->tls && !asked.tls))
+        co_return fetch_fault("FetchUrl", "the address is no URL that can be asked");
     const auto query =
         url_end == std::string::npos ? std::string_view() : std::string_view(asked.url).substr(url_end);
     std::string room;
     const cleansed_at_end wipe{room};
     const std::string_view head = compose_head(asked, *url, query, room);
     if (head.empty())
-        co_return failed("FetchUrl", "the request would hold what no request can carry, or is longer than 32 KiB");
+        co_return fetch_fault("FetchUrl",
+                              "the request would hold what no request can carry, or is longer than 32 KiB");
     const time_point deadline = clock::now() + asked.timeout;
     auto& to = target_of(*url, url->tls ? asked.tls : ssl_ctx_ptr{}, asked.direct);
     // A fresh connection each time: minutes lie between two requests, and a stale one would cost a failure.
     auto opened = co_await to.acquire(true, asked.timeout, by);
-    if (opened.error == connect_error::interrupted) co_return failed("FetchInterrupted", "interrupted");
-    if (opened.error != connect_error::none) co_return failed("FetchConnect", opened.detail);
+    if (opened.error == connect_error::interrupted) co_return fetch_fault("FetchInterrupted", "interrupted");
+    if (opened.error != connect_error::none) co_return fetch_fault("FetchConnect", opened.detail);
     const auto connection = std::move(opened.connection);
     const std::string_view body = asked.method == "POST" ? std::string_view(asked.body) : std::string_view();
     auto answer = co_await ask_once(*connection, head, body, asked.most_bytes, deadline, by);
@@ -112,56 +109,15 @@ task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, st
     if (r.ok() && !body.empty()) r = co_await c.io.write_all(body, deadline, by);
     // A refusal may come before everything was taken; reading tells.
     if (!r.ok() && r.status != io_status::closed && r.status != io_status::failed) co_return failed(r);
-    constexpr std::size_t most_head = 64 * 1024;
-    std::size_t interim = 0;
-    std::string got;
-    const cleansed_at_end wipe{got};
-    char room[8192];
-    http::response_head parsed;
-    std::size_t head_end = http::npos;
-    while (head_end == http::npos) {
-        r = co_await c.io.read_some(room, deadline, by);
+    incoming_answer answer(most_bytes);
+    while (!answer.done()) {
+        r = co_await c.io.read_some(answer.room(), deadline, by);
         if (r.ok() && clock::now() >= deadline) r.status = io_status::timed_out;  // bytes without end are no answer
+        if (r.status == io_status::closed && answer.end()) break;
         if (!r.ok()) co_return failed(r);
-        got.append(room, r.bytes);
-        while ((head_end = http::find_head_end(got)) != http::npos) {
-            const auto error = http::parse_response(std::string_view(got).substr(0, head_end),
-                                                    {most_head, http::field_table::capacity}, false, parsed);
-            if (error != http::head_error::none) co_return failed("FetchFailed", "the answer is no HTTP");
-            if (parsed.status >= 200) break;
-            if (++interim > http::most_interim_heads) co_return failed("FetchFailed", "interim answers without end");
-            got.erase(0, head_end);
-        }
-        if (head_end == http::npos && got.size() > most_head)
-            co_return failed("FetchTooLarge", "the head is too long");
+        if (auto trouble = answer.take(r.bytes)) co_return std::move(*trouble);
     }
-    fetched out;
-    out.status = parsed.status;
-    out.head = got.substr(0, head_end);
-    out.retry_after = parsed.fields.value(http::field_id::retry_after);
-    http::body_scanner frame(parsed);
-    const auto take = [&](std::string_view payload) { out.body.append(payload); };
-    frame.feed(std::string_view(got).substr(head_end), take);
-    // What frames a body may be longer than the body, but not without end.
-    const std::size_t most_framed = 8 * most_bytes + most_head;
-    std::size_t framed = got.size();
-    while (!frame.done()) {
-        if (frame.failed() || out.body.size() > most_bytes || framed > most_framed) break;
-        r = co_await c.io.read_some(room, deadline, by);
-        if (r.status == io_status::closed) {
-            if (!frame.finish()) co_return failed(r);
-            break;
-        }
-        if (r.ok() && clock::now() >= deadline) r.status = io_status::timed_out;
-        if (!r.ok()) co_return failed(r);
-        frame.feed(std::string_view(room, r.bytes), take);
-        framed += r.bytes;
-    }
-    ::explicit_bzero(room, sizeof room);
-    if (frame.failed()) co_return failed("FetchFailed", "the answer's framing is broken");
-    if (out.body.size() > most_bytes || framed > most_framed)
-        co_return failed("FetchTooLarge", "the answer is too long");
-    co_return result<fetched>(std::move(out));
+    co_return result<fetched>(answer.release());
 }
 
 }  // namespace spillway::net

@@ -4,11 +4,17 @@
 #include <netdb.h>
 
 #include <algorithm>
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstring>
 #include <tuple>
 #include <utility>
 
 namespace spillway::net {
+
+namespace asio = boost::asio;
+
 namespace {
 
 // Whether this machine has an IPv6 address that reaches beyond its link. Where it has none, IPv6 is asked for only
@@ -44,8 +50,28 @@ address_list literal(const std::string& host) {
 
 }  // namespace
 
-name_query::name_query(const std::string& host, const std::string& servers, time_point now)
-    : host_(host), give_up_at_(now + longest), speaks_v6_(speaks_ipv6()) {
+// What c-ares has opened, and what it waits for there. It is c-ares that closes the socket.
+struct name_query::channel_socket {
+    explicit channel_socket(asio::io_context& io) : watched(io) {}
+    ~channel_socket() { watched.release(); }
+    channel_socket(const channel_socket&) = delete;
+    channel_socket& operator=(const channel_socket&) = delete;
+
+    struct way {
+        asio::posix::stream_descriptor::wait_type of;
+        bool wanted{false}, awaited{false};
+    };
+    asio::posix::stream_descriptor watched;
+    std::array<way, 2> ways{way{asio::posix::stream_descriptor::wait_read},
+                            way{asio::posix::stream_descriptor::wait_write}};
+};
+
+name_query::name_query(loop& l, const std::string& host, const std::string& servers, std::function<void()> ended)
+    : loop_(l),
+      host_(host),
+      ended_(std::move(ended)),
+      give_up_at_(clock::now() + longest),
+      speaks_v6_(speaks_ipv6()) {
     v4_.found = literal(host);
     if (!v4_.found.empty()) return;
     // What the hosts file says is the whole answer: the other family of a name server would go around it.
@@ -57,7 +83,9 @@ name_query::name_query(const std::string& host, const std::string& servers, time
     ask(v4_);
     if (asked_v6_) ask(v6_);
     --open_;
+    const time_point now = clock::now();
     look_further(now);
+    if (!done()) wait_for_time(now);
 }
 
 bool name_query::open(const char* lookups, const std::string& servers) {
@@ -66,7 +94,10 @@ bool name_query::open(const char* lookups, const std::string& servers) {
     how.timeout = first_timeout_ms;
     how.tries = tries;
     how.lookups = const_cast<char*>(lookups);  // copied
-    setup_ = ares_init_options(&channel_, &how, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS);
+    how.sock_state_cb = &on_socket;
+    how.sock_state_cb_data = this;
+    setup_ = ares_init_options(&channel_, &how,
+                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
     if (setup_ == ARES_SUCCESS && !servers.empty()) setup_ = ares_set_servers_ports_csv(channel_, servers.c_str());
     return setup_ == ARES_SUCCESS;
 }
@@ -121,31 +152,67 @@ void name_query::look_further(time_point now) {
     }
 }
 
-void name_query::wait_for(std::vector<pollfd>& out, time_point& until, time_point now) {
-    ares_socket_t fds[ARES_GETSOCK_MAXNUM];
-    const auto bits = static_cast<unsigned>(ares_getsock(channel_, fds, ARES_GETSOCK_MAXNUM));
-    for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
-        const bool reads = ARES_GETSOCK_READABLE(bits, i) != 0, writes = ARES_GETSOCK_WRITABLE(bits, i) != 0;
-        if (!reads && !writes) break;
-        out.push_back({fds[i], static_cast<short>((reads ? POLLIN : 0) | (writes ? POLLOUT : 0)), 0});
+// c-ares tells what it waits for; nothing: it is about to close the socket.
+void name_query::on_socket(void* self, ares_socket_t fd, int reads, int writes) noexcept {
+    auto& q = *static_cast<name_query*>(self);
+    if (reads == 0 && writes == 0) {
+        q.sockets_.erase(fd);
+        return;
     }
-    until = std::min(until, give_up_at_);
+    auto& s = q.sockets_[fd];
+    if (!s) {
+        s = std::make_shared<channel_socket>(q.loop_.context());
+        boost::system::error_code ec;
+        s->watched.assign(fd, ec);  // not possible: its questions run out of time
+    }
+    s->ways[0].wanted = reads != 0;
+    s->ways[1].wanted = writes != 0;
+    q.wait_for(fd);
+}
+
+void name_query::wait_for(ares_socket_t fd) {
+    const auto at = sockets_.find(fd);
+    if (at == sockets_.end() || !at->second->watched.is_open()) return;
+    for (auto& w : at->second->ways) {
+        if (!w.wanted || w.awaited) continue;
+        w.awaited = true;
+        at->second->watched.async_wait(
+            w.of, [this, fd, &w, alive = std::weak_ptr(at->second)](const boost::system::error_code& ec) {
+                if (ec || alive.expired()) return;
+                w.awaited = false;
+                if (!w.wanted) return;
+                const bool reads = w.of == asio::posix::stream_descriptor::wait_read;
+                go_on(reads ? fd : ARES_SOCKET_BAD, reads ? ARES_SOCKET_BAD : fd);
+            });
+    }
+}
+
+void name_query::on_due(void* self) noexcept {
+    static_cast<name_query*>(self)->go_on(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+void name_query::wait_for_time(time_point now) {
+    time_point until = give_up_at_;
     timeval left{};
     if (ares_timeout(channel_, nullptr, &left) != nullptr)
         until = std::min(until, now + seconds(left.tv_sec) + microseconds(left.tv_usec));
+    loop_.wheel().schedule(timer_, until);
 }
 
-void name_query::serve(const pollfd* first, const pollfd* last, time_point now) {
-    for (const auto* p = first; p != last; ++p) {
-        const bool ended = (p->revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-        const bool reads = ended || (p->revents & POLLIN) != 0;
-        const bool writes = (ended && (p->events & POLLOUT) != 0) || (p->revents & POLLOUT) != 0;
-        if (reads || writes)
-            ares_process_fd(channel_, reads ? p->fd : ARES_SOCKET_BAD, writes ? p->fd : ARES_SOCKET_BAD);
-    }
-    ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);  // questions whose time is over
+// Something can be read or written, or time has passed.
+void name_query::go_on(ares_socket_t reads, ares_socket_t writes) {
+    if (done()) return;
+    ares_process_fd(channel_, reads, writes);  // and questions whose time is over
+    const time_point now = clock::now();
     look_further(now);
     if (!done() && now >= give_up_at_) ares_cancel(channel_);
+    if (done()) {
+        loop_.wheel().cancel(timer_);
+        ended_();
+        return;
+    }
+    wait_for(reads != ARES_SOCKET_BAD ? reads : writes);
+    wait_for_time(now);
 }
 
 name_answer name_query::take() {

@@ -1,15 +1,12 @@
 #include <spillway/net/resolver.hpp>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <random>
-#include <system_error>
+#include <stdexcept>
 
 #include <spillway/base/random.hpp>
 #include <spillway/base/threads.hpp>
+#include <spillway/net/loop.hpp>
 
 #include "name_query.hpp"
 
@@ -45,17 +42,18 @@ std::string as_list(const dns_settings& from) {
 
 }  // namespace
 
-struct resolver::queries {
+struct resolver::workplace {
+    explicit workplace(resolver& r) : next([](void* self) noexcept { static_cast<resolver*>(self)->go_on(); }, &r) {}
+
+    loop events;
     std::map<std::string, std::unique_ptr<name_query>> open;
-    std::vector<pollfd> fds;
-    time_point until;
+    timer next;  // when the schedule has another name to look up
     random_source random{std::random_device()()};
 };
 
 resolver::counts resolver::ended() noexcept { return {ended_found.load(), ended_none.load(), ended_failed.load()}; }
 
-resolver::resolver(listener tell) : tell_(std::move(tell)), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (event_ < 0) throw std::system_error(errno, std::generic_category(), "resolver");
+resolver::resolver(listener tell) : tell_(std::move(tell)), here_(std::make_unique<workplace>(*this)) {
     static const int library = ares_library_init(ARES_LIB_INIT_ALL);
     if (library != ARES_SUCCESS) throw std::runtime_error(ares_strerror(library));
     thread_ = std::thread([this] { work(); });
@@ -72,14 +70,17 @@ resolver::~resolver() {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
     }
-    wake();
+    here_->events.stop();
     thread_.join();
-    ::close(event_);
 }
 
+// Any thread. What happens meanwhile is seen by the same round.
 void resolver::wake() noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto n = ::write(event_, &one, sizeof one);
+    if (woken_.exchange(true)) return;
+    here_->events.post([this] {
+        woken_ = false;
+        go_on();
+    });
 }
 
 void resolver::watch(const std::map<std::string, duration>& refresh_by_host) {
@@ -116,26 +117,28 @@ std::vector<name_report> resolver::report() const {
 
 void resolver::work() {
     block_signals();
-    queries q;
-    for (;;) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (stopping_) return;
-        }
-        begin(q);
-        end(q);  // numbers, and names of the hosts file, are known at once
-        wait(q);
-        end(q);
-    }
+    here_->events.run();
+    here_->open.clear();
+}
+
+// After each thing that may have changed what is to be done.
+void resolver::go_on() {
+    do begin();
+    while (end());  // numbers, and names of the hosts file, are known at once
+    const time_point now = clock::now();
+    const std::lock_guard lock(mutex_);
+    here_->events.wheel().schedule(here_->next, schedule_.wake(now));
 }
 
 // Begins what is due, and forgets names no longer watched.
-void resolver::begin(queries& q) {
+void resolver::begin() {
+    auto& open = here_->open;
     std::vector<std::string> due;
     {
         const std::lock_guard lock(mutex_);
-        if (std::exchange(changed_, false)) q.open.clear();
-        std::erase_if(q.open, [this](const auto& one) { return !schedule_.under_way(one.first); });
+        if (stopping_) return;
+        if (std::exchange(changed_, false)) open.clear();
+        std::erase_if(open, [this](const auto& one) { return !schedule_.under_way(one.first); });
         const time_point now = clock::now();
         while (auto host = schedule_.next(now)) due.push_back(std::move(*host));
     }
@@ -144,50 +147,33 @@ void resolver::begin(queries& q) {
         const std::lock_guard lock(us().mutex);
         return us().servers;
     }();
-    for (const auto& host : due) q.open[host] = std::make_unique<name_query>(host, servers, clock::now());
+    for (const auto& host : due)
+        open[host] = std::make_unique<name_query>(here_->events, host, servers, [this] { wake(); });
 }
 
-void resolver::wait(queries& q) {
-    time_point now = clock::now();
-    {
-        const std::lock_guard lock(mutex_);
-        q.until = stopping_ ? now : schedule_.wake(now);
-    }
-    q.fds.assign(1, {event_, POLLIN, 0});
-    std::vector<std::pair<name_query*, std::size_t>> parts;
-    for (auto& [host, one] : q.open) {
-        parts.emplace_back(one.get(), q.fds.size());
-        one->wait_for(q.fds, q.until, now);
-    }
-    const auto left = std::chrono::ceil<milliseconds>(std::min<duration>(q.until - now, hours(1)));
-    ::poll(q.fds.data(), q.fds.size(), static_cast<int>(std::max<long>(0, left.count())));
-    std::uint64_t ignored = 0;
-    [[maybe_unused]] const auto n = ::read(event_, &ignored, sizeof ignored);
-    now = clock::now();
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        const auto last = i + 1 < parts.size() ? parts[i + 1].second : q.fds.size();
-        parts[i].first->serve(q.fds.data() + parts[i].second, q.fds.data() + last, now);
-    }
-}
-
-void resolver::end(queries& q) {
-    for (auto at = q.open.begin(); at != q.open.end();) {
+// Tells what the look-ups that have ended have brought. False: none has.
+bool resolver::end() {
+    auto& open = here_->open;
+    bool any = false;
+    for (auto at = open.begin(); at != open.end();) {
         if (!at->second->done()) {
             ++at;
             continue;
         }
+        any = true;
         const std::string host = at->first;
         auto answer = at->second->take();
-        at = q.open.erase(at);
+        at = open.erase(at);
         count(answer.what);
         address_list found;
         {
             const std::lock_guard lock(mutex_);
-            if (changed_ || !schedule_.finish(host, std::move(answer), clock::now(), q.random.unit())) continue;
+            if (changed_ || !schedule_.finish(host, std::move(answer), clock::now(), here_->random.unit())) continue;
             found = *schedule_.addresses(host);
         }
         tell_(host, found);
     }
+    return any;
 }
 
 }  // namespace spillway::net

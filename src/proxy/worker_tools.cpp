@@ -37,18 +37,14 @@ worker_tools::worker_tools(unsigned index, std::uint64_t seed, process_state& pr
         this);
 }
 
-worker_tools::~worker_tools() {
-    slabs_.release_by(nullptr, nullptr);
-    EVP_MD_free(digest_);
-    EVP_MD_CTX_free(digest_context_);
-}
+worker_tools::~worker_tools() { slabs_.release_by(nullptr, nullptr); }
 
 std::array<std::uint8_t, 32> worker_tools::sha256(std::string_view of) noexcept {
     std::array<std::uint8_t, 32> out{};
     unsigned size = 0;
-    EVP_DigestInit_ex2(digest_context_, digest_, nullptr);
-    EVP_DigestUpdate(digest_context_, of.data(), of.size());
-    EVP_DigestFinal_ex(digest_context_, out.data(), &size);
+    EVP_DigestInit_ex2(digest_context_.get(), digest_.get(), nullptr);
+    EVP_DigestUpdate(digest_context_.get(), of.data(), of.size());
+    EVP_DigestFinal_ex(digest_context_.get(), out.data(), &size);
     return out;
 }
 

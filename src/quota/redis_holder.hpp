@@ -2,7 +2,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -37,10 +36,10 @@ struct redis_common {
     duration burst{};
     std::uint32_t gateways{1};
     std::atomic<bool> up{false};
-    std::mutex mutex;  // of what follows
-    std::condition_variable wake;
+    std::mutex mutex;            // of what follows
+    std::function<void()> wake;  // the store's thread; one call while `woken`
     std::deque<redis_ask> asks;
-    bool stopped{false};
+    bool woken{false}, stopped{false};
 };
 
 // One run of the script, and what to do with its answer.

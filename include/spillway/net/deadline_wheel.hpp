@@ -35,8 +35,8 @@ private:
     deadline_wheel* wheel_{nullptr};
 };
 
-// All deadlines of one worker behind one timeout of epoll_wait. Resolution is one tick: a deadline fires at or up to
-// a tick after its time, never before.
+// All deadlines of one loop behind one timer of Asio's. Resolution is one tick: a deadline fires at or up to a tick
+// after its time, never before.
 class deadline_wheel {
 public:
     static constexpr duration tick = milliseconds(10);

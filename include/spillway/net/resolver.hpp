@@ -16,9 +16,9 @@
 
 namespace spillway::net {
 
-// Name resolution off the event loops, repeated for as long as the name is watched. One thread drives c-ares:
-// nothing in it blocks, so names do not wait for each other, and the end does not wait for any. A name that stops
-// resolving keeps its last addresses; one that never did reports an empty list.
+// Name resolution off the workers' loops, repeated for as long as the name is watched. One thread with a loop of its
+// own drives c-ares: nothing in it blocks, so names do not wait for each other, and the end does not wait for any. A
+// name that stops resolving keeps its last addresses; one that never did reports an empty list.
 class resolver {
 public:
     // Called on the resolver's thread after a look-up whose answer is new, and after the first one in any case.
@@ -45,18 +45,19 @@ public:
     static counts ended() noexcept;
 
 private:
-    struct queries;
+    struct workplace;
     void work();
-    void begin(queries& q);
-    void wait(queries& q);
-    void end(queries& q);
+    void go_on();
+    void begin();
+    bool end();
     void wake() noexcept;
 
     listener tell_;
-    int event_;
-    mutable std::mutex mutex_;
+    mutable std::mutex mutex_;  // of the next three
     bool stopping_{false}, changed_{false};
     name_schedule schedule_;
+    std::atomic<bool> woken_{false};
+    std::unique_ptr<workplace> here_;  // of the thread, but for its loop's post() and stop()
     std::thread thread_;
 };
 

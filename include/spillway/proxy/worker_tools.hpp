@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <spillway/base/freed.hpp>
 #include <spillway/base/random.hpp>
 #include <spillway/core/slow_down.hpp>
 #include <spillway/http/usage_tap.hpp>
@@ -114,8 +115,8 @@ private:
     std::array<stats::label, 600> status_labels_{};
     token_cache tokens_;
     core::failure_table failures_;
-    EVP_MD_CTX* digest_context_;
-    EVP_MD* digest_;
+    owned<EVP_MD_CTX, EVP_MD_CTX_free> digest_context_;
+    owned<EVP_MD, EVP_MD_free> digest_;
     std::uint32_t alarms_this_second_{0};
     net::timer release_;  // of large buffers, bit by bit
 };
