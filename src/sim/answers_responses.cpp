@@ -10,7 +10,7 @@ namespace {
 class response_maker {
 public:
     explicit response_maker(const call& c) : call_(c), text_(make_text(c)) {
-        usage_.prompt = prompt_tokens(*c.body);
+        usage_.prompt = prompt_tokens(*c.body) + c.context;
         usage_.completion = text_.made();
         usage_.cached = cached_tokens(c, usage_.prompt);
         usage_.reasoning = text_.reasoning;
@@ -73,7 +73,7 @@ private:
         const bool sealed =
             include != nullptr && include->is_array() &&
             std::find(include->begin(), include->end(), json("reasoning.encrypted_content")) != include->end();
-        if (sealed) out["encrypted_content"] = sealed_reasoning(call_.instance, call_.id);
+        if (sealed) out["encrypted_content"] = sealed_reasoning(call_.seal, call_.id);
         return out;
     }
 
@@ -93,17 +93,27 @@ private:
     }
 
     json response(const std::string& status, bool whole) const {
-        json out{{"id", "resp_" + call_.id}, {"object", "response"}, {"created_at", call_.created},
-                 {"status", status},         {"background", false},  {"error", nullptr}};
+        json out{{"id", "resp_" + call_.id},
+                 {"object", "response"},
+                 {"created_at", call_.created},
+                 {"status", status},
+                 {"background", true_in(*call_.body, "background")},
+                 {"error", nullptr}};
         out["incomplete_details"] = status == "incomplete" ? json{{"reason", "max_output_tokens"}} : json(nullptr);
         for (const char* key : {"instructions", "max_output_tokens", "previous_response_id", "user"})
             out[key] = given(key, nullptr);
+        for (const char* key : {"prompt", "max_tool_calls", "prompt_cache_key", "safety_identifier"})
+            if (const json* j = find(*call_.body, key); j != nullptr) out[key] = *j;
+        if (const json* j = find(*call_.body, "conversation"); j != nullptr && !j->is_null())
+            out["conversation"] = j->is_string() ? json{{"id", *j}} : *j;
+        out["completed_at"] = status == "completed" ? json(call_.created) : json(nullptr);
         out["metadata"] = given("metadata", json::object());
         out["model"] = call_.other_model.empty() ? call_.deployment->name : std::string(call_.other_model);
         out["output"] = json::array();
         if (whole) out["output"] = output_;
         out["parallel_tool_calls"] = given("parallel_tool_calls", true);
-        out["reasoning"] = {{"effort", nullptr}, {"summary", nullptr}};
+        out["reasoning"] = given("reasoning", {{"effort", nullptr}, {"summary", nullptr}});
+        out["service_tier"] = "default";
         out["store"] = given("store", true);
         out["temperature"] = given("temperature", 1.0);
         out["text"] = given("text", {{"format", {{"type", "text"}}}});
@@ -167,7 +177,10 @@ private:
     }
 
     void stream(answer& out) {
-        emit(out, "response.created", {{"response", response("in_progress", false)}}, 0);
+        const bool background = true_in(*call_.body, "background");
+        const json first = response(background ? "queued" : "in_progress", false);
+        emit(out, "response.created", {{"response", first}}, 0);
+        if (background) emit(out, "response.queued", {{"response", first}}, 0);
         emit(out, "response.in_progress", {{"response", response("in_progress", false)}}, 0);
         std::uint64_t made = 0;
         for (std::size_t i = 0; i < output_.size(); ++i) {
@@ -199,7 +212,8 @@ std::string failed_response_event(const call& c, std::uint64_t sequence_number, 
 }
 
 answer response_answer(const call& c) {
-    if (find(*c.body, "input") == nullptr && find(*c.body, "previous_response_id") == nullptr)
+    const auto has = [&c](const char* key) { return find(*c.body, key) != nullptr; };
+    if (!has("input") && !has("previous_response_id") && !has("prompt") && !has("conversation"))
         return error_answer(400, "missing_required_parameter", "Missing required parameter: 'input'.",
                             "invalid_request_error");
     return response_maker(c).make();

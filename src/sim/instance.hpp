@@ -37,6 +37,11 @@ struct connection_counters {
     std::uint64_t opened{0}, open{0}, tls_handshakes{0}, tls_resumed{0}, tls_failed{0}, dropped_idle{0};
 };
 
+// What an operation on a deployment is called in a path: `chat/completions`. Others are unknown.
+operation operation_at(std::string_view path) noexcept;
+
+struct way_in;
+
 struct deployment {
     explicit deployment(const deployment_options& o) : options(o), standard(o.quota), provisioned(o.quota) {}
 
@@ -53,8 +58,11 @@ struct exchange {
     operation op{operation::unknown};
     bool v1{false};
     std::string api_version, deployment_name;
-    std::string rest;         // path below /openai/ or /openai/v1/
-    deployment* on{nullptr};  // null: unknown, or none takes part
+    std::string rest;              // path below /openai/, /openai/v1/ or the deployment
+    const way_in* way{nullptr};    // to what lives on the instance; null: none, or none with this method
+    std::vector<std::string> ids;  // in it
+    bool path_known{false};        // though the method may be wrong
+    deployment* on{nullptr};       // null: unknown, or none takes part
     request_counters* counters{nullptr};
     std::uint64_t estimated{0};
     std::string id;          // of the answer
@@ -62,7 +70,9 @@ struct exchange {
     std::int64_t wall_seconds{0};
     std::string other_model, other_region;  // told instead of the true ones, by a fault; empty: the true ones
 
-    bool wants_stream() const { return true_in(body, "stream") || op == operation::speech; }
+    bool wants_stream() const {
+        return true_in(body, "stream") || op == operation::speech || asked.parameter("stream") == "true";
+    }
     call as_call() const;
 };
 
@@ -81,6 +91,13 @@ public:
     // Headers that Azure puts on every answer.
     void add_headers(const exchange& x, answer& a, time_point now) const;
 
+    // Null: there is none of that name.
+    deployment* find_deployment(std::string_view name) const;
+    // Whether so many tokens may be used now; counts them.
+    static quota_decision admit(deployment& d, std::uint64_t tokens, time_point now);
+    // What an answer follows from; the exchange has to know its deployment.
+    call call_for(const exchange& x) const;
+
     void clear_counters();
     json to_json(time_point now) const;
 
@@ -90,11 +107,14 @@ public:
 
 private:
     void find_operation(exchange& x) const;
+    static void find_way(exchange& x, std::string_view path);
     // Nothing when the credentials are good.
     std::optional<answer> refuse_credentials(const request& r) const;
     answer models(std::string_view path) const;
     answer over_quota(const exchange& x, const quota_decision& d) const;
-    quota_decision admit(exchange& x, time_point now) const;
+    // The rest of reply(), by what is asked.
+    answer visit_way(exchange& x, time_point now);
+    answer infer(exchange& x, time_point now);
 
     instance_options options_;
     const identity_provider* tokens_;
