@@ -53,7 +53,7 @@ private:
     std::string ending() const { return text_.cut ? "incomplete" : "completed"; }
 
     json part(const std::string& text) const {
-        return {{"type", "output_text"}, {"annotations", json::array()}, {"text", text}};
+        return {{"type", "output_text"}, {"annotations", json::array()}, {"logprobs", json::array()}, {"text", text}};
     }
 
     json item(const std::string& status, bool whole) const {
@@ -124,7 +124,7 @@ private:
         out["usage"] = nullptr;
         if (whole)
             out["usage"] = {{"input_tokens", usage_.prompt},
-                            {"input_tokens_details", {{"cached_tokens", usage_.cached}}},
+                            {"input_tokens_details", {{"cached_tokens", usage_.cached}, {"cache_write_tokens", 0}}},
                             {"output_tokens", usage_.completion},
                             {"output_tokens_details", {{"reasoning_tokens", usage_.reasoning}}},
                             {"total_tokens", usage_.total()}};
@@ -139,8 +139,10 @@ private:
 
     // Members of an event that speaks about the one piece of text.
     json about_text(std::size_t index, const char* key, json value) const {
-        return {
+        json out{
             {"item_id", "msg_" + call_.id}, {"output_index", index}, {"content_index", 0}, {key, std::move(value)}};
+        if (out.back().is_string()) out["logprobs"] = json::array();
+        return out;
     }
 
     void stream_text(answer& out, std::size_t index, std::uint64_t& made) {
@@ -164,7 +166,9 @@ private:
             emit(out, "response.function_call_arguments.delta", about("delta", part), made);
         }
         made = end;
-        emit(out, "response.function_call_arguments.done", about("arguments", arguments), made);
+        json done = about("arguments", arguments);
+        done["name"] = item["name"];
+        emit(out, "response.function_call_arguments.done", std::move(done), made);
     }
 
     // The item as it is when it begins.

@@ -14,6 +14,11 @@ way_table all_ways() {
     add_assistants(all);
     add_threads(all);
     add_runs(all);
+    add_vector_stores(all);
+    add_containers(all);
+    add_evals(all);
+    add_fine_tuning(all);
+    add_videos(all);
     return all;
 }
 
