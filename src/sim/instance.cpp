@@ -1,7 +1,6 @@
 #include "instance.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 #include <spillway/base/text.hpp>
@@ -14,23 +13,6 @@
 
 namespace spillway::sim {
 namespace {
-
-struct known_operation {
-    std::string_view path;
-    operation op;
-};
-constexpr std::array<known_operation, 10> operations{{
-    {"chat/completions", operation::chat},
-    {"completions", operation::completions},
-    {"embeddings", operation::embeddings},
-    {"responses", operation::responses},
-    {"images/generations", operation::images},
-    {"images/edits", operation::images},
-    {"images/variations", operation::images},
-    {"audio/speech", operation::speech},
-    {"audio/transcriptions", operation::transcription},
-    {"audio/translations", operation::transcription},
-}};
 
 bool is_of_models(std::string_view path) noexcept { return path == "models" || path.starts_with("models/"); }
 
@@ -61,63 +43,8 @@ std::uint64_t whole_seconds(duration d) { return static_cast<std::uint64_t>(std:
 
 }  // namespace
 
-operation operation_at(std::string_view path) noexcept {
-    for (const auto& o : operations)
-        if (o.path == path) return o.op;
-    return operation::unknown;
-}
-
-json recorded_request::to_json() const {
-    json fields = json::object();
-    for (const auto& [name, value] : headers) {
-        std::string lower;
-        for (const char c : name) lower += text::lower(c);
-        if (fields.contains(lower)) fields[lower] = fields[lower].get<std::string>() + ", " + value;
-        else fields[lower] = value;
-    }
-    return {{"method", method},
-            {"target", target},
-            {"headers", std::move(fields)},
-            {"body", body},
-            {"body_bytes", body_bytes}};
-}
-
-json request_counters::to_json() const {
-    json statuses = json::object();
-    for (const auto& [status, n] : by_status) statuses[std::to_string(status)] = n;
-    return {{"requests", requests},
-            {"by_status", std::move(statuses)},
-            {"unanswered", unanswered},
-            {"aborted_by_client", aborted_by_client},
-            {"open_streams", open_streams},
-            {"tokens", {{"prompt", tokens.prompt}, {"completion", tokens.completion}, {"total", tokens.total()}}},
-            {"last_request", last_request ? last_request->to_json() : json(nullptr)}};
-}
-
-void request_counters::clear() {
-    const auto open = open_streams;
-    *this = {};
-    open_streams = open;
-}
-
-call exchange::as_call() const {
-    call c;
-    c.op = op;
-    c.deployment = &on->options;
-    c.body = &body;
-    c.form = asked.form.get();
-    c.path = rest;
-    c.api_version = api_version;
-    c.id = id;
-    c.created = wall_seconds;
-    c.other_model = other_model;
-    return c;
-}
-
-instance::instance(const instance_options& o, const identity_provider* tokens) : options_(o), tokens_(tokens) {
-    objects_ = object_store({static_cast<std::size_t>(o.objects), o.object_bytes, o.object_life});
-    for (const auto& d : o.deployments) deployments_.emplace(d.name, std::make_unique<deployment>(d));
-}
+instance::instance(const instance_options& o, const identity_provider* tokens)
+    : resource_(o), tokens_(tokens), objects_({static_cast<std::size_t>(o.objects), o.object_bytes, o.object_life}) {}
 
 void instance::find_way(exchange& x, std::string_view path) {
     const auto found = find_way_in(x.asked.method, path);
@@ -155,44 +82,30 @@ void instance::begin(exchange& x) {
     if (!x.asked.form) read_form(x.asked);
     x.body = x.asked.form ? x.asked.form->as_json() : json::parse(x.asked.body, nullptr, false);
     find_operation(x);
-    if (takes_deployment(x.op)) x.on = find_deployment(x.deployment_name);
+    if (takes_deployment(x.op)) x.on = resource_.find_deployment(x.deployment_name);
     x.counters = x.on != nullptr ? &x.on->counters : &other_;
     ++x.counters->requests;
     x.counters->last_request = recorded(x);
 }
 
-deployment* instance::find_deployment(std::string_view name) const {
-    const auto at = deployments_.find(std::string(name));
-    return at != deployments_.end() ? at->second.get() : nullptr;
-}
-
 std::optional<answer> instance::refuse_credentials(const request& r) const {
     const std::string_view key = r.header("api-key");
-    if (!options_.api_key.empty() && key == options_.api_key) return std::nullopt;
+    if (!options().api_key.empty() && key == options().api_key) return std::nullopt;
     constexpr std::string_view scheme = "bearer ";
     std::string_view token = r.header("authorization");
     token = text::istarts_with(token, scheme) ? text::trim(token.substr(scheme.size())) : std::string_view{};
-    if (!token.empty() && !options_.api_key.empty() && token == options_.api_key) return std::nullopt;
-    const bool of_identity = options_.bearer == "identity";
+    if (!token.empty() && !options().api_key.empty() && token == options().api_key) return std::nullopt;
+    const bool of_identity = options().bearer == "identity";
     if (!token.empty() && tokens_ != nullptr) {
-        auto refused = tokens_->refuse(options_.name, options_.audiences, std::string(token), of_identity);
+        auto refused = tokens_->refuse(options().name, options().audiences, std::string(token), of_identity);
         if (refused || of_identity) return refused;
     }
-    if (options_.api_key.empty() && options_.bearer.empty()) return std::nullopt;
-    if (!token.empty() && !of_identity && (options_.bearer == "any" || token == options_.bearer)) return std::nullopt;
+    if (options().api_key.empty() && options().bearer.empty()) return std::nullopt;
+    if (!token.empty() && !of_identity && (options().bearer == "any" || token == options().bearer))
+        return std::nullopt;
     return error_answer(401, "401",
                         "Access denied due to an invalid key or token, or a wrong endpoint. Use a key of an active "
                         "resource and the endpoint of its own region.");
-}
-
-quota_decision instance::admit(deployment& d, std::uint64_t tokens, time_point now) {
-    return d.options.provisioned() ? d.provisioned.admit(tokens, now) : d.standard.admit(tokens, now);
-}
-
-call instance::call_for(const exchange& x) const {
-    call c = x.as_call();
-    c.seal = options_.seal();
-    return c;
 }
 
 answer instance::over_quota(const exchange& x, const quota_decision& d) const {
@@ -214,7 +127,7 @@ answer instance::models(std::string_view path) const {
     constexpr std::string_view one = "models/";
     const std::string wanted = path.starts_with(one) ? percent_decoded(path.substr(one.size())) : "";
     json data = json::array();
-    for (const auto& [name, d] : deployments_) {
+    for (const auto& [name, d] : resource_.deployments()) {
         const std::string id = d->options.full_model();
         json model{{"id", id}, {"object", "model"}, {"created", 1700000000}, {"owned_by", "simulator"}};
         if (!wanted.empty() && wanted == id) return answer::of(200, model);
@@ -242,12 +155,12 @@ answer instance::reply(exchange& x, time_point now) {
             "The API deployment for this resource does not exist. If it was made within the last five "
             "minutes, wait a moment and try again.");
     x.estimated = estimated_tokens(x.as_call());
-    if (const quota_decision d = admit(*x.on, x.estimated, now); !d.admitted()) return over_quota(x, d);
+    if (const quota_decision d = resource::admit(*x.on, x.estimated, now); !d.admitted()) return over_quota(x, d);
     return x.op == operation::family ? visit_way(x, now) : infer(x, now);
 }
 
 answer instance::visit_way(exchange& x, time_point now) {
-    visit v{*this, objects_, x, x.ids, x.way->of, now};
+    visit v{resource_, objects_, x, x.ids, x.way->of, now};
     try {
         return x.way->handle(v);
     } catch (const json::exception&) {
@@ -257,8 +170,9 @@ answer instance::visit_way(exchange& x, time_point now) {
 }
 
 answer instance::infer(exchange& x, time_point now) {
-    call c = call_for(x);
-    visit v{*this, objects_, x, {}, nullptr, now};
+    call c = x.as_call();
+    c.seal = options().seal();
+    visit v{resource_, objects_, x, {}, nullptr, now};
     if (x.op == operation::responses) {
         if (auto refused = refuse_unknown_state(v)) return *refused;
         c.context = known_context(v);
@@ -287,8 +201,8 @@ void instance::add_headers(const exchange& x, answer& a, time_point now) const {
     add("x-request-id", x.request_id);
     add("x-content-type-options", "nosniff");
     add("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
-    add("x-sim-instance", options_.name);
-    if (const auto& region = x.other_region.empty() ? options_.region : x.other_region; !region.empty())
+    add("x-sim-instance", options().name);
+    if (const auto& region = x.other_region.empty() ? options().region : x.other_region; !region.empty())
         add("x-ms-region", region);
     if (a.streamed) add("cache-control", "no-cache, must-revalidate");
     if (x.on == nullptr) return;
@@ -316,7 +230,7 @@ void instance::clear_counters() {
     connections = {};
     connections.open = open;
     other_.clear();
-    for (auto& [name, d] : deployments_) {
+    for (auto& [name, d] : resource_.deployments()) {
         d->counters.clear();
         d->standard.clear();
         d->provisioned.clear();
@@ -325,15 +239,15 @@ void instance::clear_counters() {
 
 json instance::to_json(time_point now) const {
     json deployments = json::object();
-    for (const auto& [name, d] : deployments_) {
+    for (const auto& [name, d] : resource_.deployments()) {
         json one = d->counters.to_json();
         if (d->options.provisioned()) one["utilization"] = d->provisioned.utilization(now);
         deployments[name] = std::move(one);
     }
     const auto& c = connections;
     return {{"address", bound_address},
-            {"tls", options_.tls},
-            {"region", options_.region},
+            {"tls", options().tls},
+            {"region", options().region},
             {"connections",
              {{"opened", c.opened},
               {"open", c.open},

@@ -41,7 +41,7 @@ void run_work::think(const json& results) {
     usage_.prompt = prompt_tokens(body);
     v_.x.on = v_.at.find_deployment(on_.options.name);
     v_.x.estimated = estimated_tokens(c);
-    refused_ = !instance::admit(*v_.x.on, v_.x.estimated, v_.now).admitted();
+    refused_ = !resource::admit(*v_.x.on, v_.x.estimated, v_.now).admitted();
     if (refused_) return;
     calls_ = tool_calls_for(c);
     for (const auto& t : calls_) usage_.completion += t.tokens();

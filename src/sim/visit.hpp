@@ -4,14 +4,15 @@
 #include <string_view>
 #include <vector>
 
-#include "instance.hpp"
+#include "exchange.hpp"
 #include "object_store.hpp"
+#include "resource.hpp"
 
 namespace spillway::sim {
 
 // One request for what lives on an instance, with what its handler needs.
 struct visit {
-    instance& at;
+    const resource& at;
     object_store& objects;
     exchange& x;
     std::vector<std::string> ids;  // what stands for {} in the route's pattern
