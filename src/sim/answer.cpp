@@ -12,6 +12,7 @@ std::string_view name_of(operation op) noexcept {
         case operation::speech: return "Audio_Speech";
         case operation::transcription: return "Audio_Transcription";
         case operation::models: return "Models_List";
+        case operation::family:
         case operation::stored:
         case operation::unknown: break;
     }
@@ -77,6 +78,7 @@ answer answer_to(const call& c) {
         case operation::images: return image_answer(c);
         case operation::speech: return speech_answer(c);
         case operation::transcription: return transcription_answer(c);
+        case operation::family:
         case operation::models:
         case operation::stored:
         case operation::unknown: break;

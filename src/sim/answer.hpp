@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <spillway/base/time.hpp>
 
+#include "blob.hpp"
 #include "json_tools.hpp"
 #include "message.hpp"
 #include "options.hpp"
@@ -22,6 +24,7 @@ enum class operation : std::uint8_t {
     images,
     speech,
     transcription,
+    family,  // of a family; a deployment that takes part
     models,  // no deployment takes part
     stored,  // files, threads ...: things that live on the instance, by id
     unknown,
@@ -55,6 +58,7 @@ struct answer {
     header_list headers;
     bool streamed{false};
     std::vector<piece> pieces;
+    std::shared_ptr<const blob> content;  // the body, instead of pieces; null: the pieces are
     token_counts usage;
     json kept;  // what the instance remembers under its id; null: nothing
 
@@ -66,11 +70,14 @@ struct call {
     operation op{operation::unknown};
     const deployment_options* deployment{nullptr};
     const json* body{nullptr};
-    std::string_view api_version;  // empty on v1
-    std::string id;                // what makes the answer's ids unique
-    std::int64_t created{0};       // seconds since 1970
-    std::string_view instance;     // whose name encrypted reasoning is tied to
-    std::string_view other_model;  // told instead of the deployment's own; empty: the deployment's
+    const form_data* form{nullptr};  // what the body was made of, when it was a form
+    std::string_view path;           // below /openai/ or the deployment, such as "audio/translations"
+    std::string_view api_version;    // empty on v1
+    std::string id;                  // what makes the answer's ids unique
+    std::int64_t created{0};         // seconds since 1970
+    std::string_view seal;           // what encrypted reasoning is tied to
+    std::uint64_t context{0};        // tokens of earlier turns that the instance knows
+    std::string_view other_model;    // told instead of the deployment's own; empty: the deployment's
 
     std::string told_model() const {
         return other_model.empty() ? deployment->full_model() : std::string(other_model);

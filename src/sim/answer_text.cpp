@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 32> vocabulary{
 // Keys that hold what the model reads; the rest of a body says how to answer.
 constexpr std::array<const char*, 6> prompt_keys{"messages", "input", "prompt", "instructions", "tools", "functions"};
 
+// What of a form belongs to the question, too.
+constexpr std::array<const char*, 3> file_keys{"file", "image", "mask"};
+
 std::uint64_t text_bytes(const json& j) {
     if (j.is_string()) return j.get_ref<const std::string&>().size();
     if (j.is_number()) return 4;  // a token given by its number
@@ -41,6 +44,8 @@ std::uint64_t prompt_hash(const json& body) {
     std::string all;
     for (const char* key : prompt_keys)
         if (const json* j = find(body, key); j != nullptr) all += to_text(*j);
+    for (const char* key : file_keys)
+        if (const json* j = find(body, key); j != nullptr) all += to_text(*j);
     return text::hash(all);
 }
 
@@ -50,6 +55,8 @@ std::uint64_t prompt_tokens(const json& body) {
         if (const json* j = find(body, key); j != nullptr) bytes += text_bytes(*j);
     return std::max<std::uint64_t>(1, (bytes + 3) / 4);
 }
+
+std::uint64_t tokens_in(const json& j) { return (text_bytes(j) + 3) / 4; }
 
 std::uint64_t most_answer_tokens(const call& c) {
     std::uint64_t most = c.deployment->answer_tokens + c.deployment->reasoning_tokens;

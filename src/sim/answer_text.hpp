@@ -22,6 +22,8 @@ made_text make_text(const call& c, std::uint64_t variant = 0);
 std::uint64_t prompt_hash(const json& body);
 // Four bytes of text are a token; never less than one.
 std::uint64_t prompt_tokens(const json& body);
+// The same of any value.
+std::uint64_t tokens_in(const json& j);
 // What a request reserves on arrival: the prompt and the longest answer that it allows.
 std::uint64_t estimated_tokens(const call& c);
 // The request's limit on its answer, or what the deployment gives without one.

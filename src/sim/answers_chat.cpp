@@ -47,6 +47,7 @@ public:
         answer out;
         out.usage = usage_;
         out.streamed = true_in(*call_.body, "stream");
+        if (chat_ && true_in(*call_.body, "store")) out.kept = whole();
         if (out.streamed) {
             out.content_type = "text/event-stream; charset=utf-8";
             stream(out);

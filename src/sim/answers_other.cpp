@@ -50,37 +50,4 @@ answer embeddings_answer(const call& c) {
     return out;
 }
 
-answer image_answer(const call& c) {
-    const std::uint64_t n = std::clamp<std::uint64_t>(number_or(*c.body, "n", 1), 1, 10);
-    const bool inline_bytes = string_or(*c.body, "response_format", "url") == "b64_json";
-    json data = json::array();
-    for (std::uint64_t i = 0; i < n; ++i) {
-        json image{{"revised_prompt", string_or(*c.body, "prompt", "")}};
-        if (inline_bytes) image["b64_json"] = base64("an image of " + string_or(*c.body, "prompt", "nothing"));
-        else image["url"] = "https://simulator.invalid/images/" + c.id + "/" + std::to_string(i) + ".png";
-        data.push_back(std::move(image));
-    }
-    return answer::of(200, {{"created", c.created}, {"data", std::move(data)}});
-}
-
-// Random bytes instead of sound, in pieces as they would be made.
-answer speech_answer(const call& c) {
-    answer out;
-    out.content_type = "audio/mpeg";
-    out.streamed = true;
-    random_source random(prompt_hash(*c.body));
-    for (std::uint64_t i = 0; i < c.deployment->answer_tokens; ++i) {
-        std::string block(512, '\0');
-        for (auto& byte : block) byte = static_cast<char>(random.next() >> 56);
-        out.pieces.push_back({std::move(block), i});
-    }
-    return out;
-}
-
-answer transcription_answer(const call& c) {
-    answer out = answer::of(200, {{"text", make_text(c).whole()}});
-    out.pieces.front().after_tokens = c.deployment->answer_tokens;
-    return out;
-}
-
 }  // namespace spillway::sim

@@ -10,7 +10,7 @@ namespace {
 class response_maker {
 public:
     explicit response_maker(const call& c) : call_(c), text_(make_text(c)) {
-        usage_.prompt = prompt_tokens(*c.body);
+        usage_.prompt = prompt_tokens(*c.body) + c.context;
         usage_.completion = text_.made();
         usage_.cached = cached_tokens(c, usage_.prompt);
         usage_.reasoning = text_.reasoning;
@@ -53,7 +53,7 @@ private:
     std::string ending() const { return text_.cut ? "incomplete" : "completed"; }
 
     json part(const std::string& text) const {
-        return {{"type", "output_text"}, {"annotations", json::array()}, {"text", text}};
+        return {{"type", "output_text"}, {"annotations", json::array()}, {"logprobs", json::array()}, {"text", text}};
     }
 
     json item(const std::string& status, bool whole) const {
@@ -73,7 +73,7 @@ private:
         const bool sealed =
             include != nullptr && include->is_array() &&
             std::find(include->begin(), include->end(), json("reasoning.encrypted_content")) != include->end();
-        if (sealed) out["encrypted_content"] = sealed_reasoning(call_.instance, call_.id);
+        if (sealed) out["encrypted_content"] = sealed_reasoning(call_.seal, call_.id);
         return out;
     }
 
@@ -93,17 +93,27 @@ private:
     }
 
     json response(const std::string& status, bool whole) const {
-        json out{{"id", "resp_" + call_.id}, {"object", "response"}, {"created_at", call_.created},
-                 {"status", status},         {"background", false},  {"error", nullptr}};
+        json out{{"id", "resp_" + call_.id},
+                 {"object", "response"},
+                 {"created_at", call_.created},
+                 {"status", status},
+                 {"background", true_in(*call_.body, "background")},
+                 {"error", nullptr}};
         out["incomplete_details"] = status == "incomplete" ? json{{"reason", "max_output_tokens"}} : json(nullptr);
         for (const char* key : {"instructions", "max_output_tokens", "previous_response_id", "user"})
             out[key] = given(key, nullptr);
+        for (const char* key : {"prompt", "max_tool_calls", "prompt_cache_key", "safety_identifier"})
+            if (const json* j = find(*call_.body, key); j != nullptr) out[key] = *j;
+        if (const json* j = find(*call_.body, "conversation"); j != nullptr && !j->is_null())
+            out["conversation"] = j->is_string() ? json{{"id", *j}} : *j;
+        out["completed_at"] = status == "completed" ? json(call_.created) : json(nullptr);
         out["metadata"] = given("metadata", json::object());
         out["model"] = call_.other_model.empty() ? call_.deployment->name : std::string(call_.other_model);
         out["output"] = json::array();
         if (whole) out["output"] = output_;
         out["parallel_tool_calls"] = given("parallel_tool_calls", true);
-        out["reasoning"] = {{"effort", nullptr}, {"summary", nullptr}};
+        out["reasoning"] = given("reasoning", {{"effort", nullptr}, {"summary", nullptr}});
+        out["service_tier"] = "default";
         out["store"] = given("store", true);
         out["temperature"] = given("temperature", 1.0);
         out["text"] = given("text", {{"format", {{"type", "text"}}}});
@@ -114,7 +124,7 @@ private:
         out["usage"] = nullptr;
         if (whole)
             out["usage"] = {{"input_tokens", usage_.prompt},
-                            {"input_tokens_details", {{"cached_tokens", usage_.cached}}},
+                            {"input_tokens_details", {{"cached_tokens", usage_.cached}, {"cache_write_tokens", 0}}},
                             {"output_tokens", usage_.completion},
                             {"output_tokens_details", {{"reasoning_tokens", usage_.reasoning}}},
                             {"total_tokens", usage_.total()}};
@@ -129,8 +139,10 @@ private:
 
     // Members of an event that speaks about the one piece of text.
     json about_text(std::size_t index, const char* key, json value) const {
-        return {
+        json out{
             {"item_id", "msg_" + call_.id}, {"output_index", index}, {"content_index", 0}, {key, std::move(value)}};
+        if (out.back().is_string()) out["logprobs"] = json::array();
+        return out;
     }
 
     void stream_text(answer& out, std::size_t index, std::uint64_t& made) {
@@ -154,7 +166,9 @@ private:
             emit(out, "response.function_call_arguments.delta", about("delta", part), made);
         }
         made = end;
-        emit(out, "response.function_call_arguments.done", about("arguments", arguments), made);
+        json done = about("arguments", arguments);
+        done["name"] = item["name"];
+        emit(out, "response.function_call_arguments.done", std::move(done), made);
     }
 
     // The item as it is when it begins.
@@ -167,7 +181,10 @@ private:
     }
 
     void stream(answer& out) {
-        emit(out, "response.created", {{"response", response("in_progress", false)}}, 0);
+        const bool background = true_in(*call_.body, "background");
+        const json first = response(background ? "queued" : "in_progress", false);
+        emit(out, "response.created", {{"response", first}}, 0);
+        if (background) emit(out, "response.queued", {{"response", first}}, 0);
         emit(out, "response.in_progress", {{"response", response("in_progress", false)}}, 0);
         std::uint64_t made = 0;
         for (std::size_t i = 0; i < output_.size(); ++i) {
@@ -199,7 +216,8 @@ std::string failed_response_event(const call& c, std::uint64_t sequence_number, 
 }
 
 answer response_answer(const call& c) {
-    if (find(*c.body, "input") == nullptr && find(*c.body, "previous_response_id") == nullptr)
+    const auto has = [&c](const char* key) { return find(*c.body, key) != nullptr; };
+    if (!has("input") && !has("previous_response_id") && !has("prompt") && !has("conversation"))
         return error_answer(400, "missing_required_parameter", "Missing required parameter: 'input'.",
                             "invalid_request_error");
     return response_maker(c).make();

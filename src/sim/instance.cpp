@@ -1,48 +1,30 @@
 #include "instance.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 #include <spillway/base/text.hpp>
 
 #include "answer_text.hpp"
+#include "families.hpp"
 #include "identity_provider.hpp"
 #include "input_items.hpp"
+#include "kept_answers.hpp"
 
 namespace spillway::sim {
 namespace {
 
-struct known_operation {
-    std::string_view path;
-    operation op;
-};
-constexpr std::array<known_operation, 8> operations{{
-    {"chat/completions", operation::chat},
-    {"completions", operation::completions},
-    {"embeddings", operation::embeddings},
-    {"responses", operation::responses},
-    {"images/generations", operation::images},
-    {"audio/speech", operation::speech},
-    {"audio/transcriptions", operation::transcription},
-    {"audio/translations", operation::transcription},
-}};
-
-operation operation_of(std::string_view path) noexcept {
-    for (const auto& o : operations)
-        if (o.path == path) return o.op;
-    if (path == "models" || path.starts_with("models/")) return operation::models;
-    return object_store::knows(path) ? operation::stored : operation::unknown;
-}
+bool is_of_models(std::string_view path) noexcept { return path == "models" || path.starts_with("models/"); }
 
 bool takes_deployment(operation op) noexcept { return op < operation::models; }
 
-// The value of one field of a multipart form, as far as a model's name needs it.
-std::string form_field(const std::string& body, std::string_view name) {
-    const auto at = body.find("name=\"" + std::string(name) + "\"");
-    const auto from = at == std::string::npos ? at : body.find("\r\n\r\n", at);
-    if (from == std::string::npos) return {};
-    return body.substr(from + 4, body.find("\r\n", from + 4) - from - 4);
+// The form of a request that was not read from a connection.
+void read_form(request& r) {
+    const auto boundary = form_data::boundary_in(r.header("content-type"));
+    if (!boundary) return;
+    auto form = std::make_shared<form_data>(*boundary);
+    form->feed(r.body);
+    r.form = std::move(form);
 }
 
 std::shared_ptr<const recorded_request> recorded(const exchange& x) {
@@ -53,7 +35,7 @@ std::shared_ptr<const recorded_request> recorded(const exchange& x) {
     out->target = x.asked.target;
     out->body = x.asked.body.substr(0, most);
     out->headers = x.asked.headers;
-    out->body_bytes = x.asked.body.size();
+    out->body_bytes = x.asked.whole_body_bytes();
     return out;
 }
 
@@ -61,53 +43,17 @@ std::uint64_t whole_seconds(duration d) { return static_cast<std::uint64_t>(std:
 
 }  // namespace
 
-json recorded_request::to_json() const {
-    json fields = json::object();
-    for (const auto& [name, value] : headers) {
-        std::string lower;
-        for (const char c : name) lower += text::lower(c);
-        if (fields.contains(lower)) fields[lower] = fields[lower].get<std::string>() + ", " + value;
-        else fields[lower] = value;
-    }
-    return {{"method", method},
-            {"target", target},
-            {"headers", std::move(fields)},
-            {"body", body},
-            {"body_bytes", body_bytes}};
-}
+instance::instance(const instance_options& o, const identity_provider* tokens)
+    : resource_(o), tokens_(tokens), objects_({static_cast<std::size_t>(o.objects), o.object_bytes, o.object_life}) {}
 
-json request_counters::to_json() const {
-    json statuses = json::object();
-    for (const auto& [status, n] : by_status) statuses[std::to_string(status)] = n;
-    return {{"requests", requests},
-            {"by_status", std::move(statuses)},
-            {"unanswered", unanswered},
-            {"aborted_by_client", aborted_by_client},
-            {"open_streams", open_streams},
-            {"tokens", {{"prompt", tokens.prompt}, {"completion", tokens.completion}, {"total", tokens.total()}}},
-            {"last_request", last_request ? last_request->to_json() : json(nullptr)}};
-}
-
-void request_counters::clear() {
-    const auto open = open_streams;
-    *this = {};
-    open_streams = open;
-}
-
-call exchange::as_call() const {
-    call c;
-    c.op = op;
-    c.deployment = &on->options;
-    c.body = &body;
-    c.api_version = api_version;
-    c.id = id;
-    c.created = wall_seconds;
-    c.other_model = other_model;
-    return c;
-}
-
-instance::instance(const instance_options& o, const identity_provider* tokens) : options_(o), tokens_(tokens) {
-    for (const auto& d : o.deployments) deployments_.emplace(d.name, std::make_unique<deployment>(d));
+void instance::find_way(exchange& x, std::string_view path) {
+    const auto found = find_way_in(x.asked.method, path);
+    // The same path may be an operation when it is posted and a list of what was kept otherwise.
+    if (!found || (found->how == nullptr && x.op != operation::unknown)) return;
+    x.path_known = true;
+    x.way = found->how;
+    x.ids = found->ids;
+    x.op = x.way != nullptr && x.way->needs_deployment ? operation::family : operation::stored;
 }
 
 void instance::find_operation(exchange& x) const {
@@ -122,21 +68,21 @@ void instance::find_operation(exchange& x) const {
         const auto slash = path.find('/');
         x.deployment_name = percent_decoded(path.substr(0, slash));
         path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
-        x.op = operation_of(path);
-        if (!takes_deployment(x.op)) x.op = operation::unknown;
+        x.op = operation_at(path);
+        if (path == "batches") find_way(x, path);
     } else {
-        x.op = operation_of(path);
-        x.deployment_name = string_or(x.body, "model", form_field(x.asked.body.substr(0, 65536), "model"));
+        x.op = is_of_models(path) ? operation::models : operation_at(path);
+        if (x.op == operation::unknown || (takes_deployment(x.op) && x.asked.method != "POST")) find_way(x, path);
+        x.deployment_name = string_or(x.body, "model", "");
     }
     x.rest = path;
-    if (x.op == operation::responses && x.asked.method != "POST") x.op = operation::stored;
 }
 
 void instance::begin(exchange& x) {
-    x.body = json::parse(x.asked.body, nullptr, false);
+    if (!x.asked.form) read_form(x.asked);
+    x.body = x.asked.form ? x.asked.form->as_json() : json::parse(x.asked.body, nullptr, false);
     find_operation(x);
-    if (takes_deployment(x.op))
-        if (const auto at = deployments_.find(x.deployment_name); at != deployments_.end()) x.on = at->second.get();
+    if (takes_deployment(x.op)) x.on = resource_.find_deployment(x.deployment_name);
     x.counters = x.on != nullptr ? &x.on->counters : &other_;
     ++x.counters->requests;
     x.counters->last_request = recorded(x);
@@ -144,27 +90,22 @@ void instance::begin(exchange& x) {
 
 std::optional<answer> instance::refuse_credentials(const request& r) const {
     const std::string_view key = r.header("api-key");
-    if (!options_.api_key.empty() && key == options_.api_key) return std::nullopt;
+    if (!options().api_key.empty() && key == options().api_key) return std::nullopt;
     constexpr std::string_view scheme = "bearer ";
     std::string_view token = r.header("authorization");
     token = text::istarts_with(token, scheme) ? text::trim(token.substr(scheme.size())) : std::string_view{};
-    if (!token.empty() && !options_.api_key.empty() && token == options_.api_key) return std::nullopt;
-    const bool of_identity = options_.bearer == "identity";
+    if (!token.empty() && !options().api_key.empty() && token == options().api_key) return std::nullopt;
+    const bool of_identity = options().bearer == "identity";
     if (!token.empty() && tokens_ != nullptr) {
-        auto refused = tokens_->refuse(options_.name, options_.audiences, std::string(token), of_identity);
+        auto refused = tokens_->refuse(options().name, options().audiences, std::string(token), of_identity);
         if (refused || of_identity) return refused;
     }
-    if (options_.api_key.empty() && options_.bearer.empty()) return std::nullopt;
-    if (!token.empty() && !of_identity && (options_.bearer == "any" || token == options_.bearer)) return std::nullopt;
+    if (options().api_key.empty() && options().bearer.empty()) return std::nullopt;
+    if (!token.empty() && !of_identity && (options().bearer == "any" || token == options().bearer))
+        return std::nullopt;
     return error_answer(401, "401",
                         "Access denied due to an invalid key or token, or a wrong endpoint. Use a key of an active "
                         "resource and the endpoint of its own region.");
-}
-
-quota_decision instance::admit(exchange& x, time_point now) const {
-    x.estimated = estimated_tokens(x.as_call());
-    return x.on->options.provisioned() ? x.on->provisioned.admit(x.estimated, now)
-                                       : x.on->standard.admit(x.estimated, now);
 }
 
 answer instance::over_quota(const exchange& x, const quota_decision& d) const {
@@ -186,7 +127,7 @@ answer instance::models(std::string_view path) const {
     constexpr std::string_view one = "models/";
     const std::string wanted = path.starts_with(one) ? percent_decoded(path.substr(one.size())) : "";
     json data = json::array();
-    for (const auto& [name, d] : deployments_) {
+    for (const auto& [name, d] : resource_.deployments()) {
         const std::string id = d->options.full_model();
         json model{{"id", id}, {"object", "model"}, {"created", 1700000000}, {"owned_by", "simulator"}};
         if (!wanted.empty() && wanted == id) return answer::of(200, model);
@@ -201,26 +142,45 @@ answer instance::reply(exchange& x, time_point now) {
     if (x.op == operation::unknown || (!x.v1 && x.api_version.empty()))
         return error_answer(404, "404", "Resource not found");
     if (x.op == operation::models) return models(x.rest);
-    if (x.op == operation::stored) return objects_.handle(x.asked, x.rest, x.id, x.wall_seconds);
-    if (x.asked.method != "POST") return error_answer(405, "405", "Method not allowed");
-    if (x.op != operation::transcription && !x.body.is_object())
+    const bool wrong_method = x.path_known ? x.way == nullptr : x.asked.method != "POST";
+    if (wrong_method) return error_answer(405, "405", "Method not allowed");
+    const bool no_body = x.op == operation::stored && x.asked.whole_body_bytes() == 0;
+    if (no_body) x.body = json::object();
+    if (!x.body.is_object())
         return error_answer(400, {}, "The body of your request is not valid JSON.", "invalid_request_error");
+    if (x.op == operation::stored) return visit_way(x, now);
     if (x.on == nullptr)
         return error_answer(
             404, "DeploymentNotFound",
             "The API deployment for this resource does not exist. If it was made within the last five "
             "minutes, wait a moment and try again.");
-    if (const quota_decision d = admit(x, now); !d.admitted()) return over_quota(x, d);
-    if (x.op == operation::responses)
-        if (auto refused = refuse_unknown_state(x.body, options_.name, objects_)) return *refused;
+    x.estimated = estimated_tokens(x.as_call());
+    if (const quota_decision d = resource::admit(*x.on, x.estimated, now); !d.admitted()) return over_quota(x, d);
+    return x.op == operation::family ? visit_way(x, now) : infer(x, now);
+}
+
+answer instance::visit_way(exchange& x, time_point now) {
+    visit v{resource_, objects_, x, x.ids, x.way->of, now};
+    try {
+        return x.way->handle(v);
+    } catch (const json::exception&) {
+        // A member of the body is of a kind that its handler does not look for.
+        return invalid("A member of the body is not of the kind that it has to be.");
+    }
+}
+
+answer instance::infer(exchange& x, time_point now) {
     call c = x.as_call();
-    c.instance = options_.name;
+    c.seal = options().seal();
+    visit v{resource_, objects_, x, {}, nullptr, now};
+    if (x.op == operation::responses) {
+        if (auto refused = refuse_unknown_state(v)) return *refused;
+        c.context = known_context(v);
+    }
     answer out = answer_to(c);
     if (out.kept.is_null()) return out;
-    // Items can be referred to by their own ids, too.
-    if (const json* items = find(out.kept, "output"); items != nullptr)
-        for (const auto& item : *items) objects_.keep(item);
-    objects_.keep(out.kept);
+    if (x.op == operation::responses) keep_response(v, out);
+    else keep_chat(v, out);
     return out;
 }
 
@@ -241,8 +201,8 @@ void instance::add_headers(const exchange& x, answer& a, time_point now) const {
     add("x-request-id", x.request_id);
     add("x-content-type-options", "nosniff");
     add("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
-    add("x-sim-instance", options_.name);
-    if (const auto& region = x.other_region.empty() ? options_.region : x.other_region; !region.empty())
+    add("x-sim-instance", options().name);
+    if (const auto& region = x.other_region.empty() ? options().region : x.other_region; !region.empty())
         add("x-ms-region", region);
     if (a.streamed) add("cache-control", "no-cache, must-revalidate");
     if (x.on == nullptr) return;
@@ -270,7 +230,7 @@ void instance::clear_counters() {
     connections = {};
     connections.open = open;
     other_.clear();
-    for (auto& [name, d] : deployments_) {
+    for (auto& [name, d] : resource_.deployments()) {
         d->counters.clear();
         d->standard.clear();
         d->provisioned.clear();
@@ -279,15 +239,15 @@ void instance::clear_counters() {
 
 json instance::to_json(time_point now) const {
     json deployments = json::object();
-    for (const auto& [name, d] : deployments_) {
+    for (const auto& [name, d] : resource_.deployments()) {
         json one = d->counters.to_json();
         if (d->options.provisioned()) one["utilization"] = d->provisioned.utilization(now);
         deployments[name] = std::move(one);
     }
     const auto& c = connections;
     return {{"address", bound_address},
-            {"tls", options_.tls},
-            {"region", options_.region},
+            {"tls", options().tls},
+            {"region", options().region},
             {"connections",
              {{"opened", c.opened},
               {"open", c.open},

@@ -1,5 +1,6 @@
 #include "message.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <spillway/base/text.hpp>
@@ -11,7 +12,8 @@ namespace spillway::sim {
 namespace {
 
 constexpr http::head_limits limits{64 * 1024, 128, 16 * 1024};
-constexpr std::size_t max_body = 128 * 1024 * 1024;
+constexpr std::uint64_t max_body = 128ULL * 1024 * 1024, max_form = 1024ULL * 1024 * 1024;
+constexpr std::size_t shown_of_form = 64 * 1024;
 constexpr duration patience = seconds(60);  // between two reads of one request
 
 int hex_digit(char c) noexcept {
@@ -105,12 +107,21 @@ net::task<request_end> request_reader::read(request& out, time_point until, net:
 net::task<request_end> request_reader::read_body(request& out, const body_plan& plan) {
     http::body_scanner scanner = plan.scanner;
     bool told_to_continue = !plan.expect_continue;
+    const auto boundary = form_data::boundary_in(out.header("content-type"));
+    std::shared_ptr<form_data> form;
+    if (boundary) form = std::make_shared<form_data>(*boundary);
+    out.form = form;
+    const auto take = [&out, &form](std::string_view payload) {
+        out.body_bytes += payload.size();
+        if (form) form->feed(payload);
+        out.body += form ? payload.substr(0, shown_of_form - std::min(shown_of_form, out.body.size())) : payload;
+    };
     while (!scanner.done()) {
         if (!in_.empty()) {
-            const auto fed = scanner.feed(in_.view(), [&](std::string_view payload) { out.body += payload; });
+            const auto fed = scanner.feed(in_.view(), take);
             in_.consume(fed.consumed);
             if (fed.error) co_return refuse(400, http::describe(scanner.error()));
-            if (out.body.size() > max_body) co_return refuse(413, "the body is too large");
+            if (out.body_bytes > (form ? max_form : max_body)) co_return refuse(413, "the body is too large");
             continue;
         }
         if (!told_to_continue) {

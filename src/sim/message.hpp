@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,8 @@
 #include <spillway/net/slab.hpp>
 #include <spillway/net/stream.hpp>
 
+#include "form_data.hpp"
+
 namespace spillway::sim {
 
 using header_list = std::vector<std::pair<std::string, std::string>>;
@@ -16,9 +19,11 @@ using header_list = std::vector<std::pair<std::string, std::string>>;
 // A request in memory, framing taken off.
 struct request {
     std::string method, target;
-    std::string path, query;  // of the target, as spelled
-    header_list headers;      // as spelled
-    std::string body;
+    std::string path, query;                // of the target, as spelled
+    header_list headers;                    // as spelled
+    std::string body;                       // of a form the beginning
+    std::uint64_t body_bytes{0};            // of all of it; 0 when it was not read from a connection
+    std::shared_ptr<const form_data> form;  // null: the body is none
     int minor_version{1};
     bool keep_alive{false};
 
@@ -26,6 +31,7 @@ struct request {
     std::string_view header(std::string_view name) const noexcept;
     // Value of the first query parameter, as spelled.
     std::string_view parameter(std::string_view name) const noexcept;
+    std::uint64_t whole_body_bytes() const noexcept { return body_bytes > body.size() ? body_bytes : body.size(); }
     void set_target(std::string_view whole);
 };
 

@@ -1,39 +1,86 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <spillway/base/time.hpp>
 
 #include "answer.hpp"
-#include "message.hpp"
+#include "blob.hpp"
+#include "json_tools.hpp"
 
 namespace spillway::sim {
 
-// Things that live on one instance and are asked for by id: responses, files, threads and their like. Enough of each
-// to see whether a request reached the instance that owns what it names.
+// A kind of things that live on one instance and are asked for by id.
+struct kind {
+    std::string_view object;  // as its member "object" says
+    std::string_view prefix;  // of ids
+};
+
+// What changes by itself, so long after a thing was made.
+struct change {
+    duration after;
+    json members;  // these of the object get these values
+};
+
+// One of them.
+struct stored {
+    const kind* of{nullptr};
+    json object;                // as the API shows it
+    std::string parent;         // key of what it lies below; empty: nothing
+    std::string key;            // empty: its id
+    json inside;                // what the API does not show in the object
+    std::vector<piece> events;  // of the stream that told of it
+    std::shared_ptr<const blob> content;
+    std::vector<change> plan;  // by time
+    duration appears{};        // after it was kept; nobody finds it before
+    time_point made{};
+
+    std::string id() const { return string_or(object, "id", ""); }
+};
+
+// The memory of an instance, bounded in number, bytes and time: the oldest go first.
 class object_store {
 public:
-    // Whether a path below /openai/ or /openai/v1/ ("files/file-1/content") is about such things.
-    static bool knows(std::string_view path) noexcept;
+    struct bounds {
+        std::size_t objects{10000};
+        std::uint64_t bytes{256ULL * 1024 * 1024};
+        duration life{hours(24 * 30)};
+    };
+    object_store() = default;
+    explicit object_store(const bounds& b) : bounds_(b) {}
 
-    // `fresh` makes new ids unique, `now` is in seconds since 1970.
-    answer handle(const request& r, std::string_view path, const std::string& fresh, std::int64_t now);
-
-    void keep(const json& object);
-    bool has(const std::string& id) const { return objects_.contains(id); }
-    std::size_t size() const noexcept { return objects_.size(); }
+    // Takes the place of what has the same key. The reference is good until the next call of keep().
+    stored& keep(stored s, time_point now);
+    // As it is by then. Null: unknown, expired, or not there yet.
+    stored* find(const std::string& key, time_point now);
+    bool has(const std::string& key, time_point now) { return find(key, now) != nullptr; }
+    // With all that lies below it.
+    void erase(const std::string& key);
+    // Oldest first.
+    std::vector<stored*> all(const kind& k, const std::string& parent, time_point now);
+    std::size_t size() const noexcept { return entries_.size(); }
 
 private:
-    struct place;
-    answer create(const request& r, const place& at, const std::string& fresh, std::int64_t now);
-    answer list(const place& at) const;
-    answer below(const request& r, const place& at, const std::string& fresh, std::int64_t now);
+    struct entry {
+        stored what;
+        std::uint64_t bytes{0};
+    };
+    using entries = std::map<std::uint64_t, entry>;
+    static void advance(stored& s, time_point now);
+    bool visible(const stored& s, time_point now) const noexcept;
+    void drop(entries::iterator at);
+    void trim(time_point now);
 
-    std::map<std::string, json> objects_;
-    std::map<std::string, std::string> contents_;  // of files
-    std::deque<std::string> order_;                // oldest first; a test that runs for days forgets the oldest
+    bounds bounds_;
+    entries entries_;  // by the order of their making
+    std::unordered_map<std::string, std::uint64_t> keys_;
+    std::uint64_t last_{0}, bytes_{0};
 };
 
 }  // namespace spillway::sim

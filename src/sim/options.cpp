@@ -119,6 +119,13 @@ private:
         if (in.has("audiences") && o.bearer != "identity")
             in.problem("audiences", "goes with bearer: identity alone");
         in.list("audiences", o.audiences);
+        in.time("job_time", o.job_time);
+        in.text("encryption_key", o.encryption_key);
+        in.list("prompts", o.prompts);
+        in.count("objects", o.objects);
+        in.count("object_bytes", o.object_bytes);
+        in.time("object_life", o.object_life);
+        if (o.objects < 1 || o.objects > 1'000'000) in.problem("objects", "has to be from 1 to 1000000");
         read_faults(in, name, {});
         each(in, "deployments", [&](const std::string& deployment, const json& d, const std::string& below) {
             o.deployments.push_back(read_deployment(name, deployment, d, below));
@@ -156,6 +163,8 @@ private:
         in.count("reasoning_tokens", o.reasoning_tokens);
         if (o.reasoning_tokens > 100000) in.problem("reasoning_tokens", "has to be from 0 to 100000");
         in.share("cached_share", o.cached_share);
+        in.count("image_bytes", o.image_bytes);
+        if (o.image_bytes > 16'777'216) in.problem("image_bytes", "has to be from 0 to 16777216");
         read_faults(in, instance, name);
         in.finish();
         return o;

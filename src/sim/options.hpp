@@ -24,6 +24,7 @@ struct deployment_options {
     std::uint64_t answer_tokens{20};    // unless the request wants fewer
     double answer_spread{0};            // answers are shorter by up to this part, as the prompt will have it
     std::uint64_t reasoning_tokens{0};  // up to so many are thought before the answer
+    std::uint64_t image_bytes{1024};    // of an image
     double cached_share{0};             // up to this part of a prompt comes from the cache
 
     bool provisioned() const { return type.find("provisioned") != std::string::npos; }
@@ -45,6 +46,13 @@ struct instance_options {
     std::string bearer;   // a token that is accepted, or `any`, or `identity`: those that the identity part made
     std::vector<std::string> audiences{"https://cognitiveservices.azure.com"};  // of such tokens
     std::vector<deployment_options> deployments;
+    duration job_time{milliseconds(200)};  // from the making of a batch, a run and their like to its end
+    std::string encryption_key;            // of reasoning; instances with the same one open it; empty: the name
+    std::vector<std::string> prompts;      // ids of prompts that `prompt.id` may name
+    std::uint64_t objects{10000};          // how many things live here
+    std::uint64_t object_bytes{256ULL * 1024 * 1024};
+    duration object_life{hours(24 * 30)};
+    const std::string& seal() const noexcept { return encryption_key.empty() ? name : encryption_key; }
 };
 
 struct options {

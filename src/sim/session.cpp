@@ -178,6 +178,7 @@ net::task<session::sent> session::play(const exchange& x, const answer& a, const
 net::task<session::sent> session::play_body(const exchange& x, const answer& a, const chosen_faults& faults,
                                             time_point began) {
     if (x.asked.method == "HEAD") co_return sent::whole;
+    if (a.content) co_return co_await play_content(*a.content, faults);
     if (!a.streamed) {
         if (a.pieces.empty()) co_return sent::whole;
         const sent how = co_await write_body(a.pieces.front().bytes, faults);
@@ -191,6 +192,16 @@ net::task<session::sent> session::play_body(const exchange& x, const answer& a, 
         faults.empty() ? co_await play_undisturbed(x, a, began) : co_await play_events(x, a, faults, began);
     if (how != sent::whole || !chunked_) co_return how;
     co_return co_await write(http::last_chunk);
+}
+
+net::task<session::sent> session::play_content(const blob& content, const chosen_faults& faults) {
+    constexpr std::uint64_t block = 256ULL * 1024;
+    for (std::uint64_t at = 0; at < content.size(); at += block) {
+        const std::string bytes = content.part(at, block);
+        const sent how = co_await write_body(bytes, faults);
+        if (how != sent::whole) co_return how;
+    }
+    co_return sent::whole;
 }
 
 net::task<session::sent> session::play_events(const exchange& x, const answer& a, const chosen_faults& faults,
@@ -314,6 +325,7 @@ net::task<> session::break_off(bool reset, bool notify) {
 std::string session::head_of(const exchange& x, const answer& a) {
     header_list headers{{"Date", http_date(std::chrono::system_clock::now())}, {"Content-Type", a.content_type}};
     if (chunked_) headers.emplace_back("Transfer-Encoding", "chunked");
+    else if (a.content) headers.emplace_back("Content-Length", std::to_string(a.content->size()));
     else if (!a.streamed)
         headers.emplace_back("Content-Length", std::to_string(a.pieces.empty() ? 0 : a.pieces.front().bytes.size()));
     headers.insert(headers.end(), a.headers.begin(), a.headers.end());

@@ -38,6 +38,7 @@ private:
     net::task<sent> meet_early_faults(const chosen_faults& faults);
     net::task<sent> play(const exchange& x, const answer& a, const chosen_faults& faults);
     net::task<sent> play_body(const exchange& x, const answer& a, const chosen_faults& faults, time_point began);
+    net::task<sent> play_content(const blob& content, const chosen_faults& faults);
     net::task<sent> play_events(const exchange& x, const answer& a, const chosen_faults& faults, time_point began);
 
     // Pieces that are due are sent in one write, each in a chunk of its own.

@@ -63,6 +63,7 @@ net::task<session::sent> session::play_preamble(const exchange& x, const fault_r
 
 void session::make_empty(answer& a) noexcept {
     a.pieces.clear();
+    a.content.reset();
     a.usage = {};
     fault_answered_ = true;
 }

@@ -5,13 +5,25 @@
 #include "answer_text.hpp"
 
 namespace spillway::sim {
+namespace {
+
+// Whether the request makes or continues what is asked for later, so that its id must not come twice.
+bool is_kept(const exchange& x) {
+    if (x.op == operation::stored || x.op == operation::family) return true;
+    if (x.op == operation::chat) return true_in(x.body, "store");
+    for (const char* key : {"conversation", "previous_response_id"})
+        if (const json* j = find(x.body, key); j != nullptr && !j->is_null()) return true;
+    return true_in(x.body, "background");
+}
+
+}  // namespace
 
 void simulation::name(exchange& x) {
     constexpr std::int64_t long_ago = 1700000000;
     const std::int64_t now = wall_clock::to_time_t(wall_clock::now());
     // What is stored needs an id of its own; and ids of two runs have to differ, or a client could mistake one
     // response for another.
-    const bool fixed = deterministic && x.op != operation::stored;
+    const bool fixed = deterministic && !is_kept(x);
     const std::uint64_t mark = fixed ? prompt_hash(x.body) : static_cast<std::uint64_t>(now);
     const std::uint64_t number = ++last_id_;
     char text[48];

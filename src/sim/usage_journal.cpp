@@ -15,6 +15,7 @@ std::string_view word_for(operation op) noexcept {
         case operation::speech: return "audio.speech";
         case operation::transcription: return "audio.transcriptions";
         case operation::models: return "models";
+        case operation::family:
         case operation::stored: return "stored";
         case operation::unknown: break;
     }

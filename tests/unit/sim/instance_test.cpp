@@ -124,26 +124,6 @@ TEST_F(sim_instance, a_response_is_remembered_by_the_instance_that_made_it) {
     EXPECT_EQ(ask("/openai/v1/responses/" + name, "", {{"api-key", "secret"}}, "GET").status, 404);
 }
 
-TEST_F(sim_instance, files_and_threads_live_here_until_they_are_deleted) {
-    const json file = json::parse(ask("/openai/v1/files", "--boundary...").pieces[0].bytes);
-    const std::string path = "/openai/v1/files/" + file["id"].get<std::string>();
-    EXPECT_EQ(ask(path + "/content", "", {{"api-key", "secret"}}, "GET").pieces[0].bytes, "--boundary...");
-    EXPECT_EQ(ask("/openai/v1/files/file-unknown", "", {{"api-key", "secret"}}, "GET").status, 404);
-    const json thread = json::parse(ask("/openai/threads?api-version=1", "{}").pieces[0].bytes);
-    const std::string below = "/openai/threads/" + thread["id"].get<std::string>() + "/messages?api-version=1";
-    EXPECT_EQ(json::parse(ask(below, R"({"role":"user"})").pieces[0].bytes)["object"], "thread.message");
-}
-
-TEST_F(sim_instance, an_uploaded_file_comes_back_without_its_form) {
-    const std::string form =
-        "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b\r\n"
-        "Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\none\r\ntwo\r\n--b--\r\n";
-    const json file = json::parse(ask("/openai/v1/files", form).pieces[0].bytes);
-    EXPECT_EQ(file["bytes"], 8);
-    const std::string path = "/openai/v1/files/" + file["id"].get<std::string>() + "/content";
-    EXPECT_EQ(ask(path, "", {{"api-key", "secret"}}, "GET").pieces[0].bytes, "one\r\ntwo");
-}
-
 TEST_F(sim_instance, models_are_listed_and_found_by_name) {
     const header_list key{{"api-key", "secret"}};
     EXPECT_EQ(json::parse(ask("/openai/v1/models", "", key, "GET").pieces[0].bytes)["data"].size(), 2U);

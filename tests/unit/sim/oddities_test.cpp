@@ -3,7 +3,6 @@
 #include "../../../src/sim/answer_text.hpp"
 #include "../../../src/sim/encrypted_reasoning.hpp"
 #include "../../../src/sim/fault_answer.hpp"
-#include "../../../src/sim/input_items.hpp"
 #include "../../../src/sim/known_refusals.hpp"
 #include "../../../src/sim/schema_value.hpp"
 #include "../../../src/sim/tool_calls.hpp"
@@ -23,7 +22,7 @@ struct asked {
         c.deployment = &deployment;
         c.body = &body;
         c.id = "1";
-        c.instance = "a";
+        c.seal = "a";
     }
     answer get() const { return answer_to(c); }
     json plain() const { return json::parse(get().pieces[0].bytes); }
@@ -141,26 +140,6 @@ TEST(encrypted_reasoning, belongs_to_the_instance_that_made_it) {
     const json item = one.plain()["output"][0];
     EXPECT_EQ(item["type"], "reasoning");
     EXPECT_TRUE(opens_reasoning("a", item["encrypted_content"].get<std::string>()));
-}
-
-TEST(input_items, what_the_instance_does_not_have_is_refused) {
-    object_store objects;
-    objects.keep({{"id", "msg_1"}});
-    const auto status = [&](const std::string& input) {
-        const auto refused = refuse_unknown_state(json::parse(input), "a", objects);
-        return refused ? refused->status : 200;
-    };
-    EXPECT_EQ(status(R"({"input":[{"type":"item_reference","id":"msg_1"}]})"), 200);
-    EXPECT_EQ(status(R"({"input":[{"id":"msg_1"}]})"), 200);
-    EXPECT_EQ(status(R"({"input":[{"type":"item_reference","id":"msg_2"}]})"), 404);
-    EXPECT_EQ(status(R"({"input":[{"id":"msg_2"}]})"), 404);
-    EXPECT_EQ(status(R"({"input":[{"type":"reasoning","id":"rs_1","summary":[]}]})"), 404);
-    EXPECT_EQ(status(R"({"input":[{"type":"message","id":"msg_2","role":"user","content":"x"}]})"), 200);
-    EXPECT_EQ(status(R"({"input":[{"type":"reasoning","id":"rs_1","encrypted_content":")" +
-                     sealed_reasoning("b", "1") + R"("}]})"),
-              400);
-    EXPECT_EQ(status(R"({"conversation":{"id":"conv_1"}})"), 404);
-    EXPECT_EQ(status(R"({"previous_response_id":"resp_1"})"), 400);
 }
 
 TEST(known_refusals, each_is_a_rule_that_answers) {
