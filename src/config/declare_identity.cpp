@@ -63,7 +63,8 @@ void declare(visitor& v, token_provider& x) {
     list_of(v, {"jwks_hosts", "host or host:port that may publish the keys, besides the provider's own"},
             x.jwks_hosts);
     v.value({"ca_file", "PEM bundle to trust there instead of the system's"}, text_of(x.ca_file));
-    v.value({"insecure", "allow metadata over http://: whoever sits between could let anybody in"},
+    v.value({"insecure",
+             "allow metadata over http://: a host on the way could then put its own keys in and pass as any client"},
             flag_of(x.insecure));
     v.value({"skew", "by which clocks may differ"}, time_of(x.skew, duration::zero(), minutes(5)));
     v.value({"refresh", "of keys, ahead of any need"}, time_of(x.refresh, seconds(1), hours(24)));

@@ -105,7 +105,7 @@ private:
             for (const auto known : of_microsoft)
                 if (p.audiences[i].starts_with(known))
                     warn(child_path(path + ".audiences", i),
-                         "such tokens are made for Microsoft's own API: whoever gets hold of one could use it here",
+                         "such tokens are made for Microsoft's own API: a stolen one could be used here as well",
                          "give the gateway an app registration of its own; for passthrough routes write "
                          "passthrough_audiences");
         for (const auto& [name, other] : tree_.token_providers)

@@ -213,8 +213,9 @@ io_result stream::try_handshake() noexcept {
 
 task<io_result> stream::wait_for(io_status what, time_point deadline, interrupt* by) {
     moved_ = 0;
-    const wake w = what == io_status::would_write ? co_await watch_.wait_writable(deadline, by)
-                                                  : co_await watch_.wait_readable(deadline, by);
+    wake w{};
+    if (what == io_status::would_write) w = co_await watch_.wait_writable(deadline, by);
+    else w = co_await watch_.wait_readable(deadline, by);
     if (w == wake::timed_out) co_return io_result{io_status::timed_out};
     if (w == wake::interrupted) co_return io_result{io_status::interrupted};
     co_return io_result{};

@@ -6,8 +6,8 @@
 #include <spillway/base/random.hpp>
 #include <spillway/base/text.hpp>
 
+#include "answer_schema.hpp"
 #include "schema_value.hpp"
-#include "tool_calls.hpp"
 
 namespace spillway::sim {
 namespace {

@@ -188,8 +188,9 @@ net::task<session::sent> session::play_body(const exchange& x, const answer& a, 
         }
         co_return how;
     }
-    const sent how =
-        faults.empty() ? co_await play_undisturbed(x, a, began) : co_await play_events(x, a, faults, began);
+    sent how{};
+    if (faults.empty()) how = co_await play_undisturbed(x, a, began);
+    else how = co_await play_events(x, a, faults, began);
     if (how != sent::whole || !chunked_) co_return how;
     co_return co_await write(http::last_chunk);
 }

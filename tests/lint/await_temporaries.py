@@ -1,9 +1,13 @@
-"""Finds temporaries that GCC 12 destroys twice because they live inside a co_await expression.
+"""Finds temporaries that GCC 12 destroys twice because they live inside a co_await expression, and its other trap there.
 
 Inside one full-expression with co_await, GCC 12 runs the destructor twice of
   - a lambda that captures by value, and
   - an aggregate made with braces that has a member with a destructor, T{...} or .x = ..., on either side of the
     co_await and as the awaited object itself.
+It also mishandles a co_await in a branch of a conditional expression, a ? co_await x : co_await y, where references
+are among the operands; an `if` with two statements is safe. No such branch is worth a look at its operands, so none is
+let through.
+
 Named variables, classes with constructors, by-reference captures and trivial aggregates are safe.
 Where a finding is known to be harmless the line says so: // await-ok: reason
 
@@ -17,6 +21,7 @@ import sys
 import cpp_text
 
 FOLDERS = ("src", "include", "tests", "bench")
+REMEDY = ("name it on the line above", "write an `if` with two statements")
 _OPEN, _CLOSE = "([{", ")]}"
 _AWAIT = re.compile(r"\bco_await\b")
 _BRACED = re.compile(r"([A-Za-z_][\w:]*)\s*(<[^;{}()]*>)?\s*\{\s*([^\s}])")
@@ -143,6 +148,37 @@ def types_of(root):
     return verdicts
 
 
+def in_branch(code, start, at):
+    """Whether what stands at `at` belongs to a branch of a conditional expression that begins behind `start`."""
+    depth = 0
+    for i in range(at - 1, start - 1, -1):
+        c = code[i]
+        if c in _CLOSE:
+            depth += 1
+        elif c in _OPEN:
+            depth = max(0, depth - 1)  # behind 0: out of the brackets that `at` stands in
+        elif depth == 0 and c == "?":
+            return True
+        elif depth == 0 and c == ",":
+            # Another argument, so the brackets around both are the next that counts.
+            opened = enclosing(code, start, i)
+            return opened >= start and in_branch(code, start, opened)
+    return False
+
+
+def enclosing(code, start, at):
+    """The place of the bracket that is open at `at`, or -1."""
+    depth = 0
+    for i in range(at - 1, start - 1, -1):
+        if code[i] in _CLOSE:
+            depth += 1
+        elif code[i] in _OPEN:
+            if depth == 0:
+                return i
+            depth -= 1
+    return -1
+
+
 def members(body):
     """The data members of a struct's body, as `type name`."""
     flat = re.sub(r"\{[^{}]*\}", ";", re.sub(r"\{[^{}]*\}", ";", body))
@@ -168,6 +204,8 @@ def findings_in(text, types):
         start, end = full_expression(code, await_.start())
         expression = nested_blocks_removed(code[start:end])
         hits = []
+        if in_branch(code, start, await_.start()):
+            hits.append((await_.start() - start, "co_await in a branch of a conditional"))
         for m in _LAMBDA.finditer(expression):
             before = expression[: m.start()].rstrip()
             if before and (before[-1].isalnum() or before[-1] in "_)]>") and not before.endswith(("return", "co_await")):
@@ -194,7 +232,7 @@ def main(argv):
     types, bad, files = types_of(root), 0, cpp_text.sources(root, *FOLDERS)
     for path in files:
         for line, message in findings_in(path.read_text(encoding="utf-8"), types):
-            print(f"{path.relative_to(root)}:{line}: inside a co_await expression: {message}; name it on the line above")
+            print(f"{path.relative_to(root)}:{line}: inside a co_await expression: {message}; {REMEDY[message.startswith('co_await')]}")
             bad += 1
     print(f"await_temporaries: {len(files)} files, {bad} findings")
     return 1 if bad or not files else 0

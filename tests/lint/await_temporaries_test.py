@@ -71,6 +71,26 @@ class finds(unittest.TestCase):
         self.check("auto job = [&]() -> task<> { co_await send(options{name, 1}); };", "options")
 
 
+    def test_both_branches_of_a_conditional(self):
+        self.check("const int n = fast ? co_await one() : co_await two();", "branch")
+
+    def test_first_branch_of_a_conditional(self):
+        self.check("const int n = fast ? co_await one() : 2;", "branch")
+
+    def test_second_branch_of_a_conditional_on_another_line(self):
+        self.check("const int n = fast\n    ? 1\n    : co_await two();", "branch")
+
+    def test_conditional_around_a_call(self):
+        self.check("use(fast ? of(1, co_await one()) : two());", "branch")
+
+    def test_conditional_in_brackets(self):
+        self.check("co_return 1 + (fast ? (co_await one()) : 2);", "branch")
+
+    def test_conditional_of_the_awaited_object_names_the_line(self):
+        code = "task<int> run() {\n    f();\n    g(a ? b : co_await c());\n}\n"
+        self.assertEqual([line for line, _ in lint.findings_in(code, {})], [3])
+
+
 class is_silent_about(unittest.TestCase):
     def check(self, body):
         self.assertEqual(findings(body), [])
@@ -101,6 +121,21 @@ class is_silent_about(unittest.TestCase):
 
     def test_loop_around(self):
         self.check("for (int i{0}; i < 3; ++i) { auto o = options{name, i}; co_await send(o); }")
+
+    def test_conditional_whose_condition_is_awaited(self):
+        self.check("const int n = co_await ready() ? 1 : 2;")
+
+    def test_conditional_that_chooses_what_is_awaited(self):
+        self.check("const int n = co_await (fast ? one() : two());")
+
+    def test_conditional_argument_of_the_awaited_call(self):
+        self.check("const int n = co_await send(fast ? 1 : 2, last);")
+
+    def test_conditional_beside_the_await(self):
+        self.check("use(fast ? 1 : 2, co_await one());\nuse((fast ? 1 : 2) + co_await one());")
+
+    def test_conditional_in_the_statement_before(self):
+        self.check("const int n = fast ? 1 : 2;\nco_await send(n);\nif (n > 0 ? a : b) co_await send(n);")
 
     def test_index(self):
         self.check("table[a] = co_await send(list[a], rows[i + 1]);")

@@ -127,9 +127,9 @@ net::task<relay::ending> relay::pump() {
             turn.renew();
             buffer.reset();
             const time_point idle_until = idle_since + plan_.pool_of().idle_timeout, until = look_after(idle_until);
-            const net::wake w = r.status == net::io_status::would_write
-                                    ? co_await up.events().wait_writable(until, &at_.left())
-                                    : co_await up.events().wait_readable(until, &at_.left());
+            net::wake w{};
+            if (r.status == net::io_status::would_write) w = co_await up.events().wait_writable(until, &at_.left());
+            else w = co_await up.events().wait_readable(until, &at_.left());
             if (w == net::wake::interrupted) co_return ending::client_left;
             if (w == net::wake::ready) continue;
             const ending after = co_await on_silence(buffer, idle_until);
