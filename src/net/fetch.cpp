@@ -117,7 +117,13 @@ task<result<fetched>> ask_once(upstream_connection& c, std::string_view head, st
         if (!r.ok()) co_return failed(r);
         if (auto trouble = answer.take(r.bytes)) co_return std::move(*trouble);
     }
-    co_return result<fetched>(answer.release());
+    auto got = answer.release();
+    fetched out;
+    out.status = got.status;
+    out.head = std::move(got.head);
+    out.body = std::move(got.body);
+    out.retry_after = std::move(got.retry_after);
+    co_return result<fetched>(std::move(out));
 }
 
 }  // namespace spillway::net

@@ -86,7 +86,7 @@ bool incoming_answer::end() {
     return !ec;
 }
 
-fetched incoming_answer::release() {
+incoming_answer::content incoming_answer::release() {
     out_.body = std::move(parser_->get().body());
     return std::move(out_);
 }

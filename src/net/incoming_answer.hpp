@@ -6,9 +6,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <spillway/base/fault.hpp>
-#include <spillway/net/fetch.hpp>
+#include <spillway/base/secret_text.hpp>
 
 namespace spillway::net {
 
@@ -35,8 +37,12 @@ public:
     std::optional<fault> take(std::size_t size);
     // The connection has ended. False: before the answer was complete.
     bool end();
+    struct content {
+        int status{0};
+        std::string head, body, retry_after;
+    };
     // Of one that is done.
-    fetched release();
+    content release();
 
 private:
     static constexpr std::size_t most_at_once = 8 * 1024;
@@ -53,7 +59,7 @@ private:
     std::size_t next_{0}, end_{0};  // what the parser has not taken yet
     std::size_t head_begin_{0}, interim_{0};
     std::size_t framed_{0};  // bytes of the body with its framing
-    fetched out_;
+    content out_;
 };
 
 }  // namespace spillway::net
