@@ -216,7 +216,8 @@ void declare(visitor& v, tree& t) {
         in.value({"drain", "then running requests may finish"}, time_of(t.shutdown.drain, never, hours(12)));
     });
     v.object({"log", "the daemon's own log and the access log"}, [&t](visitor& in) { declare(in, t.log); });
-    v.later("affinity", "stateful requests come with a later version; take the section out");
+    v.object({"affinity", "objects that an instance keeps: responses, files, threads; without it they are refused"},
+             [&t](visitor& in) { declare(in, t.affinity.emplace()); });
     v.object({"usage", "the ledger: one record for each request"},
              [&t](visitor& in) { declare(in, t.usage.emplace()); });
     v.object({"prices", "what tokens cost, for records and budgets"}, [&t](visitor& in) { declare(in, t.prices); });

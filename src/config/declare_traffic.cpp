@@ -7,6 +7,8 @@ namespace {
 constexpr std::array<std::string_view, 2> instance_kinds{"azure", "openai"};
 constexpr std::array<std::string_view, 2> instance_proxies{"default", "none"};
 constexpr std::array<std::string_view, 4> probes{"auto", "chat", "connection", "none"};
+constexpr std::array<std::string_view, 2> object_scopes{"client", "group"};
+constexpr std::array<std::string_view, 2> reasoning_rules{"pin", "open"};
 constexpr std::array<std::string_view, 3> stickinesses{"none", "client", "user"};
 constexpr std::array<std::string_view, 3> priority_classes{"low", "normal", "high"};
 constexpr std::array<std::string_view, 4> captures{"none", "prompts", "answers", "both"};
@@ -178,6 +180,21 @@ void declare(visitor& v, client& x) {
             choice_of(x.priority, priority_classes));
 }
 
+void declare(visitor& v, affinity& x) {
+    v.list({"keys", "secrets of the tags that ids get; the first writes, all read; the same on every gateway", true},
+           [&x](visitor& in) {
+               auto& k = x.keys.emplace_back();
+               in.value({"number", "told in each tag; a new key gets another one", true}, count_of(k.number, 0, 61));
+               in.value({"secret", "${ENV} or file:/path, at least 16 characters", true}, secret_of(k.secret));
+           });
+    v.value({"scope", "who may use an object: the client that made it, or all clients of its first group"},
+            choice_of(x.scope, object_scopes));
+    v.value({"reasoning",
+             "encrypted reasoning that this gateway did not mark: refuse it where several instances serve, or let "
+             "any instance have it"},
+            choice_of(x.reasoning, reasoning_rules));
+}
+
 void declare(visitor& v, route& x) {
     v.value({"name", "for logs, metrics and sticky choices"}, text_of(x.name));
     v.values({"clients", "names, group:NAME, or * for every client"}, [&x] {
@@ -186,7 +203,7 @@ void declare(visitor& v, route& x) {
     });
     v.value({"deployment", "the name that the client uses; * stands for any run of characters"},
             text_of(x.deployment));
-    v.values({"operations", "that it is for; none: all"}, [&x] {
+    v.values({"operations", "that it is for, by name or as stateless or objects; none: all"}, [&x] {
         x.operations.emplace_back();
         return text_of(x.operations.back());
     });

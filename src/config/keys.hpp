@@ -84,6 +84,7 @@ void declare(visitor& v, listener& x);
 void declare(visitor& v, instance& x);
 void declare(visitor& v, pool& x);
 void declare(visitor& v, client& x);
+void declare(visitor& v, affinity& x);
 void declare(visitor& v, route& x);
 void declare(visitor& v, credential& x);
 void declare(visitor& v, token_provider& x);

@@ -212,6 +212,10 @@ private:
         }
     }
 
+    static bool is_one_of(std::span<const std::string_view> all, const std::string& name) {
+        return std::find(all.begin(), all.end(), name) != all.end();
+    }
+
     void check_route(std::size_t index) {
         const auto& r = tree_.routes[index];
         const auto path = child_path("routes", index);
@@ -220,8 +224,8 @@ private:
                   "name them, a group:NAME, or \"*\" for every client");
         for (std::size_t i = 0; i < r.clients.size(); ++i) check_who(child_path(path + ".clients", i), r.clients[i]);
         for (std::size_t i = 0; i < r.operations.size(); ++i)
-            if (std::find(names_.operations.begin(), names_.operations.end(), r.operations[i]) ==
-                names_.operations.end())
+            if (!is_one_of(names_.operations, r.operations[i]) &&
+                !is_one_of(names_.operation_groups, r.operations[i]))
                 error(child_path(path + ".operations", i), "there is no operation called '" + r.operations[i] + "'",
                       did_you_mean(r.operations[i], names_.operations, "leave operations out for all"));
         if (r.pool.empty() == !r.split)

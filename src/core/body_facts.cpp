@@ -71,6 +71,7 @@ enum : std::uint8_t {
     previous_response_id = common_end,
     conversation,
     background,
+    store,
     prompt,
     input,
     tools,
@@ -118,6 +119,7 @@ constexpr json_place responses_list[] = {SPILLWAY_COMMON_PLACES,
                                          {outermost, "previous_response_id"},
                                          {outermost, "conversation"},
                                          {outermost, "background"},
+                                         {outermost, "store"},
                                          {outermost, "prompt"},
                                          {outermost, "input"},
                                          {outermost, "tools"},
@@ -217,8 +219,15 @@ std::string_view body_facts::state() const noexcept {
     return approves_ && !approval_asked_ ? "input[].approval_request_id" : "";
 }
 
-void body_facts::found(std::string_view member) noexcept {
+// The references are kept, all of them: each is proved by itself.
+void body_facts::found(std::string_view member, std::string_view reference) noexcept {
     if (state_.empty()) state_ = member;
+    if (!reference.empty()) needs_.references.push_back({member, reference});
+}
+
+body_needs body_facts::take_needs() noexcept {
+    needs_.state = state();
+    return std::move(needs_);
 }
 
 // A name that cannot be decoded is asked for as it stands, and no route has it.
@@ -251,9 +260,12 @@ void body_facts::on_value(std::uint8_t place, std::string_view name, json_kind k
     }
     switch (family_) {
         case family::responses: return in_responses(place, kind, raw);
-        case family::chat: return in_chat(place, kind);
+        case family::chat: return in_chat(place, kind, raw);
         case family::speech:
-            if (place == speech_place::voice_id) found("voice.id");
+            if (place == speech_place::voice_id) {
+                found("voice.id");
+                needs_.unknown = "voice.id";
+            }
             return;
         default: return;
     }
@@ -265,25 +277,29 @@ void body_facts::in_own_data(std::string_view name, json_kind kind, std::string_
     if (kind == json_kind::string && speaks_of_deployments(name)) names(raw, family::embeddings);
 }
 
-void body_facts::in_chat(std::uint8_t place, json_kind kind) noexcept {
+void body_facts::in_chat(std::uint8_t place, json_kind kind, std::string_view raw) noexcept {
     switch (place) {
         case chat_place::store:
-            if (kind == json_kind::true_value) found("store");
-            return;
-        case chat_place::file_id: return found("messages[].content[].file.file_id");
-        case chat_place::message_audio_id: return found("messages[].audio.id");
-        case chat_place::audio_voice_id: return found("audio.voice.id");
+            if (kind != json_kind::true_value) return;
+            needs_.keeps_chat = true;
+            return found("store");
+        case chat_place::file_id: return found("messages[].content[].file.file_id", raw);
+        case chat_place::message_audio_id: return found("messages[].audio.id", raw);
+        case chat_place::audio_voice_id: needs_.unknown = "audio.voice.id"; return found("audio.voice.id");
         default: return;
     }
 }
 
 void body_facts::in_responses(std::uint8_t place, json_kind kind, std::string_view raw) noexcept {
     switch (place) {
+        case at::store:
+            if (kind == json_kind::false_value) needs_.stores = false;
+            return;
         case at::background:
             if (kind == json_kind::true_value) found("background");
             return;
         case at::tool_container:
-            if (kind == json_kind::string) found("tools[].container");
+            if (kind == json_kind::string) found("tools[].container", raw);
             return;
         case at::tool_type:
             if (kind == json_kind::string) in_tool_type(raw);
@@ -299,14 +315,21 @@ void body_facts::in_responses(std::uint8_t place, json_kind kind, std::string_vi
         case at::item_encrypted_content: return in_item(place, kind, raw);
         default: break;
     }
+    if (place == at::agent || place == at::agent_reference || place == at::skill_id)
+        needs_.unknown = "agent or skill";
+    // An object, such as {"id": ...}, holds its reference inside.
+    const bool inside = kind == json_kind::object || place == at::agent || place == at::agent_reference;
     for (const auto& m : state_members)
-        if (m.place == place) found(m.member);
+        if (m.place == place) found(m.member, inside ? std::string_view{} : raw);
 }
 
 void body_facts::in_item(std::uint8_t place, json_kind kind, std::string_view raw) noexcept {
     if (is_bare(place)) ++item_.bare;
     if (place == at::item_encrypted_content) item_.encrypted = true;
-    if (place == at::item_id) item_.id = true;
+    if (place == at::item_id) {
+        item_.id = true;
+        item_.raw_id = raw;
+    }
     if (place != at::item_type || kind != json_kind::string) return;
     item_.type = true;
     std::array<char, 256> memory;
@@ -331,10 +354,11 @@ void body_facts::on_close(std::uint8_t place, std::uint32_t members) noexcept {
         needs_.reasoning = "input[].encrypted_content";
     } else if (item_.reasoning && item_.id) {
         if (needs_.reasoning.empty()) needs_.reasoning = "input[].id of a reasoning item";
+        needs_.references.push_back({"input[].id of a reasoning item", item_.raw_id});
     } else if (item_.reference || (item_.id && !item_.type && members == item_.bare)) {
-        found("input[].id of an item_reference");
+        found("input[].id of an item_reference", item_.raw_id);
     } else if (item_.id && members == item_.bare) {
-        found("input[].id without content");
+        found("input[].id without content", item_.raw_id);
     }
 }
 

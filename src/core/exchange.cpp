@@ -61,7 +61,7 @@ action exchange_machine::start(time_point now, world w) {
 action exchange_machine::pick(time_point now, world w) {
     if (deadline() - now < least_time) return out_of_time(now, w);
     const auto affinity = facts_.affinity != 0 ? facts_.affinity : affinity_of(facts_.client, {});
-    const selection s = select(plan_, tried_, w.view, w.balance, now, w.random, affinity);
+    const selection s = select(plan_, tried_, w.view, w.balance, now, w.random, affinity, facts_.where);
     if (!s.backend) return exhausted(now, w);
     backend_ = *s.backend;
     instance_ = w.view.instance_of(backend_);

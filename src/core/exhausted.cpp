@@ -54,7 +54,7 @@ action exchange_machine::out_of_time(time_point now, world w) {
 
 action exchange_machine::exhausted(time_point now, world w) {
     settle_failed(now, w);
-    const exhaustion all = look_at_all(plan_, w.view, now);
+    const exhaustion all = look_at_all(plan_, w.view, now, facts_.where.instance);
     // Zero when one is usable and only this request's attempts are used up: the client's own back-off is right
     // then.
     const duration wait = all.earliest ? std::max(*all.earliest - now, duration::zero()) : duration::zero();

@@ -8,6 +8,8 @@
 #include <spillway/http/json_scan.hpp>
 #include <spillway/http/target.hpp>
 
+#include "object_operations.hpp"
+
 namespace spillway::core {
 namespace {
 
@@ -18,6 +20,11 @@ using shape = stream_shape;
 
 using tokens = answer_limit;
 using broken = http::stream_family;
+
+// Objects that an instance keeps: no tokens that an answer would tell.
+constexpr family_row kept(family of, std::string_view name) {
+    return {of, name, false, false, false, tokens::none, broken::chat, false, "", "", "", "", ""};
+}
 
 // By the family's number. The conventions know no operation of their own for pictures and speech; generate_content is
 // theirs for what is not text. Pictures may have no tokens at all, and their bytes tell nothing.
@@ -37,6 +44,25 @@ constexpr std::array rows{
                "speech", "", "/openai/deployments/{deployment}/audio/speech", "/openai/v1/audio/speech"},
     family_row{f::models, "models", false, false, false, tokens::none, broken::chat, false, "", "", "",
                "/openai/models", "/openai/v1/models"},
+    family_row{f::transcriptions, "transcriptions", true, false, false, tokens::none, broken::chat, false,
+               "generate_content", "text", "", "/openai/deployments/{deployment}/audio/transcriptions",
+               "/openai/v1/audio/transcriptions"},
+    family_row{f::translations, "translations", true, false, false, tokens::none, broken::chat, false,
+               "generate_content", "text", "", "/openai/deployments/{deployment}/audio/translations",
+               "/openai/v1/audio/translations"},
+    kept(f::conversations, "conversations"),
+    kept(f::stored_chats, "stored_chats"),
+    kept(f::files, "files"),
+    kept(f::uploads, "uploads"),
+    kept(f::batches, "batches"),
+    kept(f::vector_stores, "vector_stores"),
+    kept(f::assistants, "assistants"),
+    family_row{f::threads, "threads", true, false, false, tokens::none, broken::chat, false, "invoke_agent", "", "",
+               "", ""},
+    kept(f::containers, "containers"),
+    kept(f::evals, "evals"),
+    kept(f::fine_tuning, "fine_tuning"),
+    kept(f::videos, "videos"),
 };
 
 // One line an operation. Its name is its family's: a route that allows `chat` allows both generations.
@@ -56,6 +82,22 @@ constexpr std::array operations{
     operation{"images", f::images, g::v1, "POST", "images/generations", written::body_model, shape::chat_events,
               true},
     operation{"speech", f::speech, g::v1, "POST", "audio/speech", written::body_model, shape::bytes, true},
+    operation{"responses", f::responses, g::dated, "POST", "responses", written::body_model, shape::response_events,
+              true},
+    operation{"transcriptions", f::transcriptions, g::dated, "POST", "audio/transcriptions", written::path,
+              shape::own_events, true, body_form::form},
+    operation{"translations", f::translations, g::dated, "POST", "audio/translations", written::path, shape::none,
+              true, body_form::form},
+    operation{"images", f::images, g::dated, "POST", "images/edits", written::path, shape::own_events, true,
+              body_form::form},
+    operation{"transcriptions", f::transcriptions, g::v1, "POST", "audio/transcriptions", written::body_model,
+              shape::own_events, true, body_form::form},
+    operation{"translations", f::translations, g::v1, "POST", "audio/translations", written::body_model, shape::none,
+              true, body_form::form},
+    operation{"images", f::images, g::v1, "POST", "images/edits", written::body_model, shape::own_events, true,
+              body_form::form},
+    operation{"images", f::images, g::v1, "POST", "images/variations", written::body_model, shape::none, true,
+              body_form::form},
 };
 constexpr operation list_models{"models", f::models, g::v1, "GET", "models", written::none, shape::none, true};
 constexpr operation list_models_dated{"models", f::models,     g::dated,    "GET",
@@ -75,7 +117,9 @@ constexpr bool templates_agree() {
     for (const auto& op : operations) {
         const auto& row = rows[static_cast<std::size_t>(op.family)];
         const auto t = op.generation == g::dated ? row.dated_template : row.v1_template;
-        if (!t.ends_with(op.suffix)) return false;
+        // A family may have more than one path; its first is the template.
+        const auto last = t.substr(t.rfind('/') + 1), mine = op.suffix.substr(op.suffix.rfind('/') + 1);
+        if (op.family != f::images && !t.empty() && last != mine) return false;
     }
     return true;
 }
@@ -89,30 +133,8 @@ constexpr auto all_operation_names = [] {
     return out;
 }();
 
-// Families of the API that keep state or need another kind of body; known by the first segments of their paths.
-constexpr std::array<std::string_view, 20> not_served{"assistants",
-                                                      "threads",
-                                                      "vector_stores",
-                                                      "files",
-                                                      "batches",
-                                                      "fine_tuning",
-                                                      "uploads",
-                                                      "evals",
-                                                      "containers",
-                                                      "conversations",
-                                                      "realtime",
-                                                      "live",
-                                                      "video",
-                                                      "videos",
-                                                      "moderations",
-                                                      "images/edits",
-                                                      "images/variations",
-                                                      "audio/transcriptions",
-                                                      "audio/translations",
-                                                      "extensions"};
-// Operations whose objects the API keeps: what lies below their path asks for one of those objects, and GET on the
-// path itself for all of them (stored chat completions) or for a connection that stays (Responses over WebSocket).
-constexpr std::array<std::string_view, 2> keep_objects{"chat/completions", "responses"};
+// Families of the API that are not served, known by the first segments of their paths.
+constexpr std::array<std::string_view, 4> not_served{"realtime", "live", "moderations", "extensions"};
 
 bool begins_with_segments(std::string_view path, std::string_view prefix) noexcept {
     return path.substr(0, prefix.size()) == prefix && (path.size() == prefix.size() || path[prefix.size()] == '/');
@@ -138,13 +160,6 @@ fault wrong_method(std::string_view wanted) {
             .who = origin::client,
             .status = 405,
             .message = "This operation wants " + std::string(wanted) + "."};
-}
-
-fault unsupported() {
-    return {.code = "OperationNotSupported",
-            .who = origin::client,
-            .status = 400,
-            .message = "This operation of the API is not served by this version of the gateway."};
 }
 
 // Where a path leads before its operation is looked up.
@@ -177,11 +192,33 @@ place locate(std::string_view path) noexcept {
 }
 
 const operation* find(const place& at) noexcept {
-    if (at.where != place::area::dated && at.where != place::area::v1) return nullptr;
-    const auto wanted = at.where == place::area::dated ? g::dated : g::v1;
+    if (at.where == place::area::none) return nullptr;
+    const auto wanted = at.where == place::area::v1 ? g::v1 : g::dated;
     for (const auto& op : operations)
-        if (op.generation == wanted && op.suffix == at.suffix) return &op;
+        if (op.generation == wanted && op.suffix == at.suffix &&
+            (wanted == g::v1 || (op.name_place == written::path) == (at.where == place::area::dated)))
+            return &op;
     return nullptr;
+}
+
+// The operations on objects at that path: by method, since one path has several.
+struct object_match {
+    classified found;     // op: null when the method is none of the path's
+    unsigned methods{0};  // by method_bit()
+};
+object_match find_object(const place& at, std::string_view method) noexcept {
+    object_match out;
+    if (at.where == place::area::none || at.suffix.empty()) return out;
+    const auto wanted = at.where == place::area::v1 ? g::v1 : g::dated;
+    for (const auto& op : object_operations(wanted)) {
+        if ((op.name_place == written::path) != (at.where == place::area::dated)) continue;
+        classified c{&op, at.name, {}};
+        if (!match_suffix(op.suffix, at.suffix, c)) continue;
+        out.methods |= method_bit(op.method);
+        // The first one wins: fixed segments stand before ids.
+        if (out.found.op == nullptr && op.method == method) out.found = c;
+    }
+    return out;
 }
 
 bool is_served_elsewhere(std::string_view suffix) noexcept {
@@ -189,15 +226,10 @@ bool is_served_elsewhere(std::string_view suffix) noexcept {
                        [&](const operation& op) { return op.suffix == suffix; });
 }
 
-fault why_not(const place& at, std::string_view method) {
-    for (const auto collection : keep_objects) {
-        const bool asks_for_objects = method == "GET" && at.where != place::area::dated;
-        if (begins_with_segments(at.suffix, collection) && (at.suffix != collection || asks_for_objects))
-            return unsupported();
-    }
+fault why_not(const place& at) {
     if (at.where != place::area::none && is_served_elsewhere(at.suffix)) return misplaced(at.suffix);
     for (const auto prefix : not_served)
-        if (begins_with_segments(at.suffix, prefix)) return unsupported();
+        if (begins_with_segments(at.suffix, prefix)) return operation_not_supported();
     return not_found();
 }
 
@@ -211,15 +243,25 @@ result<classified> classify(std::string_view method, std::string_view path) {
     }
     const auto* op = find(at);
     if (op != nullptr && op->method == method) return classified{op, at.name, {}};
-    const auto why = why_not(at, method);
-    return op != nullptr && why.status != 400 ? wrong_method(op->method) : why;
+    auto object = find_object(at, method);
+    if (object.found.op != nullptr) return object.found;
+    if (op != nullptr) object.methods |= method_bit(op->method);
+    if (object.methods != 0) return wrong_method(methods_of(object.methods));
+    return why_not(at);
+}
+
+fault operation_not_supported() {
+    return {.code = "OperationNotSupported",
+            .who = origin::client,
+            .status = 400,
+            .message = "This operation of the API is not served by this gateway."};
 }
 
 std::string_view allowed_methods(std::string_view path) noexcept {
     const auto at = locate(path);
     if (at.models) return "GET, HEAD";
     const auto* op = find(at);
-    return op == nullptr ? std::string_view{} : op->method;
+    return methods_of(find_object(at, {}).methods | (op == nullptr ? 0U : method_bit(op->method)));
 }
 
 std::string_view name_in_path(std::string_view path) noexcept { return locate(path).name; }
@@ -259,17 +301,15 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
         append_query(out, query, {}, true);
         return;
     }
-    if (what.op->generation == generation::dated) {
-        out += "/openai/deployments/";
+    const bool dated = what.op->generation == generation::dated;
+    out += dated ? "/openai/" : "/openai/v1/";
+    if (dated && what.op->name_place == name_place::path) {
+        out += "deployments/";
         percent::append_encoded(out, deployment);
         out += '/';
-        out += what.op->suffix;
-        append_query(out, query, pinned_api_version);
-        return;
     }
-    out += "/openai/v1/";
-    out += what.op->suffix;
-    append_query(out, query, {});
+    append_suffix(out, what);
+    append_query(out, query, dated ? pinned_api_version : std::string_view{});
 }
 
 const family_row& row_of(family f) noexcept { return rows[static_cast<std::size_t>(f)]; }
@@ -306,5 +346,26 @@ bool says_model_missing(std::string_view body) noexcept {
 }
 
 std::span<const std::string_view> operation_names() noexcept { return all_operation_names; }
+
+namespace {
+
+constexpr std::array<std::string_view, 2> group_names{"stateless", "objects"};
+constexpr std::uint32_t bit_of(family f) { return std::uint32_t{1} << static_cast<unsigned>(f); }
+constexpr std::uint32_t stateless_bits = bit_of(f::chat) | bit_of(f::completions) | bit_of(f::embeddings) |
+                                         bit_of(f::responses) | bit_of(f::images) | bit_of(f::speech) |
+                                         bit_of(f::models) | bit_of(f::transcriptions) | bit_of(f::translations);
+constexpr std::uint32_t all_bits = (std::uint32_t{1} << rows.size()) - 1;
+static_assert(rows.size() < 32, "a route keeps its operations as bits of 32");
+
+}  // namespace
+
+std::span<const std::string_view> operation_groups() noexcept { return group_names; }
+
+std::uint32_t operation_bits(std::string_view name) noexcept {
+    if (name == group_names[0]) return stateless_bits;
+    if (name == group_names[1]) return all_bits & ~stateless_bits;
+    const auto at = std::find(all_operation_names.begin(), all_operation_names.end(), name);
+    return at == all_operation_names.end() ? 0 : std::uint32_t{1} << (at - all_operation_names.begin());
+}
 
 }  // namespace spillway::core

@@ -92,6 +92,17 @@ std::optional<route_match> router::find(const route_query& q, const http::field_
     return std::nullopt;
 }
 
+std::optional<route_match> router::find_unnamed(const route_query& q, const http::field_table& headers,
+                                                const std::function<bool(std::size_t)>& fits) const {
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+        const auto& r = rules_[i];
+        if (!names(r, q.client) || further_mismatch(r, q, headers).what != mismatch::none) continue;
+        for (const auto& s : r.pools)
+            if (fits(s.pool)) return route_match{i, s.pool};
+    }
+    return std::nullopt;
+}
+
 bool router::reaches(std::size_t client, std::string_view deployment) const noexcept {
     if (client >= clients_.size()) return false;
     const auto& mine = clients_[client];

@@ -4,6 +4,8 @@
 #include <map>
 #include <tuple>
 
+#include <spillway/base/text.hpp>
+
 namespace spillway::core {
 
 std::uint32_t distance_of(std::string_view region, std::string_view own,
@@ -99,11 +101,43 @@ std::optional<last_resort> find_last_resort(const pool_plan& plan, const tried_s
     return out;
 }
 
+// The instance that keeps an object serves also what new requests are kept from: another region, weight 0.
+selection select_on(std::size_t instance, std::size_t backends, const tried_set& tried, pool_view& view,
+                    time_point now) {
+    for (std::size_t b = 0; b < backends; ++b) {
+        if (view.instance_of(b) != instance || tried.contains(b)) continue;
+        const auto a = view.look(b, now);
+        if (a.usable && !a.trial) return {b, false, {}, false, false};
+    }
+    for (std::size_t b = 0; b < backends; ++b) {
+        if (view.instance_of(b) != instance || tried.contains(b)) continue;
+        const auto a = view.look(b, now);
+        const bool sick = a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
+        const bool last = !a.usable && sick && a.last_resort <= now;
+        if (!a.usable && !last) continue;
+        if (const claim got = view.claim(b, now, last); got.good) return {b, true, got, false, last};
+    }
+    return {};
+}
+
+// Rendezvous: each client has an order of all instances of its own, and the loss of one moves only what was there.
+std::size_t home_of(std::span<const candidate> all, const pool_view& view, std::uint64_t home) noexcept {
+    std::size_t best = 0;
+    std::uint64_t most = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto h = text::mix(home ^ text::mix(view.hash_of_instance(all[i].backend)));
+        if (i == 0 || h > most) best = i;
+        most = std::max(most, h);
+    }
+    return best;
+}
+
 }  // namespace
 
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
-                 time_point now, random_source& random, std::uint64_t affinity) {
+                 time_point now, random_source& random, std::uint64_t affinity, const placement& where) {
     if (tried.full()) return {};
+    if (where.instance) return select_on(*where.instance, plan.backends, tried, view, now);
     for (const auto& t : plan.tiers) {
         // A lost claim changes what look() says, so the tier is looked at anew, once for each member at most.
         for (std::size_t round = 0; round <= t.members.size(); ++round) {
@@ -116,7 +150,9 @@ selection select(const pool_plan& plan, const tried_set& tried, pool_view& view,
             }
             if (usable.size == 0) break;
             const auto all = usable.all();
-            const std::size_t at = all.size() == 1 ? 0 : plan.algorithm({all, state, random, affinity});
+            const std::size_t at = all.size() == 1   ? 0
+                                   : where.home != 0 ? home_of(all, view, where.home)
+                                                     : plan.algorithm({all, state, random, affinity});
             claim got;
             if (usable.trial(at)) got = view.claim(all[at].backend, now, false);
             if (usable.trial(at) && !got.good) continue;
@@ -130,9 +166,23 @@ selection select(const pool_plan& plan, const tried_set& tried, pool_view& view,
     return {last->backend, true, got, false, true};
 }
 
-exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now) {
+exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now,
+                       std::optional<std::size_t> instance) {
     exhaustion out;
     bool any = false;
+    if (instance) {
+        for (std::size_t b = 0; b < plan.backends; ++b) {
+            if (view.instance_of(b) != *instance) continue;
+            any = true;
+            const auto a = view.look(b, now);
+            const bool sick = !a.usable && a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
+            out.all_throttled = out.all_throttled && a.mode == breaker_mode::throttled;
+            const time_point at = a.usable ? now : sick ? std::min(a.until, a.last_resort) : a.until;
+            if (!out.earliest || at < *out.earliest) out.earliest = at;
+        }
+        out.all_throttled = out.all_throttled && any;
+        return out;
+    }
     for (const auto& t : plan.tiers)
         for (const auto& m : t.members) {
             any = true;

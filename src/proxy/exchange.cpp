@@ -87,7 +87,7 @@ net::task<maybe_fault> exchange::identify() {
 // Into memory, decoded, and read for what it says.
 net::task<maybe_fault> exchange::take_body() {
     auto& body = request_.body;
-    maybe_fault f = body.check_content();
+    maybe_fault f = body.check_content(request_.what.op->body);
     if (!f && !body.is_here()) {
         f = co_await permit_.enter();
         if (!f) f = co_await body.read(*caller_.client);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <spillway/http/head.hpp>
 #include <spillway/net/slab.hpp>
@@ -8,6 +9,11 @@
 #include "request/marks.hpp"
 
 namespace spillway::proxy {
+
+// Bytes of the body that backends do not get.
+struct body_cut {
+    std::size_t at{0}, removed{0};
+};
 
 // What an exchange needs only until its answer is committed: heads, bodies, the state of attempts. Recycled by the
 // worker, so that a stream that runs for minutes does not hold it.
@@ -23,6 +29,9 @@ struct scratch {
         request.fields.clear();
         query.clear();
         upstream_query.clear();
+        ids.clear();
+        id_edits.clear();
+        pieces.clear();
         marks = {};
     }
 
@@ -33,7 +42,10 @@ struct scratch {
     net::buffer answer;          // what came from the backend and is not passed on yet
     std::string target;          // rewritten request target
     std::string query;           // of the request without its secrets, when it had some
-    std::string upstream_query;  // without names of deployments, when it had some
+    std::string upstream_query;  // without names of deployments, when it had some, and with the instance's ids
+    std::vector<body_cut> id_edits;        // tags and marks in the body, by place
+    std::vector<std::string_view> pieces;  // of the body as the present backend gets it
+    std::string ids;                       // of the path without their tags, one behind the other
     body_marks marks;
     std::string start;  // data of the event at the start of a stream that is being judged
 };

@@ -43,6 +43,7 @@ public:
         for (const auto& [name, p] : tree_.pools) add_pool(name, p);
         for (const auto& [name, c] : tree_.clients) add_client(name, c);
         add_routes();
+        add_affinity();
         std::vector<pool_names> called;
         for (const auto& p : next_->pools) called.push_back({p.name, p.model});
         for (std::size_t c = 0; c < next_->clients.size(); ++c)
@@ -267,6 +268,8 @@ private:
         proxy::client c;
         c.name = name;
         c.label = labels_.intern(name);
+        const bool grouped = tree_.affinity && tree_.affinity->scope == config::object_scope::group;
+        c.owner = grouped && !from.groups.empty() ? "group:" + from.groups.front() : "client:" + name;
         c.body_bytes = body_bytes_of(before_, name);
         c.served_by_headers = from.expose_headers.value_or(tree_.gateway.expose_headers);
         for (const auto& k : from.keys) {
@@ -307,6 +310,23 @@ private:
         next_->router = core::router(std::move(rules), next_->clients.size());
     }
 
+    // By the names of the instances, so that a tag is good on every gateway that has the key.
+    void add_affinity() {
+        if (!tree_.affinity) return;
+        std::vector<identity::tag_key> keys;
+        for (std::size_t i = 0; i < tree_.affinity->keys.size(); ++i) {
+            const auto& from = tree_.affinity->keys[i];
+            auto secret = files_.key("affinity.keys[" + std::to_string(i) + "].secret", from.secret);
+            if (!secret) return;
+            keys.push_back({static_cast<std::uint8_t>(from.number), std::move(*secret)});
+        }
+        std::vector<std::string> names;
+        for (const auto& i : next_->instances) names.push_back(i.name);
+        auto ring = identity::tag_ring::make(keys, names);
+        if (!ring) return error("affinity.keys", ring.error());
+        next_->tags = std::make_shared<const identity::tag_ring>(std::move(*ring));
+    }
+
     core::route_rule make_rule(std::size_t index) const {
         const auto& from = tree_.routes[index];
         core::route_rule r;
@@ -322,9 +342,7 @@ private:
                     clients.insert(place_of(tree_.clients, name));
         }
         r.clients.assign(clients.begin(), clients.end());
-        const auto names = core::operation_names();
-        for (const auto& o : from.operations)
-            r.operations |= 1U << (std::find(names.begin(), names.end(), o) - names.begin());
+        for (const auto& o : from.operations) r.operations |= core::operation_bits(o);
         r.headers.assign(from.headers.begin(), from.headers.end());
         if (from.split) {
             for (const auto& [name, weight] : from.split->pools)

@@ -7,7 +7,7 @@
 namespace spillway::server {
 
 config::known_names known_names() noexcept {
-    return {core::operation_names(), core::balancer_names(), ledger::store_forms()};
+    return {core::operation_names(), core::operation_groups(), core::balancer_names(), ledger::store_forms()};
 }
 
 }  // namespace spillway::server

@@ -177,12 +177,29 @@ struct traffic_split {
     stickiness sticky{stickiness::none};  // what stays with the pool it once got
 };
 
+// Whose an object is that an instance keeps: of the client that made it, or of all in that client's first group.
+enum class object_scope : std::uint8_t { client, group };
+// Encrypted reasoning that the gateway did not mark: refused where several instances serve, or passed to any.
+enum class reasoning_rule : std::uint8_t { pin, open };
+
+struct affinity_key {
+    std::uint32_t number{0};  // told in each tag
+    secret_ref secret;
+};
+
+// Objects that an instance keeps, found again by a tag in their ids.
+struct affinity {
+    std::vector<affinity_key> keys;  // the first one writes tags, all read them
+    object_scope scope{object_scope::client};
+    reasoning_rule reasoning{reasoning_rule::pin};
+};
+
 // A rule: what matches goes to the pool or the split. The first rule that matches wins.
 struct route {
     std::string name;                     // empty: known by its place, routes[0]
     std::vector<std::string> clients;     // names, `group:NAME`, or `*` for every known client
     std::string deployment{"*"};          // the name that the client uses; `*` stands for any run of characters
-    std::vector<std::string> operations;  // names of the operation table; empty: all
+    std::vector<std::string> operations;  // names and groups of the operation table; empty: all
     named<std::string> headers;           // request header to value, exact or with `*`; all must match
     std::string pool;                     // empty when `split` is set
     std::optional<traffic_split> split;

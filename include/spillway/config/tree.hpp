@@ -167,7 +167,8 @@ struct tree {
     named<client> clients;
     named<group> groups;  // only those that have a quota need an entry
     std::vector<route> routes;
-    std::optional<config::usage> usage;  // unset: no ledger
+    std::optional<config::affinity> affinity;  // unset: requests that concern kept objects are refused
+    std::optional<config::usage> usage;        // unset: no ledger
     config::prices prices;
     config::quotas quotas;
     config::tracing tracing;

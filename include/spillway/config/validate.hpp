@@ -18,9 +18,10 @@ struct store_form {
 
 // Names that other layers own and that a configuration may use.
 struct known_names {
-    std::span<const std::string_view> operations;  // of the operation table
-    std::span<const std::string_view> balancers;   // of the balancer table
-    std::span<const store_form> stores;            // of the table of stores
+    std::span<const std::string_view> operations;        // of the operation table
+    std::span<const std::string_view> operation_groups;  // words for several of them
+    std::span<const std::string_view> balancers;         // of the balancer table
+    std::span<const store_form> stores;                  // of the table of stores
 };
 
 // Whether the parts of the tree fit together: references, residency, shadowed routes, limits. Pure: no file is opened

@@ -21,12 +21,23 @@ struct named_deployment {
 // Other deployments that one request may name; an agent with many tools names a few.
 inline constexpr std::size_t most_deployments = 16;
 
+// A member that refers to an object which an instance keeps.
+struct object_reference {
+    std::string_view member;  // in the form "tools[].vector_store_ids"
+    std::string_view raw;     // its value as spelled; a view of the body
+};
+
 // What the route that serves has to allow.
 struct body_needs {
     bool own_data{false};                       // the instance would read other data with its own identity
     std::string_view reasoning;                 // member that one instance alone can read; empty: none
     std::vector<named_deployment> deployments;  // each needs a route as well
     bool too_many{false};                       // it names more than most_deployments
+    std::string_view state;                     // member that ties the request to objects; empty: none
+    std::string_view unknown;                   // one of a kind that no gateway can look after; empty: none
+    std::vector<object_reference> references;   // to objects
+    bool keeps_chat{false};                     // the answer is stored
+    bool stores{true};                          // likewise, of Responses: `store` is not false
 
     bool any() const noexcept { return own_data || too_many || !reasoning.empty() || !deployments.empty(); }
 };
@@ -41,7 +52,7 @@ public:
     void attach(http::json_query& q) noexcept;
     // The member that ties the request to objects on one instance, in the form "tools[].container"; empty: none.
     std::string_view state() const noexcept;
-    body_needs take_needs() noexcept { return std::move(needs_); }
+    body_needs take_needs() noexcept;
 
     void on_value(std::uint8_t place, std::string_view name, http::json_kind kind,
                   std::string_view raw) noexcept override;
@@ -51,15 +62,16 @@ private:
     // What the item of `input` that is being read has shown so far.
     struct item {
         bool reasoning{false}, reference{false}, id{false}, type{false}, encrypted{false};
+        std::string_view raw_id;
         std::uint32_t bare{0};  // members that say nothing but which item it is
     };
 
     void in_responses(std::uint8_t place, http::json_kind kind, std::string_view raw) noexcept;
     void in_item(std::uint8_t place, http::json_kind kind, std::string_view raw) noexcept;
-    void in_chat(std::uint8_t place, http::json_kind kind) noexcept;
+    void in_chat(std::uint8_t place, http::json_kind kind, std::string_view raw) noexcept;
     void in_tool_type(std::string_view raw) noexcept;
     void in_own_data(std::string_view name, http::json_kind kind, std::string_view raw) noexcept;
-    void found(std::string_view member) noexcept;
+    void found(std::string_view member, std::string_view reference = {}) noexcept;
     void names(std::string_view raw, core::family f) noexcept;
 
     core::family family_;

@@ -33,6 +33,7 @@ struct request_facts {
     bool own_credential{true};               // false: the client's token is passed on
     std::uint32_t client{0};                 // counts once when it fails everywhere
     std::uint64_t affinity{0};               // affinity_of(client, user); 0: of the client alone
+    placement where;                         // of its objects
     std::uint32_t client_repeats{0};         // x-stainless-retry-count: the SDK is repeating, so we repeat less
     std::optional<duration> client_timeout;  // x-stainless-timeout, x-stainless-read-timeout
 };

@@ -61,6 +61,10 @@ public:
 
     std::optional<route_match> find(const route_query& q, const http::field_table& headers,
                                     random_source& random) const;
+    // For a request that names no deployment: the first of the client's routes that has the operation and a pool that
+    // fits. `fits`: bool(std::size_t pool).
+    std::optional<route_match> find_unnamed(const route_query& q, const http::field_table& headers,
+                                            const std::function<bool(std::size_t)>& fits) const;
     // Why find() passes the route over, for people.
     route_miss misses(std::size_t route, const route_query& q, const http::field_table& headers) const noexcept;
     // Whether the client has a route for that name, whatever else the route asks of a request.

@@ -64,6 +64,8 @@ public:
     virtual bool can_renew(std::size_t backend) const = 0;
     // Backends of one instance share its credential and its address.
     virtual std::size_t instance_of(std::size_t backend) const = 0;
+    // The same for all gateways and after each reload.
+    virtual std::uint64_t hash_of_instance(std::size_t backend) const { return instance_of(backend); }
 };
 
 // Backends that this exchange has tried: each gets one try.
@@ -95,16 +97,23 @@ struct selection {
     bool last_resort{false};  // none is usable; this one recovers first
 };
 
+// Where the objects of a request are, or where those are to be that it makes.
+struct placement {
+    std::optional<std::size_t> instance;  // no other can serve the request
+    std::uint64_t home{0};  // of a client: inside a tier, instances are ordered by it; 0: by the algorithm
+};
+
 // The first tier that has a usable backend; inside it by the pool's algorithm. When the whole pool is sick,
 // the one that recovers first, as far as it may be tried again by now. `affinity`: for algorithms that hash.
 selection select(const pool_plan& plan, const tried_set& tried, pool_view& view, balancer_state& state,
-                 time_point now, random_source& random, std::uint64_t affinity = 0);
+                 time_point now, random_source& random, std::uint64_t affinity = 0, const placement& where = {});
 
 // Why no backend can serve: all are throttled, and when the first one is back.
 struct exhaustion {
     bool all_throttled{true};
     std::optional<time_point> earliest;
 };
-exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now);
+exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point now,
+                       std::optional<std::size_t> instance = {});
 
 }  // namespace spillway::core

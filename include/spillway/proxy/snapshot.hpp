@@ -18,6 +18,7 @@
 #include <spillway/core/token.hpp>
 #include <spillway/credentials/token.hpp>
 #include <spillway/identity/client_certificate.hpp>
+#include <spillway/identity/object_tag.hpp>
 #include <spillway/identity/token_provider.hpp>
 #include <spillway/ledger/ledger.hpp>
 #include <spillway/net/tls_context.hpp>
@@ -99,6 +100,7 @@ struct client {
     stats::label label{0};
     std::shared_ptr<std::atomic<std::size_t>> body_bytes;  // that its requests hold, over all workers and reloads
     bool served_by_headers{false};
+    std::string owner;        // of the objects that it makes; tags prove it
     std::string labels_json;  // carried into usage records; empty: none
     config::priority_class priority{config::priority_class::normal};
     std::vector<std::shared_ptr<quota::holder>> holders;       // its own quota, then those of its groups
@@ -125,6 +127,7 @@ struct snapshot {
     core::token_rules token_rules;
     core::certificate_rules certificates;
     core::router router;
+    std::shared_ptr<const identity::tag_ring> tags;  // null: no objects are served
     std::vector<std::string> route_names;
     bool has_openai{false};     // some instance wants the model's name in bodies that need none for Azure
     bool counts_tokens{false};  // answers are looked at for their usage: there is a ledger, a quota, or traces

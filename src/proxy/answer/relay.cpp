@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include <spillway/base/text.hpp>
 #include <spillway/core/header_rules.hpp>
+
+#include "id_tagger.hpp"
 
 namespace spillway::proxy {
 namespace {
@@ -58,9 +61,28 @@ void relay::begin() {
     if (pipe_.events() == nullptr && row.tells_tokens && front.head().status < 300)
         pipe_.watch_usage(at_.worker.take_tap());
     if (pipe_.events() != nullptr && attempts_.asked_usage()) pipe_.add(make_usage_filter());
+    tag_ids();
     front.feed();
     if (pipe_.body().failed()) sent_.breaks("bad_framing");
     pipe_.open(asked_.minor >= 1);
+}
+
+// What the client is to name again gets its owner's tag. The bytes of a file are the client's own, and an answer in
+// another coding cannot be read.
+void relay::tag_ids() {
+    const auto& config = at_.config();
+    const auto& op = *asked_.what.op;
+    const auto& head = attempts_.front().head();
+    if (!config.tags || head.status >= 300 || op.raw_answer || head.fields.has(http::field_id::content_encoding))
+        return;
+    tagging by{config.tags.get(), attempts_.serving()->instance, config.clients[*by_.client].owner};
+    const auto& needs = asked_.marks().needs;
+    if (op.family == core::family::responses)
+        by.ids = op.role == core::object_role::uses || (op.role == core::object_role::none && needs.stores);
+    else if (op.family == core::family::chat ? !needs.keeps_chat : op.role == core::object_role::none) return;
+    const bool events = pipe_.events() != nullptr;
+    if (!events && !text::icontains(head.fields.value(http::field_id::content_type), "json")) return;
+    pipe_.add(make_id_tagger(events ? http::id_walker::form::sse : http::id_walker::form::json, by));
 }
 
 bool relay::compose_head() {
@@ -224,6 +246,7 @@ bool relay::ends_by(const net::io_result& r) {
 // something that ended it neatly. Its client has got the bytes as they came; it is counted.
 void relay::note_missing_end() {
     if (pipe_.events() == nullptr || pipe_.events()->has_end_mark() || sent_.broke()) return;
+    if (asked_.what.op->stream == core::stream_shape::own_events) return;
     sent_.breaks("no_end_mark");
     count_broken();
 }

@@ -32,6 +32,7 @@ private:
     enum class ending : std::uint8_t { complete, client_left, broken };
 
     void begin();
+    void tag_ids();
     bool compose_head();
     bool replaces_wait(http::field_id id) const noexcept;
     void write_wait_fields(http::head_writer& w) const;

@@ -101,7 +101,7 @@ void attempts::give_back_unused() noexcept {
 // Head and a small body leave in one write, and so in one TLS record.
 net::task<net::io_result> attempts::send(time_point deadline) {
     auto& s = asked_.memory();
-    const auto pieces = out_.body(*serving_);
+    const auto pieces = out_.body();
     std::size_t next = 0;
     while (next < pieces.size() && s.out.size() + pieces[next].size() <= net::slab_pool::small - 512)
         s.out.append(pieces[next++]);

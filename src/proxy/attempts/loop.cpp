@@ -55,6 +55,7 @@ core::request_facts attempts::facts() const {
     out.own_credential = !plan_.passes_token;
     out.client = client_number();
     out.affinity = core::affinity_of(client_number(), asked_.marks().user);
+    out.where = plan_.placement_of(asked_, by_);
     const auto& fields = asked_.fields();
     if (const auto n = text::parse_unsigned(fields.value(http::field_id::x_stainless_retry_count)))
         out.client_repeats = static_cast<std::uint32_t>(std::min<std::uint64_t>(*n, 1000));

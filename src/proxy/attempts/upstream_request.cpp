@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <array>
+
 #include <spillway/core/header_rules.hpp>
 #include <spillway/http/target.hpp>
 #include <spillway/http/writer.hpp>
@@ -14,7 +16,8 @@ bool upstream_request::compose(const backend& b, const proof& by, std::string_vi
     s.out.clear();
     s.target.clear();
     asks_usage_ = may_ask_usage(b);
-    core::append_upstream_target(s.target, asked_.what, i.path_prefix, b.deployment, plan_.query_of(asked_),
+    cut_body(b);
+    core::append_upstream_target(s.target, plan_.what(), i.path_prefix, b.deployment, plan_.query_of(asked_),
                                  i.pinned_api_version, i.kind);
     std::size_t extra = 0;
     for (const auto& [name, value] : i.extra_fields) extra += name.size() + value.size() + 4;
@@ -41,7 +44,7 @@ bool upstream_request::compose(const backend& b, const proof& by, std::string_vi
         w.field(http::field_id::content_type, "application/json");
     // The gateway reads events and usage in passing; the backend must not compress.
     w.field(http::field_id::accept_encoding, "identity");
-    if (asked_.body.exists()) w.field(http::field_id::content_length, body_bytes(b));
+    if (asked_.body.exists()) w.field(http::field_id::content_length, body_bytes());
     w.end();
     if (!w.ok()) {
         ::explicit_bzero(const_cast<char*>(w.written().data()), w.written().size());
@@ -63,9 +66,9 @@ bool upstream_request::may_ask_usage(const backend& b) const noexcept {
     return http::usage_can_be_asked(!pinned.empty() ? std::string_view(pinned) : version.value_or(""));
 }
 
-// The body with the backend's own name where the client's stood, and with the question for usage; every other byte as
-// it came.
-std::array<std::string_view, 5> upstream_request::body(const backend& b) const noexcept {
+// The body with the backend's own name where the client's stood, with the question for usage, and without the tags of
+// ids; every other byte as it came.
+void upstream_request::cut_body(const backend& b) {
     struct edit {
         std::size_t at{0}, removed{0};
         std::string_view put;
@@ -77,15 +80,23 @@ std::array<std::string_view, 5> upstream_request::body(const backend& b) const n
     if (asks_usage_)
         edits[n++] = {asked_.marks().ask.offset, asked_.marks().ask.removed, asked_.marks().ask.inserted};
     if (n == 2 && edits[1].at < edits[0].at) std::swap(edits[0], edits[1]);
-    std::array<std::string_view, 5> out{};
-    std::size_t from = 0, k = 0;
+    auto& s = asked_.memory();
+    s.pieces.clear();
+    const auto body = asked_.body.view();
+    std::size_t from = 0, cut = 0;
+    const auto pass_to = [&](std::size_t to) {
+        for (; cut < s.id_edits.size() && s.id_edits[cut].at < to; ++cut) {
+            s.pieces.push_back(body.substr(from, s.id_edits[cut].at - from));
+            from = s.id_edits[cut].at + s.id_edits[cut].removed;
+        }
+        if (to > from) s.pieces.push_back(body.substr(from, to - from));
+    };
     for (std::size_t i = 0; i < n; ++i) {
-        out[k++] = asked_.body.view().substr(from, edits[i].at - from);
-        out[k++] = edits[i].put;
+        pass_to(edits[i].at);
+        s.pieces.push_back(edits[i].put);
         from = edits[i].at + edits[i].removed;
     }
-    out[k] = asked_.body.view().substr(from);
-    return out;
+    pass_to(body.size());
 }
 
 // What puts the backend's own name into the body: in the place of the client's, or of a `model` that counts for
@@ -94,16 +105,16 @@ std::array<std::string_view, 5> upstream_request::body(const backend& b) const n
 http::usage_edit upstream_request::model_edit(const backend& b) const noexcept {
     if (!asked_.marks().name_in_body.empty())
         return {static_cast<std::size_t>(asked_.marks().name_in_body.data() - asked_.body.view().data()),
-                asked_.marks().name_in_body.size(), b.model_json};
+                asked_.marks().name_in_body.size(), asked_.marks().name_is_plain ? b.deployment : b.model_json};
     if (at_.config().instances[b.instance].kind != config::instance_kind::openai) return {};
     std::string_view put = asked_.marks().model_place.removed > 0 ? b.model_json : b.model_member;
     if (asked_.marks().model_place.removed == 0 && asked_.marks().model_place.alone) put.remove_suffix(1);
     return {asked_.marks().model_place.at, asked_.marks().model_place.removed, put};
 }
 
-std::size_t upstream_request::body_bytes(const backend& b) const noexcept {
+std::size_t upstream_request::body_bytes() const noexcept {
     std::size_t n = 0;
-    for (const auto piece : body(b)) n += piece.size();
+    for (const auto piece : body()) n += piece.size();
     return n;
 }
 

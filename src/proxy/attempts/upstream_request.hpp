@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -21,8 +21,8 @@ public:
 
     // Writes the head. `traceparent` empty: the client's goes along. False: it would not be one.
     bool compose(const backend& b, const proof& by, std::string_view traceparent);
-    // The body, with the backend's own name where the client's stood; pieces may be empty.
-    std::array<std::string_view, 5> body(const backend& b) const noexcept;
+    // The body, with the backend's own name where the client's stood and without tags, as compose() has cut it.
+    std::span<const std::string_view> body() const noexcept { return asked_.memory().pieces; }
     // The buffer goes back to be used for something else: the proof has no business there.
     void wipe_proof() noexcept;
     // This backend is asked to tell the usage of a stream whose client did not ask.
@@ -31,7 +31,8 @@ public:
 private:
     bool may_ask_usage(const backend& b) const noexcept;
     http::usage_edit model_edit(const backend& b) const noexcept;
-    std::size_t body_bytes(const backend& b) const noexcept;
+    void cut_body(const backend& b);
+    std::size_t body_bytes() const noexcept;
 
     const setting& at_;
     const request& asked_;

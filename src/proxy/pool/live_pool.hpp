@@ -1,5 +1,6 @@
 #pragma once
 
+#include <spillway/base/text.hpp>
 #include <spillway/core/selector.hpp>
 #include <spillway/proxy/availability.hpp>
 
@@ -41,6 +42,9 @@ public:
         return all_.instances[pool_.backends[i].instance].token != nullptr;
     }
     std::size_t instance_of(std::size_t i) const override { return pool_.backends[i].instance; }
+    std::uint64_t hash_of_instance(std::size_t i) const override {
+        return text::hash(all_.instances[pool_.backends[i].instance].name);
+    }
 
 private:
     breaker_state& instance_state(const backend& b) const { return *all_.instances[b.instance].state; }

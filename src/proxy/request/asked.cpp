@@ -27,7 +27,12 @@ maybe_fault request::classify() {
     if (!found) return found.error();
     what = *found;
     const auto& op = *what.op;
-    if (op.method == "POST" && !body.exists()) return bad_request("The request has no body. Send a JSON object.");
+    if (op.role != core::object_role::none && !at_.config().tags) return core::operation_not_supported();
+    if (op.method == "POST" && op.body != core::body_form::no_body && !body.exists())
+        return bad_request("The request has no body. Send a JSON object.");
+    // A stored response can be read as the stream that it was.
+    if (op.method == "GET" && op.stream != core::stream_shape::none)
+        terms.streams = http::find_param(query, "stream") == "true";
     if (op.name_place != core::name_place::path) return std::nullopt;
     std::array<char, 256> memory;
     const auto raw = what.deployment_raw;
@@ -39,16 +44,18 @@ maybe_fault request::classify() {
 
 terms_wanted request::wanted() const noexcept {
     const auto& c = at_.config();
-    return {c.asks_usage(), c.has_openai, c.keeps_end_users(), c.counts_tokens};
+    return {c.asks_usage(), c.has_openai, c.keeps_end_users(), c.counts_tokens, c.tags != nullptr};
 }
 
 maybe_fault request::read_terms() {
-    if (!body.exists()) return std::nullopt;
+    if (!body.exists() || (body.empty() && what.op->body == core::body_form::no_body)) return std::nullopt;
+    if (body.is_form()) return take_name(read_form(body, *what.op, terms, scratch_->marks));
     terms_reader reader(body.view(), *what.op, wanted());
     return take_name(reader.read(terms, scratch_->marks));
 }
 
 net::task<maybe_fault> request::read_long_terms() {
+    if (body.is_form()) co_return take_name(read_form(body, *what.op, terms, scratch_->marks));
     terms_reader reader(body.view(), *what.op, wanted());
     net::turn turn;
     while (!reader.go_on()) {
@@ -67,7 +74,7 @@ maybe_fault request::take_name(maybe_fault f) {
 }
 
 void request::measure_prompt() {
-    if (!has_long_body()) terms.prompt_bytes = core::prompt_bytes(body.view());
+    if (!has_long_body() && !body.is_form()) terms.prompt_bytes = core::prompt_bytes(body.view());
 }
 
 }  // namespace spillway::proxy

@@ -3,6 +3,7 @@
 #include <span>
 #include <string_view>
 
+#include <spillway/core/operation.hpp>
 #include <spillway/http/framing.hpp>
 #include <spillway/http/request_content.hpp>
 #include <spillway/net/task.hpp>
@@ -23,7 +24,10 @@ public:
     void give_up() noexcept { read_ = true; }
 
     // Whether gateway and backend will read the body alike: one type, one coding, one character set.
-    maybe_fault check_content();
+    maybe_fault check_content(core::body_form wanted);
+    // multipart/form-data with this boundary, else JSON.
+    bool is_form() const noexcept { return !boundary_.empty(); }
+    std::string_view boundary() const noexcept { return boundary_; }
     // The usual small body came together with its head. False: read() has to wait for it.
     bool is_here() noexcept;
     // Reads the rest. Faults: RequestTooLarge, RequestTimeout, BadRequest, those of memory_hold, ClientLeft (499).
@@ -66,7 +70,7 @@ private:
     scratch* scratch_{nullptr};
     memory_hold memory_;
     http::body_scanner framing_;
-    std::string_view bytes_;
+    std::string_view bytes_, boundary_;
     std::size_t head_bytes_{0};
     std::size_t input_used_{0};  // head and body bytes in the session's input, to be consumed at the end
     std::size_t received_{0};

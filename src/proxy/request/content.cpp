@@ -2,6 +2,7 @@
 #include <new>
 
 #include <spillway/http/content_decoder.hpp>
+#include <spillway/http/multipart.hpp>
 
 #include "body.hpp"
 
@@ -65,12 +66,19 @@ fault too_large_decoded(std::size_t limit) {
 
 }  // namespace
 
-maybe_fault request_body::check_content() {
+maybe_fault request_body::check_content(core::body_form wanted) {
     if (!exists_) return std::nullopt;
     const auto& fields = scratch_->request.fields;
+    const bool form = wanted == core::body_form::form || wanted == core::body_form::either;
     if (fields.has(http::field_id::content_type)) {
         if (fields.count(http::field_id::content_type) > 1)
             return unsupported_type("The request carries Content-Type twice. Send it once.");
+        if (form) boundary_ = http::multipart_boundary(fields.value(http::field_id::content_type)).value_or("");
+    }
+    if (wanted == core::body_form::form && boundary_.empty())
+        return unsupported_type(
+            "This operation takes a form. Send Content-Type: multipart/form-data with a boundary.");
+    if (boundary_.empty() && fields.has(http::field_id::content_type)) {
         const auto e = http::check_json_type(fields.value(http::field_id::content_type));
         if (e != http::content_error::none) return of_type(e);
     }

@@ -13,6 +13,7 @@ struct body_marks {
     std::string_view user;          // as spelled, quotes included
     std::string_view name_in_body;  // the value of `model` where that names the deployment; as spelled
     std::string deployment;         // that value, decoded
+    bool name_is_plain{false};      // in a form, where it is no JSON
     // Where `model` stands, or would begin; for instances of kind openai.
     struct {
         std::size_t at{0}, removed{0};

@@ -11,6 +11,7 @@
 #include <spillway/http/head.hpp>
 
 #include "body.hpp"
+#include "form.hpp"
 #include "terms.hpp"
 
 namespace spillway::proxy {

@@ -86,8 +86,9 @@ std::optional<fault> terms_reader::take(request_terms& out, body_marks& marks) {
         if (edit) marks.ask = *edit;
     }
     if (auto f = take_name(marks)) return f;
-    if (const auto member = asked_.said.state(); !member.empty()) return core::stateful_request(member);
     marks.needs = asked_.said.take_needs();
+    if (!wanted_.objects && !marks.needs.state.empty()) return core::stateful_request(marks.needs.state);
+    if (!marks.needs.unknown.empty()) return core::stateful_request(marks.needs.unknown);
     for (const auto at : asked_.own_data)
         if (q[at].lookalike)
             return bad_body("The request body has a member that could be taken for \"data_sources\".");
@@ -103,6 +104,7 @@ std::optional<fault> terms_reader::take_name(body_marks& marks) const {
     const bool named_here = op_.name_place == core::name_place::body_model;
     if (wanted_.has_openai && (named_here || op_.name_place == core::name_place::path)) place_model(marks);
     if (!named_here) return std::nullopt;
+    if (!model.present() && op_.name_optional) return std::nullopt;
     if (!model.present())
         return bad_body("The member \"model\" with the name of a deployment is missing from the request body.");
     if (model.kind != http::json_kind::string)

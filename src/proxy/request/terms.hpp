@@ -30,7 +30,8 @@ struct terms_wanted {
     bool asks_usage{false};  // of streams whose client did not
     bool has_openai{false};  // some instance wants the model's name in bodies that need none for Azure
     bool end_users{false};
-    bool prompt{false};  // how much of a long body is prompt
+    bool prompt{false};   // how much of a long body is prompt
+    bool objects{false};  // requests may use objects that an instance keeps
 };
 
 // Above this a body is looked through in slices: a stretch of work of a fifth of a millisecond.

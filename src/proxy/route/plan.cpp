@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <array>
 #include <utility>
+
+#include <spillway/base/text.hpp>
 
 #include <spillway/core/header_rules.hpp>
 #include <spillway/http/target.hpp>
@@ -28,15 +31,64 @@ maybe_fault plan::find(const request& asked, const caller& by) {
     q.user = asked.marks().user;
     q.operation = core::operation_index(*asked.what.op);
     q.deployment = asked.deployment;
-    const auto match = shared.router.find(q, asked.fields(), at_.worker.random());
-    if (!match) return no_route(asked.deployment);
+    what_ = asked.what;
+    if (auto f = objects.find(asked, shared.clients[*by.client].owner, what_)) return f;
+    changes_query = objects.changes_query;
+    if (auto f = find_route(asked, q)) return f;
     if (auto f = check_other_names(asked, q)) return f;
-    route = match->route;
-    pool = match->pool;
     if (auto f = check_needs(asked, q)) return f;
     if (auto f = check_token(by)) return f;
+    if (what_.op->role == core::object_role::lists)
+        if (auto f = check_list(by)) return f;
     found = true;
     return std::nullopt;
+}
+
+// By the name; without one by the operation. A tie leads to the pool that has its instance.
+maybe_fault plan::find_route(const request& asked, const core::route_query& q) {
+    const auto& shared = at_.config();
+    const auto& tie = objects.instance;
+    const auto fits = [&](std::size_t p) { return !tie || has_instance(p, *tie); };
+    const auto match = q.deployment.empty() ? shared.router.find_unnamed(q, asked.fields(), fits)
+                                            : shared.router.find(q, asked.fields(), at_.worker.random());
+    if (!match && q.deployment.empty() && tie) return core::object_gone();
+    if (!match) return no_route(asked.deployment);
+    route = match->route;
+    pool = match->pool;
+    if (fits(*pool)) return std::nullopt;
+    for (const auto& share : shared.router.rules()[*route].pools)
+        if (fits(share.pool)) {
+            pool = share.pool;
+            return std::nullopt;
+        }
+    return core::object_elsewhere(asked.deployment);
+}
+
+bool plan::has_instance(std::size_t of_pool, std::size_t instance) const noexcept {
+    const auto& backends = at_.config().pools[of_pool].backends;
+    return std::any_of(backends.begin(), backends.end(), [&](const backend& b) { return b.instance == instance; });
+}
+
+// An instance lists what all have made there: right only where that is one owner's, and no other instance has more.
+maybe_fault plan::check_list(const caller& by) const {
+    const auto& shared = at_.config();
+    const auto& rules = shared.router.rules();
+    if (!leads_to_one_instance(shared, rules[*route])) return core::lists_not_served();
+    const auto instance = pool_of().backends.front().instance;
+    for (std::size_t c = 0; c < shared.clients.size(); ++c) {
+        if (shared.clients[c].owner == shared.clients[*by.client].owner) continue;
+        for (const auto r : shared.router.routes_of(c))
+            for (const auto& share : rules[r].pools)
+                if (has_instance(share.pool, instance)) return core::lists_not_served();
+    }
+    return std::nullopt;
+}
+
+core::placement plan::placement_of(const request& asked, const caller& by) const noexcept {
+    core::placement out;
+    out.instance = objects.instance;
+    if (asked.what.op->role != core::object_role::none) out.home = text::hash(at_.config().clients[*by.client].owner);
+    return out;
 }
 
 maybe_fault plan::check_token(const caller& by) {
@@ -74,7 +126,7 @@ maybe_fault plan::check_other_names(const request& asked, core::route_query q) {
     http::query_param p;
     bool names_one = false;
     std::string rest;
-    for (http::query_cursor c(asked.query); c.next(p);) {
+    for (http::query_cursor c(query_of(asked)); c.next(p);) {
         if (!core::param_names_deployment(p.name)) {
             rest.append(rest.empty() ? "" : "&").append(p.whole);
             continue;
@@ -119,7 +171,11 @@ maybe_fault plan::check_needs(const request& asked, core::route_query q) const {
         q.deployment = d.name;
         if (!shared.router.find(q, asked.fields(), at_.worker.random())) return no_route(d.name);
     }
-    if (!asked.marks().needs.reasoning.empty() && !leads_to_one_instance(shared, shared.router.rules()[*route]))
+    // Reasoning with our mark, or known by a tagged id, goes to the instance that wrote it.
+    const bool tied = shared.tags && !objects.unmarked_reasoning;
+    const bool open = shared.tags && shared.tree->affinity->reasoning == config::reasoning_rule::open;
+    if (!asked.marks().needs.reasoning.empty() && !tied && !open &&
+        !leads_to_one_instance(shared, shared.router.rules()[*route]))
         return core::reasoning_of_one_instance(asked.marks().needs.reasoning);
     return std::nullopt;
 }

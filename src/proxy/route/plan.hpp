@@ -6,13 +6,14 @@
 #include <spillway/core/router.hpp>
 
 #include "../caller/caller.hpp"
+#include "ties.hpp"
 
 namespace spillway::proxy {
 
 // Where a request goes: which route serves it, from which pool, and with whose proof.
 class plan {
 public:
-    explicit plan(const setting& at) noexcept : at_(at) {}
+    explicit plan(const setting& at) noexcept : objects(at), at_(at) {}
 
     // Faults: DeploymentNotFound (404), DeploymentForbidden, TokenForAzure, TokenRequired (403), and those of
     // core::body_needs.
@@ -25,6 +26,12 @@ public:
         return changes_query ? std::string_view(asked.memory().upstream_query) : asked.query;
     }
 
+    // Of the client that made what the request makes, or uses what it uses.
+    core::placement placement_of(const request& asked, const caller& by) const noexcept;
+    // Its ids as the instance knows them.
+    const core::classified& what() const noexcept { return what_; }
+
+    ties objects;
     // By the configuration's numbers; unset: none was found.
     std::optional<std::size_t> route, pool;
     bool found{false};          // and nothing speaks against it
@@ -32,12 +39,16 @@ public:
     bool changes_query{false};  // scratch::upstream_query goes to the backend instead of the client's query
 
 private:
+    maybe_fault find_route(const request& asked, const core::route_query& q);
+    maybe_fault check_list(const caller& by) const;
+    bool has_instance(std::size_t of_pool, std::size_t instance) const noexcept;
     fault no_route(std::string_view deployment) const;
     maybe_fault check_other_names(const request& asked, core::route_query q);
     maybe_fault check_needs(const request& asked, core::route_query q) const;
     maybe_fault check_token(const caller& by);
 
     const setting& at_;
+    core::classified what_;
 };
 
 }  // namespace spillway::proxy
