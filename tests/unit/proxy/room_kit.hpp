@@ -84,6 +84,9 @@ public:
         auto serving = std::make_shared<worker_snapshot>();
         serving->shared = config;
         serving->bearers.resize(config->instances.size());
+        for (const auto& i : config->instances)
+            serving->upstreams.push_back(std::make_shared<net::upstream>(worker_.loop(), i.to, i.connections));
+        for (const auto& p : config->pools) serving->balancers.push_back(core::make_balancer_state(p.plan));
         worker_.serve_by(std::move(serving));
         int ends[2] = {-1, -1};
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
