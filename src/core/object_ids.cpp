@@ -59,7 +59,8 @@ constexpr int place_of(std::string_view name) {
     return -1;
 }
 constexpr int own = place_of("id"), reasoning = place_of("encrypted_content"),
-              conversation = place_of("conversation"), prompt = place_of("prompt");
+              conversation = place_of("conversation"), prompt = place_of("prompt"),
+              previous = place_of("previous_response_id");
 
 constexpr bool is_alnum(char c) noexcept {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -68,6 +69,8 @@ constexpr bool is_alnum(char c) noexcept {
 }  // namespace
 
 constinit const http::id_table object_members(members);
+
+bool names_previous_response(int member) noexcept { return member == previous; }
 
 id_kind kind_of_member(int member, int parent) noexcept {
     if (member == reasoning) return id_kind::reasoning;
@@ -96,6 +99,13 @@ fault object_not_found(std::string_view where) {
             .status = 404,
             .message = "There is no such object for this client: " + std::string(where) +
                        ". Use ids as this gateway has given them to this client."};
+}
+
+fault previous_response_not_found(std::string_view id) {
+    return {.code = "previous_response_not_found",
+            .who = origin::client,
+            .status = 400,
+            .message = "Previous response with id '" + std::string(id.substr(0, 100)) + "' not found."};
 }
 
 fault objects_apart() {

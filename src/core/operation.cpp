@@ -134,7 +134,7 @@ constexpr auto all_operation_names = [] {
 }();
 
 // Families of the API that are not served, known by the first segments of their paths.
-constexpr std::array<std::string_view, 4> not_served{"realtime", "live", "moderations", "extensions"};
+constexpr std::array<std::string_view, 2> not_served{"realtime", "live"};
 
 bool begins_with_segments(std::string_view path, std::string_view prefix) noexcept {
     return path.substr(0, prefix.size()) == prefix && (path.size() == prefix.size() || path[prefix.size()] == '/');

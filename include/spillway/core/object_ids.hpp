@@ -16,6 +16,8 @@ extern const http::id_table object_members;
 enum class id_kind : std::uint8_t { reference, own_id, reasoning };
 id_kind kind_of_member(int member, int parent) noexcept;
 
+bool names_previous_response(int member) noexcept;
+
 // Whether a value has the form of an id that an instance has given: `resp_...`, `file-...`. Ids of tool calls are the
 // model's and stay as they are.
 bool is_object_id(std::string_view value) noexcept;
@@ -24,6 +26,8 @@ bool is_object_id(std::string_view value) noexcept;
 bool param_holds_id(std::string_view name) noexcept;
 
 fault object_not_found(std::string_view where);
+// In Azure's words, which clients look for. `id` as the client wrote it; empty: it is no plain id.
+fault previous_response_not_found(std::string_view id);
 fault objects_apart();
 fault object_gone();
 fault object_elsewhere(std::string_view deployment);

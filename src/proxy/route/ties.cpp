@@ -105,6 +105,7 @@ maybe_fault ties::in_body_string(const request& asked, int member, int parent, s
     }
     if (kind == core::id_kind::own_id) return std::nullopt;
     if (!escaped && !core::is_object_id(value)) return std::nullopt;
+    if (core::names_previous_response(member)) return core::previous_response_not_found(escaped ? "" : value);
     return core::object_not_found("the member \"" + std::string(core::object_members[member].name) + "\"");
 }
 

@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
         mistake{"two documents", "routes:", "---\nroutes:", "a second YAML document begins here"},
         mistake{"tag", "model: gpt-4o", "model: !!str gpt-4o", "pools.p.model"},
         mistake{"later",
-                "routes:", "affinity: { mode: tagged }\nroutes:", "affinity: this version does not know the key"},
+                "routes:", "affinity: { mode: tagged }\nroutes:", "affinity.mode"},
         mistake{"syntax", "routes:", "routes: [", "f.yaml:"}, mistake{"tab", "  public:", "\tpublic:", "f.yaml:3:1"},
         mistake{"version", "version: 1", "version: 2", "version: '2' is out of range"},
         mistake{"name", "  shop:", "  \"sh op\":", "name has characters that no name has"}),

@@ -8,11 +8,12 @@
 namespace spillway::config {
 
 inline constexpr std::string_view test_operations[] = {"chat", "embeddings", "responses"};
+inline constexpr std::string_view test_groups[] = {"stateless", "objects"};
 inline constexpr std::string_view test_balancers[] = {"weighted_random", "round_robin"};
 
 inline constexpr store_form test_stores[] = {{"sqlite:", "sqlite:/path", false},
                                              {"postgresql://", "postgresql://user@host/database", true}};
-inline constexpr known_names test_names{test_operations, test_balancers, test_stores};
+inline constexpr known_names test_names{test_operations, test_groups, test_balancers, test_stores};
 
 inline environment table(std::map<std::string, std::string, std::less<>> values) {
     return [values = std::move(values)](std::string_view name) -> std::optional<std::string> {

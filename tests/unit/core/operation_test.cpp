@@ -34,17 +34,63 @@ TEST(classify, knows_the_operations_of_both_generations) {
     EXPECT_EQ(classify("GET", "/openai/v1/models")->model_id, "");
 }
 
+TEST(classify, objects_are_asked_for_by_their_ids) {
+    const std::tuple<std::string_view, std::string_view, std::string_view, generation, object_role> cases[] = {
+        {"POST", "/openai/v1/files", "files", generation::v1, object_role::makes},
+        {"GET", "/openai/files", "files", generation::dated, object_role::lists},
+        {"GET", "/openai/v1/responses/resp_1", "responses", generation::v1, object_role::uses},
+        {"POST", "/openai/responses/compact", "responses", generation::dated, object_role::makes},
+        {"POST", "/openai/threads/runs", "threads", generation::dated, object_role::uses},
+        {"GET", "/openai/v1/threads/t/runs/r/steps/s", "threads", generation::v1, object_role::uses},
+        {"GET", "/openai/v1/chat/completions", "stored_chats", generation::v1, object_role::lists},
+        {"POST", "/openai/deployments/x/batches", "batches", generation::dated, object_role::makes},
+        {"GET", "/openai/v1/video/generations/g_1/content/video", "videos", generation::v1, object_role::uses},
+        {"POST", "/openai/responses", "responses", generation::dated, object_role::none},
+    };
+    for (const auto& [method, path, name, g, role] : cases) {
+        const auto c = classify(method, path);
+        ASSERT_TRUE(c) << path;
+        EXPECT_EQ(c->op->name, name) << path;
+        EXPECT_EQ(c->op->generation, g) << path;
+        EXPECT_EQ(c->op->role, role) << path;
+    }
+    const auto step = classify("GET", "/openai/v1/threads/t/runs/r/steps/s");
+    ASSERT_EQ(step->id_count, 3U);
+    EXPECT_EQ(step->ids, (std::array<std::string_view, 3>{"t", "r", "s"}));
+    EXPECT_EQ(classify("GET", "/openai/v1/video/generations/jobs")->op->role, object_role::lists);
+}
+
+TEST(upstream_target, of_an_object_has_the_ids_that_stand_in_it) {
+    auto c = *classify("GET", "/v1/threads/t/runs/r-tag");
+    c.ids[1] = "r";
+    std::string out;
+    append_upstream_target(out, c, "", "dep", "after=x", {});
+    EXPECT_EQ(out, "/openai/v1/threads/t/runs/r?after=x");
+    out.clear();
+    append_upstream_target(out, *classify("POST", "/openai/deployments/x/batches"), "", "dep", "", "2024-10-21");
+    EXPECT_EQ(out, "/openai/deployments/dep/batches?api-version=2024-10-21");
+}
+
+TEST(operation_names, groups_stand_for_all_of_their_kind) {
+    EXPECT_EQ(operation_bits("stateless") & operation_bits("objects"), 0U);
+    EXPECT_NE(operation_bits("stateless") & operation_bits("chat"), 0U);
+    EXPECT_NE(operation_bits("objects") & operation_bits("files"), 0U);
+    EXPECT_EQ(operation_bits("nothing"), 0U);
+    for (const auto name : operation_names())
+        EXPECT_NE((operation_bits("stateless") | operation_bits("objects")) & operation_bits(name), 0U) << name;
+}
+
 TEST(classify, tells_unknown_unserved_and_wrong_methods_apart) {
     const std::tuple<std::string_view, std::string_view, int> cases[] = {
         {"GET", "/openai/v1/embeddings", 405},
         {"POST", "/openai/v1/models", 405},
         {"DELETE", "/openai/deployments/x/chat/completions", 405},
-        {"GET", "/openai/v1/responses/resp_1", 400},
-        {"POST", "/openai/v1/responses/resp_1/cancel", 400},
-        {"POST", "/openai/v1/files", 400},
-        {"POST", "/openai/threads/runs", 400},
         {"GET", "/openai/realtime", 400},
-        {"POST", "/openai/deployments/x/audio/transcriptions", 400},
+        {"PUT", "/openai/v1/files", 405},
+        {"GET", "/openai/v1/responses/resp_1/cancel", 405},
+        {"POST", "/openai/v1/moderations", 404},
+        {"GET", "/openai/v1/files/a/b", 404},
+        {"GET", "/openai/v1/files/", 404},
         {"POST", "/openai/v1/filesystem", 404},
         {"POST", "/openai/deployments/x/nothing", 404},
         {"POST", "/openai/deployments//chat/completions", 404},
@@ -64,19 +110,14 @@ TEST(classify, not_served_is_said_of_what_is_not_served_alone) {
     const std::tuple<std::string_view, std::string_view, std::string_view> cases[] = {
         // Chat and Responses are served, in another place.
         {"POST", "/openai/chat/completions", "NotFound"},
-        {"POST", "/openai/responses", "NotFound"},
         {"POST", "/openai/embeddings", "NotFound"},
         {"POST", "/openai/deployments/x/responses", "NotFound"},
         {"GET", "/openai/deployments/x/responses", "NotFound"},
-        // What the API keeps of them is not.
-        {"GET", "/openai/chat/completions", "OperationNotSupported"},
-        {"GET", "/openai/v1/chat/completions", "OperationNotSupported"},
-        {"GET", "/openai/v1/chat/completions/chatcmpl-1/messages", "OperationNotSupported"},
-        {"DELETE", "/openai/responses/resp_1", "OperationNotSupported"},
-        {"GET", "/openai/v1/responses", "OperationNotSupported"},
-        {"POST", "/openai/deployments/x/chat/completions/1", "OperationNotSupported"},
+        {"POST", "/openai/deployments/x/chat/completions/1", "NotFound"},
+        {"GET", "/openai/realtime", "OperationNotSupported"},
         {"PUT", "/openai/v1/chat/completions", "MethodNotAllowed"},
         {"HEAD", "/openai/v1/chat/completions", "MethodNotAllowed"},
+        {"GET", "/openai/v1/responses", "MethodNotAllowed"},
         {"GET", "/openai/deployments/x/chat/completions", "MethodNotAllowed"},
     };
     for (const auto& [method, path, code] : cases) {
@@ -88,16 +129,15 @@ TEST(classify, not_served_is_said_of_what_is_not_served_alone) {
     EXPECT_NE(how("/openai/chat/completions").find("/openai/deployments/{deployment}/chat/completions"),
               std::string::npos);
     EXPECT_NE(how("/openai/chat/completions").find("/openai/v1/chat/completions"), std::string::npos);
-    EXPECT_NE(how("/openai/responses").find("/openai/v1/responses"), std::string::npos);
-    EXPECT_EQ(how("/openai/responses").find("/openai/deployments"), std::string::npos) << "there is no such path";
 }
 
 TEST(classify, a_path_tells_its_methods_and_its_name) {
-    EXPECT_EQ(allowed_methods("/openai/v1/chat/completions"), "POST");
+    EXPECT_EQ(allowed_methods("/openai/v1/chat/completions"), "GET, POST");
     EXPECT_EQ(allowed_methods("/openai/deployments/x/embeddings"), "POST");
     EXPECT_EQ(allowed_methods("/v1/models"), "GET, HEAD");
     EXPECT_EQ(allowed_methods("/openai/models/gpt-4o"), "GET, HEAD");
-    EXPECT_EQ(allowed_methods("/openai/v1/files"), "");
+    EXPECT_EQ(allowed_methods("/openai/v1/files"), "GET, POST");
+    EXPECT_EQ(allowed_methods("/openai/v1/files/file-1"), "GET, DELETE");
     EXPECT_EQ(allowed_methods("/"), "");
     EXPECT_EQ(name_in_path("/openai/deployments/a%2Fb/embeddings"), "a%2Fb");
     EXPECT_EQ(name_in_path("/openai/v1/models/a/b"), "a/b");
