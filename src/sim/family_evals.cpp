@@ -235,6 +235,7 @@ void add_evals(way_table& all) {
     all.push_back({"GET", "evals/{}/runs", list_by_status, &eval_run_kind});
     all.push_back({"GET", "evals/{}/runs/{}", get_one, &eval_run_kind});
     all.push_back({"POST", "evals/{}/runs/{}", cancel_eval_run, &eval_run_kind});
+    all.push_back({"POST", "evals/{}/runs/{}/cancel", cancel_eval_run, &eval_run_kind});
     all.push_back({"DELETE", "evals/{}/runs/{}", delete_eval_run, &eval_run_kind});
     all.push_back({"GET", "evals/{}/runs/{}/output_items", list_by_status, &output_item_kind});
     all.push_back({"GET", "evals/{}/runs/{}/output_items/{}", get_one, &output_item_kind});

@@ -123,9 +123,12 @@ answer page_of(const visit& v, std::vector<json> oldest_first, paging usual) {
         limit = static_cast<std::size_t>(*n);
     }
     const std::string order = v.parameter("order"), after = v.parameter("after"), before = v.parameter("before");
-    if (!order.empty() && order != "asc" && order != "desc") return invalid("'order' is asc or desc.", "order");
+    // Permissions of checkpoints spell it out.
+    const bool ascending = order == "asc" || order == "ascending",
+               descending = order == "desc" || order == "descending";
+    if (!order.empty() && !ascending && !descending) return invalid("'order' is asc or desc.", "order");
     std::vector<json> all = std::move(oldest_first);
-    if (order.empty() ? !usual.oldest_first : order == "desc") std::reverse(all.begin(), all.end());
+    if (order.empty() ? !usual.oldest_first : descending) std::reverse(all.begin(), all.end());
     const auto place = [&all](const std::string& id) {
         return std::find_if(all.begin(), all.end(), [&](const json& j) { return string_or(j, "id", "") == id; });
     };
