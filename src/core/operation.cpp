@@ -245,6 +245,7 @@ result<classified> classify(std::string_view method, std::string_view path) {
     if (op != nullptr && op->method == method) return classified{op, at.name, {}};
     auto object = find_object(at, method);
     if (object.found.op != nullptr) return object.found;
+    if (op == nullptr && method == "POST" && is_served_elsewhere(at.suffix)) return misplaced(at.suffix);
     if (op != nullptr) object.methods |= method_bit(op->method);
     if (object.methods != 0) return wrong_method(methods_of(object.methods));
     return why_not(at);

@@ -30,7 +30,7 @@ protected:
     std::string head() const { return std::string(asked_->memory().out.view()); }
     std::string body() const {
         std::string all;
-        for (const auto piece : out_->body(one())) all += piece;
+        for (const auto piece : out_->body()) all += piece;
         return all;
     }
     std::size_t promised() const {

@@ -89,7 +89,7 @@ TEST_F(body, type_and_coding_are_looked_at) {
         room_kit kit;
         request r(kit.begin(post(path, "{}", fields)));
         EXPECT_EQ(kit.run(r.read_head()), request::arrival::complete);
-        const auto f = r.body.check_content();
+        const auto f = r.body.check_content(core::body_form::json);
         return f ? std::string(f->code) : std::string();
     };
     EXPECT_EQ(refused("content-type: application/json\r\n"), "");
