@@ -108,6 +108,14 @@ fault previous_response_not_found(std::string_view id) {
             .message = "Previous response with id '" + std::string(id.substr(0, 100)) + "' not found."};
 }
 
+fault reasoning_not_verified() {
+    return {
+        .code = "invalid_encrypted_content",
+        .who = origin::client,
+        .status = 400,
+        .message = "The encrypted content could not be verified: it was not made for this client, or was changed."};
+}
+
 fault objects_apart() {
     return {.code = "ObjectsOnDifferentInstances",
             .who = origin::client,

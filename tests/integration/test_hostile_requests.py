@@ -121,7 +121,7 @@ def test_request_ids_that_are_none(house, value):
         "gpt-4o%2F", "%2Fgpt-4o", "gpt-4o%5C", "gpt-4o%25", "%2567pt-4o", "gpt-4o%7f", "gpt-4o%1b", "gpt-4o%09",
         "%67%7",
         "gpt-4o%0a", "gpt-4o/%2e%2e/secret-model", "gpt-4o/..%00/secret-model", "%252e%252e", "gpt-4o%%32"],
-    (400, "OperationNotSupported"): ["gpt-4o/extensions"], (404, "NotFound"): ["gpt-4?", "a/gpt-4o", "gpt-4o/x"]}))
+    (404, "NotFound"): ["gpt-4?", "a/gpt-4o", "gpt-4o/x", "gpt-4o/extensions"]}))
 def test_names_in_the_path(house, status, code, name):
     target = DEPLOYMENTS.format(urllib.parse.quote(name, safe="".join(map(chr, range(33, 127)))))
     house.refused(post(target), status, code)
@@ -152,7 +152,7 @@ def test_names_in_the_path(house, status, code, name):
     (400, "OperationNotSupported"): [
         "/openai/v1/chat/completions/x", "/openai/v1/assistants", "/openai/v1/fine_tuning/jobs", "/openai/v1/files",
         "/openai/realtime?deployment=secret-model", "/openai/v1/realtime?model=secret-model",
-        "/openai/deployments/gpt-4o/chat/completions/x/", "/openai/v1/responses/resp_1/cancel",
+        "/openai/v1/responses/resp_1/cancel",
         "/openai/v1/threads/x/runs"]}))
 def test_paths(house, status, code, target):
     house.refused(post(target, body={"model": "gpt-4o", "messages": []}), status, code)

@@ -18,7 +18,7 @@ def code_of(answer):
 # Methods
 
 
-@pytest.mark.parametrize("target, allow", [(CHAT, "POST"), (V1_CHAT, "POST"), ("/openai/v1/responses", "POST"),
+@pytest.mark.parametrize("target, allow", [(CHAT, "POST"), (V1_CHAT, "GET, POST"), ("/openai/v1/responses", "POST"),
                                            (V1_MODELS, "GET, HEAD"), ("/openai/models/x?api-version=1", "GET, HEAD"),
                                            ("/health/ready", "GET, HEAD"), ("/healthz", "GET, HEAD")])
 def test_405_tells_the_methods_that_are_served(one, a, target, allow):
@@ -113,12 +113,13 @@ def test_an_escaped_slash_opens_no_other_way(gateway, a, status, name):
 
 @pytest.mark.parametrize("method, target, status, code, words", [
     ("POST", "/openai/chat/completions?api-version=2025-01-01-preview", 404, "NotFound", "/openai/deployments/{deploy"),
-    ("POST", "/openai/responses?api-version=2025-04-01-preview", 404, "NotFound", "/openai/v1/responses"),
     ("POST", "/openai/deployments/d/responses?api-version=x", 404, "NotFound", "/openai/v1/responses"),
     ("POST", "/openai/embeddings", 404, "NotFound", "/openai/v1/embeddings"),
     ("GET", "/openai/v1/chat/completions", 400, "OperationNotSupported", "not served"),
     ("GET", "/openai/chat/completions", 400, "OperationNotSupported", "not served"),
-    ("GET", "/openai/v1/responses", 400, "OperationNotSupported", "not served"),
+    ("GET", "/openai/v1/responses", 405, "MethodNotAllowed", "POST"),
+    ("GET", "/openai/v1/responses/resp_1", 400, "OperationNotSupported", "not served"),
+    ("POST", "/openai/v1/files", 400, "OperationNotSupported", "not served"),
     ("DELETE", "/openai/v1/chat/completions/chatcmpl-1", 400, "OperationNotSupported", "not served")])
 def test_what_a_refused_path_is_told(one, a, method, target, status, code, words):
     answer = one.ask(method, target, body=BODY if method == "POST" else None)

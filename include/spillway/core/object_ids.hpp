@@ -28,6 +28,8 @@ bool param_holds_id(std::string_view name) noexcept;
 fault object_not_found(std::string_view where);
 // In Azure's words, which clients look for. `id` as the client wrote it; empty: it is no plain id.
 fault previous_response_not_found(std::string_view id);
+// The same: its mark is another owner's, or not whole.
+fault reasoning_not_verified();
 fault objects_apart();
 fault object_gone();
 fault object_elsewhere(std::string_view deployment);

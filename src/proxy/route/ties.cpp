@@ -90,7 +90,9 @@ maybe_fault ties::in_body_string(const request& asked, int member, int parent, s
     if (kind == core::id_kind::reasoning) {
         // A client may have escaped what needs no escape, so the mark is sought in what the string says; it is made
         // of characters that no client escapes.
-        const auto opened = identity::tag_ring::looks_marked(value) ? ring.open_mark(value, owner_) : std::nullopt;
+        const bool marked = identity::tag_ring::looks_marked(value);
+        const auto opened = marked ? ring.open_mark(value, owner_) : std::nullopt;
+        if (marked && !opened) return core::reasoning_not_verified();
         if (!opened) {
             unmarked_reasoning = true;
             return std::nullopt;
