@@ -74,8 +74,6 @@ public:
     // All keys of this object that are not declared before: names chosen by the writer.
     virtual void others(std::string_view word, std::string_view about,
                         const std::function<scalar(const std::string&)>& item) = 0;
-    // A key of a later version: refused with its own words instead of "unknown".
-    virtual void later(std::string_view name, std::string_view remedy) = 0;
 };
 
 // The whole language: visits every key of the tree.

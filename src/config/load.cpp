@@ -190,19 +190,11 @@ public:
         }
     }
 
-    void later(std::string_view name, std::string_view remedy) override {
-        later_.insert(std::string(name));
-        if (node_ == nullptr) return;
-        if (const auto* e = node_->find(name))
-            context_.issues.error(e->at, child_path(path_, name), "this version does not know the key yet",
-                                  std::string(remedy));
-    }
-
     // An undeclared key is a mistake of the writer.
     void finish() {
         if (node_ == nullptr) return;
         for (const auto& e : node_->entries)
-            if (!known_.contains(e.key) && !later_.contains(e.key))
+            if (!known_.contains(e.key))
                 context_.issues.error(e.at, child_path(path_, e.key), "unknown key '" + e.key.substr(0, 60) + "'",
                                       did_you_mean(e.key, known_, "known here: " + all_known()));
     }
@@ -285,7 +277,7 @@ private:
     const yaml_node* node_;
     std::string path_;
     mark at_;
-    std::set<std::string, std::less<>> known_, later_;
+    std::set<std::string, std::less<>> known_;
 };
 
 }  // namespace

@@ -68,7 +68,6 @@ public:
                 const std::function<scalar(const std::string&)>& item) override {
         row("NAME of a " + std::string(word), item("NAME").words, "", about);
     }
-    void later(std::string_view, std::string_view) override {}
 
 private:
     void row(std::string_view name, const std::string& kind, const std::string& shown, std::string_view about) {

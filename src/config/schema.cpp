@@ -102,7 +102,6 @@ public:
         one["description"] = about;
         to_["additionalProperties"] = std::move(one);
     }
-    void later(std::string_view, std::string_view) override {}
 
 private:
     void put(const key& k, json out) {

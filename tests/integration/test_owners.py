@@ -94,7 +94,7 @@ def test_a_conversation_stays_on_its_instance(house):
 def test_a_stream_tells_the_ids_that_a_later_request_can_name(house):
     g = house()
     answer = g.ask("POST", RESPONSES, {"content-type": "application/json"},
-                   json.dumps({"model": "gpt-4o", "input": "hello", "stream": True}).encode())
+                   json.dumps({"model": "gpt-4o", "input": "hello", "stream": True, "background": True}).encode())
     assert answer.status == 200
     events = [json.loads(line[6:]) for line in answer.body.decode().splitlines() if line.startswith("data: {")]
     ends = events[-1]["response"]

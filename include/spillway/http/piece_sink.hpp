@@ -11,7 +11,8 @@ namespace spillway::http {
 class piece_sink {
 public:
     template <class Out>
-    requires(!std::is_same_v<std::remove_cv_t<Out>, piece_sink>) explicit piece_sink(Out& out) noexcept
+    requires(!std::is_same_v<std::remove_cv_t<Out>, piece_sink>) piece_sink(Out& out)
+    noexcept
         : object_(const_cast<void*>(static_cast<const void*>(std::addressof(out)))),
           call_([](void* o, std::string_view s) { (*static_cast<Out*>(o))(s); }) {}
 

@@ -2,27 +2,12 @@
 
 #include <memory>
 #include <string_view>
-#include <type_traits>
+
+#include <spillway/http/piece_sink.hpp>
 
 namespace spillway::proxy {
 
-// Where payload goes on to: a call without an allocation. Lives as long as the function it was made from.
-class payload_sink {
-public:
-    template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, payload_sink>) payload_sink(F& f)
-    noexcept
-        : object_(const_cast<void*>(static_cast<const void*>(&f))),
-          call_([](void* o, std::string_view s) { (*static_cast<F*>(o))(s); }) {}
-
-    void operator()(std::string_view payload) const {
-        if (!payload.empty()) call_(object_, payload);
-    }
-
-private:
-    void* object_;
-    void (*call_)(void*, std::string_view);
-};
+using payload_sink = http::piece_sink;
 
 // Changes the payload of an answer on its way to the client. Transforms form a list; each gets what the one before it
 // lets through, in any slices.
