@@ -56,6 +56,8 @@ void declare(visitor& v, listener_limits& x) {
     v.value({"head", "request line and headers together"}, size_of(x.head, kibibyte, mebibyte));
     v.value({"headers", "header fields of a request"}, count_of(x.headers, 8, 128));
     v.value({"body", "request body"}, size_of(x.body, kibibyte, 4 * gibibyte));
+    v.value({"upload", "body of an upload: a file, or a part of one; it passes without being held"},
+            size_of(x.upload, kibibyte, 64 * gibibyte));
     v.value({"connections", "open connections of this listener, all workers together"},
             count_of(x.connections, 1, 1'000'000));
     v.value({"connections_per_address",

@@ -15,7 +15,7 @@ exchange::exchange(connection& on)
       spans_(at_, request_, plan_),
       capture_(at_),
       prompt_(at_),
-      attempts_(at_, request_, caller_, plan_, pipe_, spans_),
+      attempts_(at_, request_, request_.body, caller_, plan_, pipe_, spans_),
       reply_(at_, request_, caller_, plan_, permit_, attempts_, pipe_, delivery_) {}
 
 net::task<bool> exchange::run() {
@@ -88,6 +88,11 @@ net::task<maybe_fault> exchange::identify() {
 net::task<maybe_fault> exchange::take_body() {
     auto& body = request_.body;
     maybe_fault f = body.check_content(request_.what.op->body);
+    if (!f && body.exists() && !body.is_here()) {
+        const auto passes = body.pass_on(*request_.what.op);
+        if (!passes) co_return passes.error();
+        if (*passes) co_return co_await permit_.enter();
+    }
     if (!f && !body.is_here()) {
         f = co_await permit_.enter();
         if (!f) f = co_await body.read(*caller_.client);

@@ -28,9 +28,8 @@ def azure(certs, tmp_path_factory):
 # What lists all objects of a kind is served where one instance keeps the objects of one owner. And these fill memory.
 ALONE = {"test_stored_chats", "test_files", "test_batches", "test_assistants", "test_vector_stores", "test_evals",
          "test_videos"}
-# A fine-tuned model's checkpoints are names of models, no objects with a tag; a body of 300 MB is more than memory is
-# given to.
-NOT_SERVED = {"test_fine_tuning", "test_a_long_file_takes_no_memory"}
+# A fine-tuned model's checkpoints are names of models, no objects with a tag.
+NOT_SERVED = {"test_fine_tuning"}
 
 
 def pool(model, instances):

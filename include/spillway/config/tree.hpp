@@ -62,7 +62,9 @@ struct listener_limits {
     std::uint64_t head{32 * kibibyte};  // request line and headers
     std::uint32_t headers{100};         // header fields
     std::uint64_t body{64 * mebibyte};  // request body
-    std::uint32_t connections{10000};   // of this listener, all workers together
+    // Body of an upload (files, parts of uploads), which passes without being held.
+    std::uint64_t upload{512 * mebibyte};
+    std::uint32_t connections{10000};  // of this listener, all workers together
     // Of these, from one address (IPv4, /64 of IPv6); 0: any number, since one address may be a whole office or a
     // load balancer. Those of trusted_proxies are not counted.
     std::uint32_t connections_per_address{0};

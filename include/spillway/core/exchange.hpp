@@ -30,6 +30,7 @@ struct request_facts {
     time_point began{};
     bool repeatable{true};
     bool streams{false};
+    bool once{false};                        // it cannot be sent a second time
     bool own_credential{true};               // false: the client's token is passed on
     std::uint32_t client{0};                 // counts once when it fails everywhere
     std::uint64_t affinity{0};               // affinity_of(client, user); 0: of the client alone

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "attempts.hpp"
 
@@ -19,6 +20,15 @@ outcome_kind kind_of(net::connect_error e) {
     }
 }
 
+// Writes a chunk's head before its bytes, and its end behind them: there is room for both.
+std::string_view as_chunk(char* bytes, std::size_t size) noexcept {
+    char head[http::max_chunk_header];
+    const std::size_t n = http::write_chunk_header(head, size);
+    std::memcpy(bytes - n, head, n);
+    std::memcpy(bytes + size, "\r\n", 2);
+    return {bytes - n, n + size + 2};
+}
+
 }  // namespace
 
 // One try on one backend, up to the point where its answer can be judged. The connection stays for the relay, or for
@@ -29,7 +39,8 @@ net::task<outcome> attempts::attempt(const core::action& a) {
     // A form that this instance does not have: another backend may.
     if (instance_of(b).kind == config::instance_kind::openai && !core::fits_openai(*asked_.what.op))
         co_return failed(outcome_kind::not_composed);
-    if (!a.fresh_connection) connection_ = at_.snapshot->upstreams[b.instance]->take_idle();
+    // What is sent once must not meet a connection that its server has just closed.
+    if (!a.fresh_connection && !upload_.passes()) connection_ = at_.snapshot->upstreams[b.instance]->take_idle();
     if (!connection_)
         if (const auto o = co_await connect(a)) co_return *o;
     if (!credential_.is_fixed(instance_of(b)))
@@ -42,10 +53,15 @@ net::task<outcome> attempts::attempt(const core::action& a) {
         co_return failed(outcome_kind::not_composed);
     }
     went_out_ = true;
-    const net::io_result sent = co_await send(a.first_byte_deadline);
+    net::io_result sent = co_await send(a.first_byte_deadline);
+    time_point answer_until = a.first_byte_deadline;
+    if (sent.ok() && upload_.passes()) {
+        sent = co_await send_upload();
+        answer_until = std::max(answer_until, clock::now() + (a.first_byte_deadline - began_));
+    }
     if (sent.status == net::io_status::interrupted) co_return failed(outcome_kind::client_left);
     // A backend may refuse before it has read everything: what it said counts, not that the sending broke off.
-    outcome o = co_await read_head(a.first_byte_deadline, sent.ok());
+    outcome o = co_await read_head(answer_until, sent.ok());
     if (o.kind != outcome_kind::response) co_return o;
     if (o.status >= 400) co_await read_refusal(o);
     else if (front_.is_event_stream()) co_await judge_stream_start(o, a.first_byte_deadline);
@@ -110,6 +126,34 @@ net::task<net::io_result> attempts::send(time_point deadline) {
         if (!pieces[next].empty()) r = co_await send_piece(pieces[next], deadline);
     out_.wipe_proof();
     co_return r;
+}
+
+// The body as it comes from the client, which waits while the backend takes no more. An answer that comes meanwhile
+// ends it.
+net::task<net::io_result> attempts::send_upload() {
+    net::buffer buffer(at_.worker.slabs());
+    // A chunk's head stands in front of what was read, its end behind.
+    const bool chunks = upload_.is_chunked();
+    const auto all = buffer.prepare(net::slab_pool::small).first(net::slab_pool::small);
+    const auto room = all.subspan(http::max_chunk_header, all.size() - http::max_chunk_header - 2);
+    net::turn turn;
+    for (;;) {
+        if (turn.spent()) {
+            const net::wake w = co_await net::yield(at_.worker.loop(), &at_.left());
+            if (w == net::wake::interrupted) co_return net::io_result{net::io_status::interrupted};
+            turn.renew();
+        }
+        net::io_result r = co_await upload_.next(room);
+        // The client is gone, or too slow to be waited for.
+        if (!r.ok()) co_return net::io_result{net::io_status::interrupted};
+        const bool over = r.bytes == 0;
+        std::string_view piece(room.data(), r.bytes);
+        if (chunks && over) piece = http::last_chunk;
+        else if (chunks) piece = as_chunk(room.data(), r.bytes);
+        if (piece.empty()) co_return r;
+        r = co_await send_piece(piece, clock::now() + plan_.pool_of().idle_timeout);
+        if (over || !r.ok()) co_return r;
+    }
 }
 
 // As stream::write_all, but while the backend takes no more it is listened to: one that answered will not take

@@ -15,8 +15,9 @@ namespace spillway::proxy {
 // Asks one backend after the other, as the exchange machine of the core decides, until an answer is the client's.
 class attempts {
 public:
-    attempts(const setting& at, const request& asked, const caller& by, const plan& way, answer_pipe& pipe,
-             attempt_observer& observer) noexcept;
+    // `upload`: the request's body, when it passes.
+    attempts(const setting& at, const request& asked, request_body& upload, const caller& by, const plan& way,
+             answer_pipe& pipe, attempt_observer& observer) noexcept;
     attempts(const attempts&) = delete;
     attempts& operator=(const attempts&) = delete;
     ~attempts();
@@ -70,6 +71,7 @@ private:
     net::task<std::optional<core::outcome>> prove(const core::action& a);
     net::task<net::io_result> send(time_point deadline);
     net::task<net::io_result> send_piece(std::string_view bytes, time_point deadline);
+    net::task<net::io_result> send_upload();
     hearing hear_early_answer();
     void note_first_byte() noexcept;
 
@@ -92,6 +94,7 @@ private:
 
     const setting& at_;
     const request& asked_;
+    request_body& upload_;
     const caller& by_;
     const plan& plan_;
     answer_pipe& pipe_;

@@ -30,10 +30,11 @@ std::string_view outcome_name(const core::outcome& o) noexcept {
 
 }  // namespace
 
-attempts::attempts(const setting& at, const request& asked, const caller& by, const plan& way, answer_pipe& pipe,
-                   attempt_observer& observer) noexcept
+attempts::attempts(const setting& at, const request& asked, request_body& upload, const caller& by, const plan& way,
+                   answer_pipe& pipe, attempt_observer& observer) noexcept
     : at_(at),
       asked_(asked),
+      upload_(upload),
       by_(by),
       plan_(way),
       pipe_(pipe),
@@ -55,6 +56,7 @@ core::request_facts attempts::facts() const {
     out.own_credential = !plan_.passes_token;
     out.client = client_number();
     out.affinity = core::affinity_of(client_number(), asked_.marks().user);
+    out.once = upload_.passes();
     out.where = plan_.placement_of(asked_, by_);
     const auto& fields = asked_.fields();
     if (const auto n = text::parse_unsigned(fields.value(http::field_id::x_stainless_retry_count)))

@@ -44,7 +44,9 @@ bool upstream_request::compose(const backend& b, const proof& by, std::string_vi
         w.field(http::field_id::content_type, "application/json");
     // The gateway reads events and usage in passing; the backend must not compress.
     w.field(http::field_id::accept_encoding, "identity");
-    if (asked_.body.exists()) w.field(http::field_id::content_length, body_bytes());
+    if (asked_.body.passes() && asked_.body.is_chunked()) w.field(http::field_id::transfer_encoding, "chunked");
+    else if (asked_.body.exists())
+        w.field(http::field_id::content_length, asked_.body.passes() ? asked_.body.length() : body_bytes());
     w.end();
     if (!w.ok()) {
         ::explicit_bzero(const_cast<char*>(w.written().data()), w.written().size());

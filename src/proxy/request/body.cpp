@@ -30,13 +30,14 @@ fault request_body::client_left() {
         .code = "ClientLeft", .who = origin::client, .status = 499, .message = "The client closed the connection."};
 }
 
-fault request_body::too_large(std::size_t limit) const {
+fault request_body::too_large(std::uint64_t limit, std::string_view which) const {
     at_.worker.stats().limits.at({at_.worker.label("body")}).add();
     return {.code = "RequestTooLarge",
             .who = origin::client,
             .status = 413,
             .message = "The request body is larger than this gateway takes (" + std::to_string(limit) +
-                       " bytes). Send less, or ask the platform team to raise listeners.<name>.limits.body."};
+                       " bytes). Send less, or ask the platform team to raise listeners.<name>.limits." +
+                       std::string(which) + "."};
 }
 
 void request_body::expect(scratch& memory, std::size_t head_bytes) {

@@ -3,6 +3,7 @@
 #include <span>
 #include <string_view>
 
+#include <spillway/base/fault.hpp>
 #include <spillway/core/operation.hpp>
 #include <spillway/http/framing.hpp>
 #include <spillway/http/request_content.hpp>
@@ -30,6 +31,16 @@ public:
     std::string_view boundary() const noexcept { return boundary_; }
     // The usual small body came together with its head. False: read() has to wait for it.
     bool is_here() noexcept;
+    // An upload that is not small goes on to its backend as it comes, with next(): it is sent once, and no memory
+    // holds it. False: it has to be read. Faults: RequestTooLarge.
+    result<bool> pass_on(const core::operation& op);
+    bool passes() const noexcept { return passes_; }
+    // Its length is not told in advance.
+    bool is_chunked() const noexcept { return framing_.kind() == http::body_kind::chunked; }
+    std::uint64_t length() const noexcept { return passes_ ? length_ : bytes_.size(); }
+    // Bytes of it into `room`; none: it is over. Fails as a read from the client does, and as broken where more comes
+    // than limits.upload.
+    net::task<net::io_result> next(std::span<char> room);
     // Reads the rest. Faults: RequestTooLarge, RequestTimeout, BadRequest, those of memory_hold, ClientLeft (499).
     net::task<maybe_fault> read(std::size_t client);
     bool is_encoded() const noexcept { return coding_ != http::content_coding::identity; }
@@ -64,7 +75,7 @@ private:
     net::task<net::io_result> read_some(std::span<char> room, time_point begun, std::size_t received);
     maybe_fault hold(std::size_t bytes) { return memory_.grow_to(bytes); }
     void count(std::size_t bytes) noexcept;
-    fault too_large(std::size_t limit) const;
+    fault too_large(std::uint64_t limit, std::string_view which = "body") const;
 
     const setting& at_;
     scratch* scratch_{nullptr};
@@ -75,7 +86,11 @@ private:
     std::size_t input_used_{0};  // head and body bytes in the session's input, to be consumed at the end
     std::size_t received_{0};
     http::content_coding coding_{http::content_coding::identity};
-    bool exists_{false}, read_{false}, in_step_{true}, expects_continue_{false};
+    net::task<net::io_result> read_raw(std::span<char> room);
+    net::task<net::io_result> next_chunks(std::span<char> room);
+    std::uint64_t length_{0}, raw_{0}, passed_{0};  // of an upload: as told; bytes of its framing, and of itself
+    time_point passing_since_{};
+    bool exists_{false}, read_{false}, in_step_{true}, expects_continue_{false}, passes_{false};
 };
 
 }  // namespace spillway::proxy

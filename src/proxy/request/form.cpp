@@ -1,5 +1,8 @@
 #include "form.hpp"
 
+#include <vector>
+
+#include <spillway/core/object_ids.hpp>
 #include <spillway/http/multipart.hpp>
 
 namespace spillway::proxy {
@@ -17,6 +20,11 @@ public:
         unsigned count{0};
     };
     field model, stream, user;
+    struct id {
+        int member{-1};
+        std::uint64_t offset{0}, length{0};
+    };
+    std::vector<id> ids;
 
     void on_part(const http::multipart_part& part) override {
         const bool plain = !part.filename;
@@ -26,9 +34,15 @@ public:
                : part.name == "user"   ? &user
                                        : nullptr;
         if (now_ != nullptr) ++now_->count;
+        // `file_ids[]` is how forms spell an array.
+        auto name = part.name;
+        if (name.ends_with("[]")) name.remove_suffix(2);
+        member_ = core::object_members.find(name);
+        if (member_ >= 0 && core::object_members[member_].opaque) member_ = -1;
     }
     void on_value(std::uint64_t, std::string_view) override {}
     void on_part_end(std::uint64_t offset, std::uint64_t length) override {
+        if (member_ >= 0) ids.push_back({member_, offset, length});
         if (now_ == nullptr) return;
         now_->offset = offset;
         now_->length = length;
@@ -36,6 +50,7 @@ public:
 
 private:
     field* now_{nullptr};
+    int member_{-1};
 };
 
 }  // namespace
@@ -53,6 +68,7 @@ maybe_fault read_form(const request_body& body, const core::operation& op, reque
     };
     if (fields.model.count > 1 || fields.stream.count > 1)
         return bad_form("The form has a field twice that may be there once: \"model\" or \"stream\".");
+    for (const auto& i : fields.ids) marks.form_ids.emplace_back(i.member, text({i.offset, i.length, 1}));
     const auto streams = text(fields.stream);
     out.streams = (streams == "true" || streams == "True" || streams == "1") &&
                   op.stream != core::stream_shape::none && op.stream != core::stream_shape::bytes;

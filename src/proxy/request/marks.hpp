@@ -2,6 +2,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <spillway/core/body_facts.hpp>
 #include <spillway/http/include_usage.hpp>
@@ -14,6 +16,8 @@ struct body_marks {
     std::string_view name_in_body;  // the value of `model` where that names the deployment; as spelled
     std::string deployment;         // that value, decoded
     bool name_is_plain{false};      // in a form, where it is no JSON
+    // Fields of a form that name objects: members of core::object_members, and their values as views.
+    std::vector<std::pair<int, std::string_view>> form_ids;
     // Where `model` stands, or would begin; for instances of kind openai.
     struct {
         std::size_t at{0}, removed{0};

@@ -14,7 +14,8 @@ maybe_fault ties::find(const request& asked, std::string_view owner, core::class
     const auto& op = *what.op;
     if (op.role != core::object_role::none)
         if (auto f = in_query(asked)) return f;
-    if (!asked.body.exists() || asked.body.is_form()) return std::nullopt;
+    if (!asked.body.exists()) return std::nullopt;
+    if (asked.body.is_form()) return in_form(asked);
     const bool may_refer =
         op.role != core::object_role::none || op.family == core::family::responses || op.family == core::family::chat;
     return may_refer ? in_body(asked) : std::nullopt;
@@ -79,6 +80,12 @@ maybe_fault ties::in_body(const request& asked) {
     if (!whole && !asked.body.empty()) return bad_request("The request body is nested too deeply, or is no JSON.");
     for (const auto& r : asked.marks().needs.references)
         if (!was_opened(asked, r.raw)) return core::object_not_found(r.member);
+    return std::nullopt;
+}
+
+maybe_fault ties::in_form(const request& asked) {
+    for (const auto& [member, value] : asked.marks().form_ids)
+        if (auto f = in_body_string(asked, member, -1, value, false)) return f;
     return std::nullopt;
 }
 

@@ -29,6 +29,7 @@ private:
     maybe_fault in_path(const request& asked, core::classified& what);
     maybe_fault in_query(const request& asked);
     maybe_fault in_body(const request& asked);
+    maybe_fault in_form(const request& asked);
     maybe_fault in_body_string(const request& asked, int member, int parent, std::string_view value, bool escaped);
     bool was_opened(const request& asked, std::string_view raw) const noexcept;
 

@@ -93,7 +93,8 @@ TEST(examples, are_good) {
     static constexpr std::string_view operations[] = {"chat", "embeddings", "responses"},
                                       balancers[] = {"weighted_random", "least_outstanding"};
     for (const auto* name : {"config/spillway.yaml", "config/demo.yaml"}) {
-        const auto r = check_text(file_of_the_project(name), name, {operations, test_groups, balancers, test_stores}, env);
+        const auto r =
+            check_text(file_of_the_project(name), name, {operations, test_groups, balancers, test_stores}, env);
         EXPECT_TRUE(r) << told(r);
         EXPECT_EQ(told(r), "") << name;
     }

@@ -136,7 +136,7 @@ public:
         if (!way) way.emplace(at);
         allowed.emplace(at, *asked, *who, *way);
         pipe.emplace(worker().slabs());
-        tried.emplace(at, *asked, *who, *way, *pipe, watcher);
+        tried.emplace(at, *asked, (*asked).body, *who, *way, *pipe, watcher);
         own.emplace(at, *asked, *who, *way, *allowed, *tried, *pipe, sent);
         prompt.emplace(at);
     }
