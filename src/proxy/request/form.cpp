@@ -1,5 +1,6 @@
 #include "form.hpp"
 
+#include <spillway/core/object_ids.hpp>
 #include <spillway/http/multipart.hpp>
 
 namespace spillway::proxy {
@@ -17,8 +18,10 @@ public:
         unsigned count{0};
     };
     field model, stream, user;
+    std::string reference;  // a field that names an object, as `file_id` or `file_ids[]`
 
     void on_part(const http::multipart_part& part) override {
+        if (reference.empty() && refers(part.name)) reference = part.name;
         const bool plain = !part.filename;
         now_ = !plain                  ? nullptr
                : part.name == "model"  ? &model
@@ -35,6 +38,12 @@ public:
     }
 
 private:
+    static bool refers(std::string_view name) noexcept {
+        const int member = core::object_members.find(name.substr(0, name.find('[')));
+        return member >= 0 && !core::object_members[member].opaque &&
+               core::kind_of_member(member, -1) == core::id_kind::reference;
+    }
+
     field* now_{nullptr};
 };
 
@@ -48,6 +57,9 @@ maybe_fault read_form(const request_body& body, const core::operation& op, reque
     if (e != http::multipart_error::none)
         return bad_form("The request body is no usable form: " + std::string(http::describe(e)) + " (at byte " +
                         std::to_string(scan.error_offset()) + ").");
+    // Ids are proved in JSON alone.
+    if (op.role != core::object_role::none && !fields.reference.empty())
+        return core::object_not_found("the field \"" + fields.reference + "\" of the form; name objects in JSON");
     const auto text = [&](const terms_of_form::field& f) {
         return body.view().substr(static_cast<std::size_t>(f.offset), static_cast<std::size_t>(f.length));
     };
