@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <spillway/http/target.hpp>
+
 namespace spillway::core {
 namespace {
 
@@ -74,6 +76,7 @@ bool names_previous_response(int member) noexcept { return member == previous; }
 
 id_kind kind_of_member(int member, int parent) noexcept {
     if (member == reasoning) return id_kind::reasoning;
+    if (member == prompt) return id_kind::text;
     if (member == own && parent != conversation && parent != prompt) return id_kind::own_id;
     return id_kind::reference;
 }
@@ -89,8 +92,9 @@ bool is_object_id(std::string_view value) noexcept {
     return std::all_of(value.begin(), value.end(), [](char c) { return is_alnum(c) || c == '_' || c == '-'; });
 }
 
-bool param_holds_id(std::string_view name) noexcept {
-    return name == "after" || name == "before" || name == "run_id";
+bool param_holds_id(std::string_view raw_name) noexcept {
+    const http::query_param p{raw_name, {}, {}};
+    return http::param_is(p, "after") || http::param_is(p, "before") || http::param_is(p, "run_id");
 }
 
 fault object_not_found(std::string_view where) {

@@ -8,6 +8,7 @@ from support import gateway as gateways
 from support.config import KEY, key_hash
 from support.gateway import CHAT
 from support.simulator import Simulator
+from support.wire import compose
 
 OTHER = "key-of-the-other-0815"
 FIRST, SECOND = ({"number": n, "secret": f"tag-secret-number-{n}-of-this-test"} for n in (1, 2))
@@ -264,6 +265,59 @@ def test_a_form_names_its_deployment_anywhere(house, azure):
     twice = part % (b"model", b"gpt-4o") + form
     answer = g.ask("POST", "/openai/v1/audio/transcriptions", {"content-type": "multipart/form-data; boundary=b0"}, twice)
     assert answer.status == 400
+
+
+def test_a_form_names_no_file_of_another(house, azure):
+    g = house()
+    container = ask(g, "POST", "/openai/v1/containers", {"name": "c"})[1]["id"]
+    mine, theirs = upload(g)[1], upload(g, key=OTHER)[1]
+    part = '--b0\r\ncontent-disposition: form-data; name="file_id"%s\r\n\r\n%s\r\n--b0--\r\n'
+    before = len(azure.requests())
+    for more in ("", '; filename="x"'):
+        for id in (theirs, theirs[:-16], mine[:-16]):
+            answer = g.ask("POST", f"/openai/v1/containers/{container}/files",
+                           {"content-type": "multipart/form-data; boundary=b0"}, (part % (more, id)).encode())
+            assert answer.status == 404, answer.body
+    assert len(azure.requests()) == before
+    answer = g.ask("POST", f"/openai/v1/containers/{container}/files",
+                   {"content-type": "multipart/form-data; boundary=b0"}, (part % ("", mine)).encode())
+    assert answer.status == 200, answer.body
+
+
+def test_a_large_upload_is_held_nowhere(house, azure):
+    g = house()
+    small = upload(g)
+    before = g.resident_bytes()
+    size = 200 << 20
+    head = (b"--b0\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n"
+            b"--b0\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n")
+    tail = b"\r\n--b0--\r\n"
+    with g.connect() as c:
+        c.send(compose("POST", "/openai/v1/files", {
+            "api-key": KEY, "content-type": "multipart/form-data; boundary=b0",
+            "content-length": str(len(head) + size + len(tail))}) + head)
+        block = b"x" * (1 << 20)
+        for _ in range(size >> 20):
+            c.send(block)
+        most = g.resident_bytes()
+        answer = c.send(tail).read_answer()
+        assert answer.status == 200, answer.body
+        assert json.loads(answer.body)["bytes"] == size
+        assert answer.header("x-sim-instance") == small[0]
+        # The connection is in step: another request may follow.
+        again = c.ask("GET", f"/openai/v1/files/{json.loads(answer.body)['id']}", {"api-key": KEY})
+        assert again.status == 200
+    assert most - before < 4 << 20, "bytes above the gateway at rest"
+
+
+def test_an_upload_that_is_refused_is_not_sent_again(house, azure):
+    g = house()
+    home, _ = upload(g)
+    azure.fault(instance=home, fault="status", status=429, retry_after="3")
+    form = (b"--b0\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" + b"y" * (2 << 20) +
+            b"\r\n--b0--\r\n")
+    answer = g.ask("POST", "/openai/v1/files", {"content-type": "multipart/form-data; boundary=b0"}, form)
+    assert answer.status == 429 and answer.header("retry-after")
 
 
 @pytest.mark.parametrize("seed", range(2))

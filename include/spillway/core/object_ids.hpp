@@ -12,8 +12,9 @@ namespace spillway::core {
 extern const http::id_table object_members;
 
 // What a member of the table says: a reference has to be proved before the request goes on; the `id` of an item that
-// a client repeats with its content need not be one of ours; reasoning has a mark of its own.
-enum class id_kind : std::uint8_t { reference, own_id, reasoning };
+// a client repeats with its content need not be one of ours; reasoning has a mark of its own. A `prompt` that is a
+// string is a text, and only as an object it has an id.
+enum class id_kind : std::uint8_t { reference, own_id, reasoning, text };
 id_kind kind_of_member(int member, int parent) noexcept;
 
 bool names_previous_response(int member) noexcept;
@@ -22,8 +23,8 @@ bool names_previous_response(int member) noexcept;
 // model's and stay as they are.
 bool is_object_id(std::string_view value) noexcept;
 
-// Query parameters that hold ids.
-bool param_holds_id(std::string_view name) noexcept;
+// Query parameters that hold ids; the name as spelled, perhaps with escapes.
+bool param_holds_id(std::string_view raw_name) noexcept;
 
 fault object_not_found(std::string_view where);
 // In Azure's words, which clients look for. `id` as the client wrote it; empty: it is no plain id.

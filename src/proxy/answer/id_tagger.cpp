@@ -15,12 +15,13 @@ public:
 
 private:
     std::string_view on_string(int member, int parent, unsigned, std::string_view value) override {
-        if (core::kind_of_member(member, parent) == core::id_kind::reasoning) {
+        const auto kind = core::kind_of_member(member, parent);
+        if (kind == core::id_kind::reasoning) {
             mark_.clear();
             if (!value.empty()) by_.ring->append_mark(mark_, value, by_.instance, by_.owner);
             return mark_;
         }
-        if (!by_.ids || !core::is_object_id(value)) return {};
+        if (!by_.ids || kind == core::id_kind::text || !core::is_object_id(value)) return {};
         // Each event of a stream repeats the id of its item.
         if (value != last_) {
             last_.assign(value);

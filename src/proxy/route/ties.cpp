@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <spillway/base/percent.hpp>
 #include <spillway/http/target.hpp>
 
 namespace spillway::proxy {
@@ -57,12 +58,18 @@ maybe_fault ties::in_query(const request& asked) {
     http::query_param p;
     for (http::query_cursor c(asked.query); c.next(p);) {
         rest.append(rest.empty() ? "" : "&");
-        if (!core::param_holds_id(p.name) || !core::is_object_id(p.value)) {
+        const bool escapes = p.value.find('%') != std::string_view::npos;
+        const bool holds = core::param_holds_id(p.name);
+        const auto where = [&p] { return "the query parameter \"" + std::string(p.name) + "\""; };
+        // The instance would read an id in it, which no tag of ours could prove.
+        if (holds && escapes && core::is_object_id(percent::decoded_leniently(p.value)))
+            return core::object_not_found(where());
+        if (!holds || escapes || !core::is_object_id(p.value)) {
             rest.append(p.whole);
             continue;
         }
         std::size_t kept = 0;
-        if (auto f = take(p.value, "the query parameter \"" + std::string(p.name) + "\"", kept)) return f;
+        if (auto f = take(p.value, where(), kept)) return f;
         rest.append(p.name).append("=").append(p.value.substr(0, kept));
         changes_query = true;
     }
@@ -92,6 +99,7 @@ maybe_fault ties::in_form(const request& asked) {
 maybe_fault ties::in_body_string(const request& asked, int member, int parent, std::string_view value, bool escaped) {
     const auto kind = core::kind_of_member(member, parent);
     const auto& ring = *at_.config().tags;
+    if (kind == core::id_kind::text) return std::nullopt;
     auto& cuts = asked.memory().id_edits;
     const auto offset = static_cast<std::size_t>(value.data() - asked.body.view().data());
     if (kind == core::id_kind::reasoning) {

@@ -120,6 +120,48 @@ TEST(body_facts, state_of_chat_and_speech) {
     for (const auto& [f, body, member] : cases) EXPECT_EQ(look_at(f, body).state, member) << body;
 }
 
+// Member and value of each reference, one behind the other.
+std::string references_of(family f, std::string_view body) {
+    std::string out;
+    for (const auto& r : look_at(f, body).needs.references)
+        out.append(r.member).append("=").append(r.raw).append(" ");
+    return out;
+}
+
+TEST(body_facts, all_references_are_kept_with_their_values) {
+    const std::tuple<family, std::string_view, std::string_view> cases[] = {
+        {family::responses, R"({"previous_response_id":"resp_1","tools":[{"vector_store_ids":["vs_1","vs_2"]}]})",
+         R"(previous_response_id="resp_1" tools[].vector_store_ids="vs_1" tools[].vector_store_ids="vs_2" )"},
+        {family::responses, R"({"conversation":"conv_1"})", R"(conversation="conv_1" )"},
+        {family::responses, R"({"tools":[{"type":"code_interpreter","container":"cntr_1"}]})",
+         R"(tools[].container="cntr_1" )"},
+        {family::responses, R"({"input":[{"type":"item_reference","id":"rs_\u0031"}]})",
+         R"(input[].id of an item_reference="rs_\u0031" )"},
+        {family::responses, R"({"input":[{"id":"rs_1","type":"reasoning","summary":[]}]})",
+         R"(input[].id of a reasoning item="rs_1" )"},
+        {family::responses, R"({"input":[{"id":"msg_1","role":"user","content":"x"}]})", ""},
+        {family::responses, R"({"background":true,"store":true})", ""},
+        {family::responses, R"({"metadata":{"file_id":"file-1"}})", ""},
+        {family::chat, R"({"store":true})", ""},
+        {family::chat, R"({"messages":[{"content":[{"file":{"file_id":"file-1"}},{"file":{"file_id":"file-2"}}]}]})",
+         R"(messages[].content[].file.file_id="file-1" messages[].content[].file.file_id="file-2" )"},
+    };
+    for (const auto& [f, body, wanted] : cases) EXPECT_EQ(references_of(f, body), wanted) << body;
+}
+
+TEST(body_facts, what_is_stored_and_what_no_gateway_can_look_after) {
+    EXPECT_TRUE(look_at(family::responses, R"({"input":"x"})").needs.stores) << "Responses are stored unless told";
+    EXPECT_FALSE(look_at(family::responses, R"({"store":false})").needs.stores);
+    EXPECT_TRUE(look_at(family::responses, R"({"metadata":{"store":false}})").needs.stores);
+    EXPECT_TRUE(look_at(family::chat, R"({"store":true})").needs.keeps_chat);
+    EXPECT_FALSE(look_at(family::chat, R"({"store":false})").needs.keeps_chat);
+    EXPECT_FALSE(look_at(family::chat, R"({"messages":[]})").needs.keeps_chat);
+    EXPECT_EQ(look_at(family::responses, R"({"agent":{"name":"a"}})").needs.unknown, "agent or skill");
+    EXPECT_EQ(look_at(family::chat, R"({"audio":{"voice":{"id":"voice_1"}}})").needs.unknown, "audio.voice.id");
+    EXPECT_EQ(look_at(family::speech, R"({"voice":{"id":"voice_1"}})").needs.unknown, "voice.id");
+    EXPECT_EQ(look_at(family::responses, R"({"conversation":"conv_1"})").needs.unknown, "");
+}
+
 TEST(body_facts, data_of_the_instance_and_deployments_that_it_would_use) {
     const auto h =
         look_at(family::chat, R"({"data_sources":[{"type":"azure_search","parameters":{"endpoint":"https://s",

@@ -71,6 +71,31 @@ TEST(router, operations_and_headers_have_to_match) {
     EXPECT_EQ(pool_of(r, 0, "d", embeddings, headers({{"X-Experiment", "longer"}})), std::nullopt);
 }
 
+TEST(router, a_request_without_a_name_goes_by_the_first_route_that_has_the_operation_and_a_pool_that_fits) {
+    auto files = rule("gpt-4o", 1, {0});
+    files.operations = 1U << static_cast<unsigned>(family::files);
+    auto chat = rule("*", 0);
+    chat.operations = 1U << static_cast<unsigned>(family::chat);
+    auto parts = rule("x", 2);
+    parts.pools = {{2, 0}, {3, 100}};
+    auto special = rule("y", 4);
+    special.headers = {{"x-experiment", "long"}};
+    const router r({chat, files, special, parts}, 2);
+    const auto asks = [&](std::size_t client, family of, std::optional<std::size_t> only = {},
+                          const http::field_table& fields = {}) {
+        const auto m = r.find_unnamed({client, "c", "", static_cast<std::size_t>(of), ""}, fields,
+                                      [&](std::size_t pool) { return !only || pool == *only; });
+        return m ? std::pair<int, int>(static_cast<int>(m->route), static_cast<int>(m->pool)) : std::pair(-1, -1);
+    };
+    EXPECT_EQ(asks(0, family::files), std::pair(1, 1));
+    EXPECT_EQ(asks(1, family::files), std::pair(3, 2)) << "the second route is not this client's";
+    EXPECT_EQ(asks(0, family::files, 3), std::pair(3, 3)) << "the part of a split that has the instance";
+    EXPECT_EQ(asks(0, family::files, 0), std::pair(-1, -1)) << "that route does not have the operation";
+    EXPECT_EQ(asks(0, family::chat), std::pair(0, 0));
+    EXPECT_EQ(asks(0, family::files, 4), std::pair(-1, -1));
+    EXPECT_EQ(asks(0, family::files, 4, headers({{"x-experiment", "long"}})), std::pair(2, 4));
+}
+
 route_rule split(config::stickiness sticky) {
     auto r = rule("d", 0);
     r.pools = {{0, 95}, {1, 5}};

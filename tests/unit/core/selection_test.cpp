@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include <spillway/base/text.hpp>
 #include <spillway/core/ewma.hpp>
 
 #include "fake_pool.hpp"
@@ -204,6 +205,109 @@ TEST(select, a_pool_that_is_sick_all_over_tries_the_one_that_recovers_first) {
     EXPECT_FALSE(select(plan, tried, view, state, now + milliseconds(500), random).backend);
     view.close(2, breaker_mode::throttled, now + minutes(1));
     EXPECT_EQ(select(plan, tried, view, state, now + milliseconds(500), random).backend, 0U);
+}
+
+// Where a tied request goes, and what is made anew.
+selection placed(const pool_plan& plan, fake_pool& view, const placement& where, const tried_set& tried = {}) {
+    auto state = make_balancer_state(plan);
+    random_source random(5);
+    return select(plan, tried, view, state, now, random, 0, where);
+}
+placement on(std::size_t instance) { return {instance, 0}; }
+placement at_home(std::uint64_t home) { return {{}, home}; }
+
+TEST(placement, a_tie_leads_to_its_instance_alone) {
+    fake_pool view(4);
+    for (std::size_t i = 0; i < 4; ++i) view.backends[i].instance = i / 2;
+    const auto plan = make_plan(std::vector<plan_member>{{1, 1}, {1, 1}, {2, 1}, {2, 1}}, {}, &weighted_random);
+    EXPECT_EQ(placed(plan, view, on(1)).backend, 2U) << "the better tier does not have it";
+    EXPECT_EQ(placed(plan, view, on(0)).backend, 0U);
+    tried_set tried;
+    tried.add(2);
+    EXPECT_EQ(placed(plan, view, on(1), tried).backend, 3U) << "another deployment there";
+    tried.add(3);
+    EXPECT_FALSE(placed(plan, view, on(1), tried).backend);
+    EXPECT_FALSE(placed(plan, view, on(7)).backend);
+}
+
+TEST(placement, a_tie_reaches_what_new_requests_do_not) {
+    fake_pool view(3);
+    const auto plan = make_plan(std::vector<plan_member>{{1, 1, 0}, {1, 0, 0}, {1, 1, 5}},
+                                config::preference::region_only, &weighted_random);
+    EXPECT_FALSE(asks(plan, 1));
+    EXPECT_FALSE(asks(plan, 2));
+    EXPECT_EQ(placed(plan, view, on(1)).backend, 1U);
+    EXPECT_EQ(placed(plan, view, on(2)).backend, 2U);
+}
+
+TEST(placement, a_tied_request_waits_for_its_instance) {
+    fake_pool view(2);
+    const auto plan = make_plan(std::vector<plan_member>{{1, 0}, {1, 1}}, {}, &weighted_random);
+    view.close(0, breaker_mode::throttled, now + seconds(7));
+    EXPECT_FALSE(placed(plan, view, on(0)).backend) << "the other one does not have it";
+    auto told = look_at_all(plan, view, now, 0);
+    EXPECT_TRUE(told.all_throttled);
+    EXPECT_EQ(told.earliest, now + seconds(7));
+    EXPECT_FALSE(look_at_all(plan, view, now).all_throttled);
+    view.close(0, breaker_mode::unhealthy, now + seconds(9), now + seconds(2));
+    EXPECT_FALSE(placed(plan, view, on(0)).backend);
+    told = look_at_all(plan, view, now, 0);
+    EXPECT_FALSE(told.all_throttled);
+    EXPECT_EQ(told.earliest, now + seconds(2)) << "it may be tried as a last resort by then";
+    told = look_at_all(plan, view, now, 7);
+    EXPECT_FALSE(told.all_throttled);
+    EXPECT_FALSE(told.earliest);
+}
+
+TEST(placement, a_sick_instance_is_tried_as_soon_as_it_may_be) {
+    fake_pool view(2);
+    const auto plan = make_plan(std::vector<plan_member>(2, {1, 1}), {}, &weighted_random);
+    view.close(0, breaker_mode::unhealthy, now + seconds(9), now);
+    auto s = placed(plan, view, on(0));
+    EXPECT_EQ(s.backend, 0U) << "though another backend of the pool is well";
+    EXPECT_TRUE(s.trial);
+    EXPECT_TRUE(s.last_resort);
+    EXPECT_EQ(view.backends[0].claims, 1);
+    view.backends[0].claim_succeeds = false;
+    EXPECT_FALSE(placed(plan, view, on(0)).backend) << "another request tries it now";
+}
+
+TEST(placement, a_home_is_the_same_each_time_and_owners_spread) {
+    constexpr int owners = 4000;
+    fake_pool view(4);
+    const auto plan = make_plan(std::vector<plan_member>(4, {1, 1}), {}, &weighted_random);
+    std::map<std::size_t, int> got;
+    for (std::uint64_t owner = 1; owner <= owners; ++owner) {
+        const auto first = *placed(plan, view, at_home(text::mix(owner))).backend;
+        ASSERT_EQ(placed(plan, view, at_home(text::mix(owner))).backend, first);
+        ++got[first];
+    }
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(got[i], owners / 4, 120) << i;
+}
+
+TEST(placement, the_loss_of_an_instance_moves_what_was_at_home_there_alone) {
+    constexpr int owners = 2000;
+    fake_pool view(4), fewer(4);
+    fewer.close(2, breaker_mode::unhealthy, now + minutes(1));
+    const auto plan = make_plan(std::vector<plan_member>(4, {1, 1}), {}, &weighted_random);
+    std::map<std::size_t, int> moved_to;
+    for (std::uint64_t owner = 1; owner <= owners; ++owner) {
+        const auto before = *placed(plan, view, at_home(text::mix(owner))).backend;
+        const auto after = *placed(plan, fewer, at_home(text::mix(owner))).backend;
+        if (before == 2) {
+            ++moved_to[after];
+            continue;
+        }
+        ASSERT_EQ(after, before) << owner;
+    }
+    EXPECT_EQ(moved_to.size(), 3U) << "its owners spread over all that are left";
+}
+
+TEST(placement, a_home_lies_in_the_best_tier) {
+    fake_pool view(3);
+    const auto plan = make_plan(std::vector<plan_member>{{2, 1}, {1, 1}, {2, 1}}, {}, &weighted_random);
+    for (std::uint64_t owner = 1; owner < 100; ++owner)
+        ASSERT_EQ(placed(plan, view, at_home(text::mix(owner))).backend, 1U);
 }
 
 TEST(evidence_window, counts_what_ended_lately_and_forgets_the_rest) {

@@ -28,6 +28,7 @@ public:
         for (const char* name : {"shop", "lab"}) {
             client c;
             c.name = name;
+            c.owner = "client:" + c.name;
             c.body_bytes = std::make_shared<std::atomic<std::size_t>>(0);
             config->clients.push_back(std::move(c));
         }
@@ -67,15 +68,40 @@ public:
     room_kit(const room_kit&) = delete;
     room_kit& operator=(const room_kit&) = delete;
 
-    void add_route(const std::string& deployment, std::vector<std::size_t> clients) {
+    void drop_routes() {
+        rules_.clear();
+        config->route_names.clear();
+        tree->routes.clear();
+    }
+    void add_route(const std::string& deployment, std::vector<std::size_t> clients, std::size_t to_pool = 0) {
         core::route_rule r;
         r.clients = std::move(clients);
         r.deployment = deployment;
-        r.pools.push_back({0, 1});
+        r.pools.push_back({to_pool, 1});
         r.name = "route-" + std::to_string(rules_.size());
         config->route_names.push_back(r.name);
         tree->routes.emplace_back();
         rules_.push_back(std::move(r));
+    }
+
+    // Instances keep objects from here on. Tags may name one that this gateway does not have: `old`, by its number 2.
+    void keep_objects() {
+        tree->affinity.emplace();
+        const std::vector<identity::tag_key> keys{{1, secret_text(std::string("a-secret-for-tags"))}};
+        const std::vector<std::string> here{"one", "two"}, all{"one", "two", "old"};
+        config->tags = std::make_shared<const identity::tag_ring>(identity::tag_ring::make(keys, here).value());
+        tags_of_all_.emplace(identity::tag_ring::make(keys, all).value());
+    }
+    // An id as the gateway gives it to a client.
+    std::string tagged(std::string id, std::size_t instance = 0, std::string_view owner = "client:shop") const {
+        tags_of_all_->append(id, std::string(id), instance, owner);
+        return id;
+    }
+    std::string marked(std::string_view reasoning, std::size_t instance = 0,
+                       std::string_view owner = "client:shop") const {
+        std::string out;
+        tags_of_all_->append_mark(out, reasoning, instance, owner);
+        return out.append(reasoning);
     }
 
     // The configuration is complete from here on. `bytes` have come from the client.
@@ -148,10 +174,17 @@ private:
     stats::label_table labels_;
     worker_tools worker_;
     std::vector<core::route_rule> rules_;
+    std::optional<identity::tag_ring> tags_of_all_;
     std::optional<connection> connection_;
     std::optional<setting> at_;
     int peer_{-1};
 };
+
+inline std::string get(std::string_view target, std::string_view method = "GET",
+                       std::string_view fields = "api-key: shop-key\r\n") {
+    return std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nhost: gateway\r\n" + std::string(fields) +
+           "\r\n";
+}
 
 inline std::string post(std::string_view path, std::string_view body,
                         std::string_view fields = "api-key: shop-key\r\n") {

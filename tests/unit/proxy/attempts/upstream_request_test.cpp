@@ -1,5 +1,7 @@
 #include "../../../../src/proxy/attempts/upstream_request.hpp"
 
+#include <algorithm>
+
 #include "../room_kit.hpp"
 
 namespace spillway::proxy {
@@ -7,6 +9,31 @@ namespace upstream_request_test {
 
 constexpr std::string_view dated = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21&api-key=oops";
 constexpr std::string_view v1 = "/openai/v1/chat/completions";
+
+// What a backend of a kit gets of the first request that it sees.
+struct sent {
+    std::string head, body;
+};
+sent sent_to(room_kit& kit, std::size_t backend, const std::string& bytes) {
+    auto& at = kit.begin(bytes);
+    request asked(at);
+    EXPECT_EQ(kit.run(asked.read_head()), request::arrival::complete);
+    EXPECT_FALSE(asked.understand());
+    EXPECT_FALSE(asked.classify());
+    caller who(at);
+    EXPECT_FALSE(who.identify(asked));
+    EXPECT_TRUE(asked.body.is_here());
+    EXPECT_FALSE(asked.read_terms());
+    plan way(at);
+    const auto f = way.find(asked, who);
+    EXPECT_FALSE(f) << f->message;
+    if (f) return {};
+    upstream_request out(at, asked, way);
+    EXPECT_TRUE(out.compose(kit.config->pools[0].backends[backend], {}, {}));
+    sent got{std::string(asked.memory().out.view()), {}};
+    for (const auto piece : out.body()) got.body += piece;
+    return got;
+}
 
 class going_out : public ::testing::Test {
 protected:
@@ -99,6 +126,100 @@ TEST_F(going_out, has_our_traceparent_when_the_request_is_traced) {
     ASSERT_TRUE(of(dated, "{}", fields).compose(one(), {}, "ours"));
     EXPECT_NE(head().find("traceparent: ours\r\n"), std::string::npos);
     EXPECT_EQ(head().find("theirs"), std::string::npos);
+}
+
+// Tags are cut, the name is replaced and the question is put in, in whatever order they stand.
+TEST_F(going_out, all_that_changes_in_a_body_changes_together) {
+    struct member {
+        std::string here, there;
+    };
+    kit_.keep_objects();
+    std::vector<member> members{
+        {R"("model" : "gpt-4o")", R"("model" : "d-one")"},
+        {R"("store":true)", R"("store":true)"},
+        {R"("messages":[{"content":[{"file":{"file_id":")" + kit_.tagged("file-abcdef") +
+             R"("}},{"file":{"file_id":")" + kit_.tagged("file-ghijkl") + R"("}}]}])",
+         R"("messages":[{"content":[{"file":{"file_id":"file-abcdef"}},{"file":{"file_id":"file-ghijkl"}}]}])"},
+        {R"("stream":true)", R"("stream":true)"}};
+    std::sort(members.begin(), members.end(), [](const member& a, const member& b) { return a.here < b.here; });
+    int orders = 0;
+    do {
+        std::string here = "{", wanted = R"({"stream_options":{"include_usage":true},)";
+        for (const auto& m : members) {
+            here += m.here + " ,\n ";
+            wanted += m.there + " ,\n ";
+        }
+        here += R"("end":"\u00e4"} )";
+        wanted += R"("end":"\u00e4"} )";
+        room_kit kit;
+        kit.keep_objects();
+        const auto got = sent_to(kit, 0, post(v1, here)).body;
+        ASSERT_EQ(got, wanted) << here;
+        ++orders;
+    } while (std::next_permutation(members.begin(), members.end(),
+                                   [](const member& a, const member& b) { return a.here < b.here; }));
+    EXPECT_EQ(orders, 24);
+}
+
+// A second backend gets the same body with its own name.
+TEST_F(going_out, the_next_backend_gets_it_cut_anew) {
+    kit_.keep_objects();
+    auto& out = of("/openai/v1/responses",
+                   R"({"previous_response_id":")" + kit_.tagged("resp_abcdef") + R"(","model":"gpt-4o"})");
+    for (const auto& b : kit_.config->pools[0].backends) {
+        ASSERT_TRUE(out.compose(b, {}, {}));
+        EXPECT_EQ(body(), R"({"previous_response_id":"resp_abcdef","model":")" + b.deployment + "\"}");
+        EXPECT_EQ(promised(), body().size());
+    }
+}
+
+// What is cut is known from the ids that were put in; every byte outside of them stays.
+TEST_F(going_out, bytes_outside_of_the_tags_stay) {
+    random_source random(17);
+    constexpr std::string_view texts[] = {R"("a\"b")",    R"("\u00e4\n")", "[1,2.5e3,-0]",
+                                          "{\"x\":[{}]}", "null",          "\"\xC3\xA4\""};
+    for (int round = 0; round < 300; ++round) {
+        room_kit kit;
+        kit.keep_objects();
+        std::string here = R"({"model":"gpt-4o")", wanted = R"({"model":"d-two")";
+        const auto both = [&](std::string_view s) {
+            here += s;
+            wanted += s;
+        };
+        for (std::uint32_t n = random.below(8), i = 0; i < n; ++i) {
+            both(random.below(2) == 0 ? "," : " ,\r\n\t");
+            const std::string number = std::to_string(i);
+            switch (random.below(4)) {
+                case 0: both("\"m" + number + "\":" + std::string(texts[random.below(std::size(texts))])); break;
+                case 1:
+                    both("\"m" + number + R"(":{"file_id" : ")");
+                    here += kit.tagged("file-abcde" + number, 1);
+                    wanted += "file-abcde" + number;
+                    both("\"}");
+                    break;
+                case 2:
+                    both("\"m" + number + R"(":[{"encrypted_content":")");
+                    here += kit.marked("gAAAA" + number, 1);
+                    wanted += "gAAAA" + number;
+                    both("\"}]");
+                    break;
+                default: both("\"m" + number + R"(":{"metadata":{"file_id":"file-abcdef"}})"); break;
+            }
+        }
+        both("}");
+        const auto got = sent_to(kit, 1, post("/openai/v1/responses", here)).body;
+        ASSERT_EQ(got, wanted) << here;
+    }
+}
+
+TEST_F(going_out, has_the_instances_ids_in_path_and_query) {
+    kit_.keep_objects();
+    const auto out = sent_to(kit_, 0,
+                             get("/openai/v1/vector_stores/" + kit_.tagged("vs_abcdef") +
+                                 "/files?after=" + kit_.tagged("file-abcdef") + "&limit=3"));
+    EXPECT_TRUE(
+        out.head.starts_with("GET /openai/v1/vector_stores/vs_abcdef/files?after=file-abcdef&limit=3 HTTP/1.1\r\n"))
+        << out.head;
 }
 
 TEST_F(going_out, is_no_request_when_a_field_could_end_early) {

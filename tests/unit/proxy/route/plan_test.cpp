@@ -75,5 +75,125 @@ TEST(plan, tokens_that_are_passed_on_have_to_be_there) {
     EXPECT_EQ(find(kit, dated).code, "TokenRequired");
 }
 
+// Of a gateway that keeps objects: what becomes of a request, and where it is placed.
+struct placed {
+    std::string code;
+    std::optional<std::size_t> route, pool, instance;
+    std::uint64_t home{0};
+};
+placed place(room_kit& kit, const std::string& bytes) {
+    auto& at = kit.begin(bytes);
+    request asked(at);
+    EXPECT_EQ(kit.run(asked.read_head()), request::arrival::complete);
+    EXPECT_FALSE(asked.understand());
+    EXPECT_FALSE(asked.classify());
+    caller who(at);
+    EXPECT_FALSE(who.identify(asked));
+    EXPECT_TRUE(asked.body.is_here());
+    EXPECT_FALSE(asked.read_terms());
+    plan way(at);
+    const auto f = way.find(asked, who);
+    const auto where = way.placement_of(asked, who);
+    return {f ? std::string(f->code) : "", way.route, way.pool, where.instance, where.home};
+}
+// Its second pool has the first instance alone.
+class keeping : public room_kit {
+public:
+    keeping() {
+        keep_objects();
+        auto first = config->pools[0].backends[0];
+        pool p;
+        p.name = "first";
+        p.state = std::make_shared<shared_pool>(0.2);
+        p.backends.push_back(std::move(first));
+        config->pools.push_back(std::move(p));
+    }
+};
+
+TEST(plan, a_list_is_served_where_one_instance_has_one_owners_objects) {
+    const auto list = [](std::size_t pool, std::vector<std::pair<std::size_t, std::size_t>> others,
+                         std::string_view owner_of_lab = "client:lab") {
+        keeping kit;
+        kit.config->clients[1].owner = owner_of_lab;
+        kit.drop_routes();
+        kit.add_route("*", {0}, pool);
+        for (const auto& [client, its] : others) kit.add_route("*", {client}, its);
+        return place(kit, get("/openai/v1/files")).code;
+    };
+    EXPECT_EQ(list(1, {}), "");
+    EXPECT_EQ(list(0, {}), "ListsNotServed") << "two instances";
+    EXPECT_EQ(list(1, {{1, 1}}), "ListsNotServed") << "two owners";
+    EXPECT_EQ(list(1, {{1, 0}}), "ListsNotServed") << "the other owner comes there by another pool";
+    EXPECT_EQ(list(1, {{1, 1}}, "client:shop"), "") << "two clients of one owner";
+    EXPECT_EQ(list(1, {{0, 0}}), "") << "another route of the same client";
+}
+
+TEST(plan, a_list_inside_of_an_object_is_served) {
+    keeping kit;
+    EXPECT_EQ(place(kit, get("/openai/v1/vector_stores/" + kit.tagged("vs_abcdef") + "/files")).code, "");
+}
+
+TEST(plan, a_tie_leads_to_the_pool_that_has_its_instance) {
+    const auto of = [](std::size_t instance, std::size_t pool) {
+        keeping kit;
+        kit.drop_routes();
+        kit.add_route("*", {0}, pool);
+        return place(kit, get("/openai/v1/files/" + kit.tagged("file-abcdef", instance)));
+    };
+    EXPECT_EQ(of(0, 1).pool, 1U);
+    EXPECT_EQ(of(0, 1).instance, 0U);
+    EXPECT_EQ(of(1, 0).instance, 1U);
+    EXPECT_EQ(of(1, 1).code, "ObjectGone") << "no route of this client leads there";
+    EXPECT_EQ(of(2, 0).code, "ObjectGone") << "the instance has left";
+}
+
+TEST(plan, a_deployment_has_to_be_served_where_the_object_lies) {
+    const auto of = [](std::size_t instance) {
+        keeping kit;
+        kit.drop_routes();
+        kit.add_route("gpt-4o", {0}, 1);
+        return place(kit, post("/openai/v1/responses", R"({"model":"gpt-4o","previous_response_id":")" +
+                                                           kit.tagged("resp_abcdef", instance) + R"("})"));
+    };
+    EXPECT_EQ(of(0).code, "");
+    EXPECT_EQ(of(0).pool, 1U);
+    EXPECT_EQ(of(1).code, "ObjectElsewhere");
+}
+
+TEST(plan, what_is_made_goes_to_its_owners_home) {
+    const auto made = [](std::string_view key) {
+        keeping kit;
+        kit.add_route("*", {1});
+        return place(kit, post("/openai/v1/threads", "{}", key));
+    };
+    const auto shop = made("api-key: shop-key\r\n");
+    EXPECT_EQ(shop.code, "");
+    EXPECT_FALSE(shop.instance);
+    EXPECT_NE(shop.home, 0U);
+    EXPECT_EQ(shop.home, made("api-key: shop-key\r\n").home);
+    EXPECT_NE(shop.home, made("api-key: lab-key\r\n").home);
+    keeping kit;
+    EXPECT_EQ(place(kit, post("/openai/v1/chat/completions", R"({"model":"gpt-4o"})")).home, 0U)
+        << "balanced as ever";
+}
+
+TEST(plan, reasoning_without_a_mark_needs_one_instance_or_an_open_house) {
+    const auto of = [](std::string_view reasoning, std::size_t pool, bool open) {
+        keeping kit;
+        if (open) kit.tree->affinity->reasoning = config::reasoning_rule::open;
+        kit.drop_routes();
+        kit.add_route("gpt-4o", {0}, pool);
+        const auto what = reasoning.empty() ? kit.marked("gAAAABo", 1) : std::string(reasoning);
+        return place(
+            kit, post("/openai/v1/responses",
+                      R"({"model":"gpt-4o","input":[{"type":"reasoning","encrypted_content":")" + what + R"("}]})"));
+    };
+    EXPECT_EQ(of("gAAAABo", 0, false).code, "StatefulRequestNotSupported");
+    EXPECT_EQ(of("gAAAABo", 1, false).code, "");
+    EXPECT_EQ(of("gAAAABo", 0, true).code, "");
+    EXPECT_EQ(of({}, 0, false).code, "");
+    EXPECT_EQ(of({}, 0, false).instance, 1U);
+}
+
 }  // namespace plan_test
 }  // namespace spillway::proxy
