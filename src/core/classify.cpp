@@ -1,69 +1,23 @@
-#include <spillway/core/operation.hpp>
-
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include <spillway/base/percent.hpp>
-#include <spillway/http/json_scan.hpp>
+#include <spillway/core/operation.hpp>
 #include <spillway/http/target.hpp>
 
+#include "family_rows.hpp"
 #include "object_operations.hpp"
 
+// Which operation a path asks for, and the path that a backend gets.
 namespace spillway::core {
 namespace {
 
+using family_rows::rows;
 using f = family;
 using g = generation;
 using written = name_place;
 using shape = stream_shape;
-
-using tokens = answer_limit;
-using broken = http::stream_family;
-
-// Objects that an instance keeps: no tokens that an answer would tell.
-constexpr family_row kept(family of, std::string_view name) {
-    return {of, name, false, false, false, tokens::none, broken::chat, false, "", "", "", "", ""};
-}
-
-// By the family's number. The conventions know no operation of their own for pictures and speech; generate_content is
-// theirs for what is not text. Pictures may have no tokens at all, and their bytes tell nothing.
-constexpr std::array rows{
-    // family, name, tells_tokens, estimable, reserves, limit, broken_end, fits_openai, then OpenTelemetry's words
-    family_row{f::chat, "chat", true, true, true, tokens::chat, broken::chat, true, "chat", "", "chat_completions",
-               "/openai/deployments/{deployment}/chat/completions", "/openai/v1/chat/completions"},
-    family_row{f::completions, "completions", true, true, true, tokens::chat, broken::chat, true, "text_completion",
-               "", "", "/openai/deployments/{deployment}/completions", "/openai/v1/completions"},
-    family_row{f::embeddings, "embeddings", true, true, true, tokens::none, broken::chat, true, "embeddings", "", "",
-               "/openai/deployments/{deployment}/embeddings", "/openai/v1/embeddings"},
-    family_row{f::responses, "responses", true, true, true, tokens::responses, broken::responses, true, "chat", "",
-               "responses", "", "/openai/v1/responses"},
-    family_row{f::images, "images", true, false, false, tokens::none, broken::chat, true, "generate_content", "image",
-               "", "/openai/deployments/{deployment}/images/generations", "/openai/v1/images/generations"},
-    family_row{f::speech, "speech", false, false, false, tokens::none, broken::chat, true, "generate_content",
-               "speech", "", "/openai/deployments/{deployment}/audio/speech", "/openai/v1/audio/speech"},
-    family_row{f::models, "models", false, false, false, tokens::none, broken::chat, false, "", "", "",
-               "/openai/models", "/openai/v1/models"},
-    family_row{f::transcriptions, "transcriptions", true, false, false, tokens::none, broken::chat, false,
-               "generate_content", "text", "", "/openai/deployments/{deployment}/audio/transcriptions",
-               "/openai/v1/audio/transcriptions"},
-    family_row{f::translations, "translations", true, false, false, tokens::none, broken::chat, false,
-               "generate_content", "text", "", "/openai/deployments/{deployment}/audio/translations",
-               "/openai/v1/audio/translations"},
-    kept(f::conversations, "conversations"),
-    kept(f::stored_chats, "stored_chats"),
-    kept(f::files, "files"),
-    kept(f::uploads, "uploads"),
-    kept(f::batches, "batches"),
-    kept(f::vector_stores, "vector_stores"),
-    kept(f::assistants, "assistants"),
-    family_row{f::threads, "threads", true, false, false, tokens::none, broken::chat, false, "invoke_agent", "", "",
-               "", ""},
-    kept(f::containers, "containers"),
-    kept(f::evals, "evals"),
-    kept(f::fine_tuning, "fine_tuning"),
-    kept(f::videos, "videos"),
-};
 
 // One line an operation. Its name is its family's: a route that allows `chat` allows both generations.
 constexpr std::array operations{
@@ -102,12 +56,6 @@ constexpr std::array operations{
 constexpr operation list_models{"models", f::models, g::v1, "GET", "models", written::none, shape::none, true};
 constexpr operation list_models_dated{"models", f::models,     g::dated,    "GET",
                                       "models", written::none, shape::none, true};
-
-constexpr bool rows_are_in_order() {
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        if (rows[i].family != static_cast<family>(i)) return false;
-    return true;
-}
 constexpr bool names_agree() {
     for (const auto& op : operations)
         if (op.name != rows[static_cast<std::size_t>(op.family)].name) return false;
@@ -123,15 +71,8 @@ constexpr bool templates_agree() {
     }
     return true;
 }
-static_assert(rows_are_in_order(), "a family's row stands at its number");
 static_assert(names_agree(), "an operation has the name of its family");
 static_assert(templates_agree(), "a template ends as the path of its operation");
-
-constexpr auto all_operation_names = [] {
-    std::array<std::string_view, rows.size()> out;
-    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = rows[i].name;
-    return out;
-}();
 
 // Families of the API that are not served, known by the first segments of their paths.
 constexpr std::array<std::string_view, 2> not_served{"realtime", "live"};
@@ -311,62 +252,6 @@ void append_upstream_target(std::string& out, const classified& what, std::strin
     }
     append_suffix(out, what);
     append_query(out, query, dated ? pinned_api_version : std::string_view{});
-}
-
-const family_row& row_of(family f) noexcept { return rows[static_cast<std::size_t>(f)]; }
-
-bool fits_openai(const operation& op) noexcept { return op.row().fits_openai; }
-
-// OpenAI: code model_not_found. vLLM and Ollama: a message that begins with the model. Web frameworks that know no
-// such path, as below a wrong base path: no `error` at all; OpenAI: "Invalid URL". A message counts by its beginning
-// alone, since what follows may repeat the client's own words, and other members than `model` are the client's, too.
-bool says_model_missing(std::string_view body) noexcept {
-    http::json_query outer;
-    const auto error = outer.want("error"), bare_type = outer.want("type"), bare_message = outer.want("message");
-    if (http::scan_json_object(body, outer) != http::json_error::none) return false;
-    auto message = outer[bare_message].raw;
-    std::string_view code, param;
-    if (outer[error].kind == http::json_kind::object) {
-        http::json_query inner;
-        const auto inner_code = inner.want("code"), inner_param = inner.want("param"),
-                   inner_message = inner.want("message");
-        if (http::scan_json_object(outer[error].raw, inner) != http::json_error::none) return false;
-        code = inner[inner_code].raw;
-        param = inner[inner_param].raw;
-        message = inner[inner_message].raw;
-    } else if (outer[error].kind == http::json_kind::string) {
-        message = outer[error].raw;
-    } else if (!outer[error].present() && !outer[bare_type].present() && !outer[bare_message].present()) {
-        return true;
-    }
-    if (!param.empty() && param != "null" && param != R"("model")") return false;
-    if (code == R"("model_not_found")") return true;
-    constexpr std::string_view beginnings[] = {R"("The model `)", R"("model \")", R"("model ')", R"("Invalid URL)"};
-    return std::any_of(std::begin(beginnings), std::end(beginnings),
-                       [&](std::string_view b) { return message.starts_with(b); });
-}
-
-std::span<const std::string_view> operation_names() noexcept { return all_operation_names; }
-
-namespace {
-
-constexpr std::array<std::string_view, 2> group_names{"stateless", "objects"};
-constexpr std::uint32_t bit_of(family f) { return std::uint32_t{1} << static_cast<unsigned>(f); }
-constexpr std::uint32_t stateless_bits = bit_of(f::chat) | bit_of(f::completions) | bit_of(f::embeddings) |
-                                         bit_of(f::responses) | bit_of(f::images) | bit_of(f::speech) |
-                                         bit_of(f::models) | bit_of(f::transcriptions) | bit_of(f::translations);
-constexpr std::uint32_t all_bits = (std::uint32_t{1} << rows.size()) - 1;
-static_assert(rows.size() < 32, "a route keeps its operations as bits of 32");
-
-}  // namespace
-
-std::span<const std::string_view> operation_groups() noexcept { return group_names; }
-
-std::uint32_t operation_bits(std::string_view name) noexcept {
-    if (name == group_names[0]) return stateless_bits;
-    if (name == group_names[1]) return all_bits & ~stateless_bits;
-    const auto at = std::find(all_operation_names.begin(), all_operation_names.end(), name);
-    return at == all_operation_names.end() ? 0 : std::uint32_t{1} << (at - all_operation_names.begin());
 }
 
 }  // namespace spillway::core
