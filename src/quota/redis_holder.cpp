@@ -207,9 +207,8 @@ bool redis_holder::hand_over(redis_ask a) {
     if (!reachable()) return false;
     const std::scoped_lock hold(common_->mutex);
     if (common_->stopped || common_->asks.size() >= most_asks) return false;
-    if (!common_->woken) common_->wake();
-    common_->woken = true;
     common_->asks.push_back(std::move(a));
+    common_->wake.notify_one();
     return true;
 }
 

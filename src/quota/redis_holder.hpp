@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -36,10 +37,10 @@ struct redis_common {
     duration burst{};
     std::uint32_t gateways{1};
     std::atomic<bool> up{false};
-    std::mutex mutex;            // of what follows
-    std::function<void()> wake;  // the store's thread; one call while `woken`
+    std::mutex mutex;  // of what follows
+    std::condition_variable wake;
     std::deque<redis_ask> asks;
-    bool woken{false}, stopped{false};
+    bool stopped{false};
 };
 
 // One run of the script, and what to do with its answer.

@@ -21,8 +21,8 @@ std::uint64_t any_number() {
 
 }  // namespace
 
-redis_link::redis_link(net::loop& l, redis_url url, net::ssl_ctx_ptr tls)
-    : wire_(l, std::move(url), std::move(tls)), asked_(any_number()) {}
+redis_link::redis_link(redis_url url, net::ssl_ctx_ptr tls)
+    : url_(std::move(url)), tls_(std::move(tls)), wire_(tls_.get(), patience), asked_(any_number()) {}
 
 bool redis_link::fail(std::string what) {
     error_ = std::move(what);
@@ -30,40 +30,33 @@ bool redis_link::fail(std::string what) {
     return false;
 }
 
-net::task<bool> redis_link::plain(const std::vector<std::string>& words, std::string* text) {
+bool redis_link::plain(const std::vector<std::string>& words, std::string* text) {
     std::vector<const std::string*> all;
     all.reserve(words.size());
     for (const auto& w : words) all.push_back(&w);
-    if (!wire_.add(all)) co_return fail(wire_.error());
-    const auto r = co_await wire_.read();
-    if (!r) co_return fail(wire_.error());
-    if (r->what == redis_value::kind::error)
-        co_return fail(words.front() + " was answered with " + first_word(r->text));
+    if (!wire_.add(all)) return fail(wire_.error());
+    const auto r = wire_.read();
+    if (!r) return fail(wire_.error());
+    if (r->what == redis_value::kind::error) return fail(words.front() + " was answered with " + first_word(r->text));
     if (text != nullptr && r->what == redis_value::kind::text) *text = r->text;
-    co_return finish();
+    return finish();
 }
 
 bool redis_link::finish() { return wire_.quiet() || fail("more answers than questions"); }
 
-net::task<bool> redis_link::connect(const secret_text& password) {
-    const bool open = co_await wire_.open();
-    if (!open) co_return fail(wire_.error());
-    std::vector<std::string> words{"AUTH"};
+bool redis_link::connect(const secret_text& password) {
+    if (!wire_.open(url_)) return fail(wire_.error());
     if (!password.empty()) {
-        if (!url().user.empty()) words.push_back(url().user);
+        std::vector<std::string> words{"AUTH"};
+        if (!url_.user.empty()) words.push_back(url_.user);
         words.emplace_back(password.view());
-        const bool in = co_await plain(words);
+        const bool in = plain(words);
         cleanse(words.back());
         wire_.wipe();
-        if (!in) co_return false;
+        if (!in) return false;
     }
-    if (url().database != 0) {
-        words = {"SELECT", std::to_string(url().database)};
-        const bool selected = co_await plain(words);
-        if (!selected) co_return false;
-    }
-    words = {"SCRIPT", "LOAD", std::string(redis_script)};
-    co_return co_await plain(words, &sha_);
+    if (url_.database != 0 && !plain({"SELECT", std::to_string(url_.database)})) return false;
+    return plain({"SCRIPT", "LOAD", std::string(redis_script)}, &sha_);
 }
 
 bool redis_link::append(const std::string& verb, const std::string& script, const redis_command& c,
@@ -75,64 +68,64 @@ bool redis_link::append(const std::string& verb, const std::string& script, cons
     return wire_.add(words);
 }
 
-net::task<redis_link::read_as> redis_link::read(redis_answer& out, const std::string& question) {
+redis_link::read_as redis_link::read(redis_answer& out, const std::string& question) {
     out.clear();
-    auto r = co_await wire_.read();
+    auto r = wire_.read();
     if (!r) {
         fail(wire_.error());
-        co_return read_as::failure;
+        return read_as::failure;
     }
     if (r->what == redis_value::kind::error) {
         const auto word = first_word(r->text);
-        if (word == "NOSCRIPT") co_return read_as::no_script;
+        if (word == "NOSCRIPT") return read_as::no_script;
         if (of_one_holder(word)) {
             refusal_ = "the script was answered with " + word;
-            co_return read_as::refused;
+            return read_as::refused;
         }
         fail("the script was answered with " + word);
-        co_return read_as::failure;
+        return read_as::failure;
     }
     if (r->what != redis_value::kind::list || r->items.size() < 2) {
         fail("the script was answered with something else");
-        co_return read_as::failure;
+        return read_as::failure;
     }
     if (r->items.front().text != question) {
         fail("an answer belongs to another question");
-        co_return read_as::failure;
+        return read_as::failure;
     }
     out = std::move(r->items);
     out.erase(out.begin());
-    co_return read_as::answer;
+    return read_as::answer;
 }
 
-net::task<bool> redis_link::run(const std::vector<redis_command>& commands, std::vector<redis_answer>& answers) {
+bool redis_link::run(const std::vector<redis_command>& commands, std::vector<redis_answer>& answers) {
     static const std::string by_sha = "EVALSHA";
     static const std::string by_text = "EVAL";
     answers.assign(commands.size(), {});
-    const time_point late = clock::now() + 2 * redis_wire::patience;
+    const time_point late = clock::now() + 2 * patience;
     std::vector<std::string> questions;
     questions.reserve(commands.size());
     for (const auto& c : commands) {
         questions.push_back(std::to_string(++asked_));
-        if (!append(by_sha, sha_, c, questions.back())) co_return fail(wire_.error());
+        if (!append(by_sha, sha_, c, questions.back())) return fail(wire_.error());
     }
     std::vector<std::size_t> again;
     for (std::size_t i = 0; i < commands.size(); ++i) {
-        const auto got = co_await read(answers[i], questions[i]);
-        if (got == read_as::failure) co_return false;
+        const auto got = read(answers[i], questions[i]);
+        if (got == read_as::failure) return false;
         if (got == read_as::no_script) again.push_back(i);
-        if (clock::now() > late) co_return fail("too slow");
+        if (clock::now() > late) return fail("too slow");
     }
     // A Redis that was restarted does not know the script; the text teaches it.
     const std::string text(redis_script);
     for (const auto i : again)
-        if (!append(by_text, text, commands[i], questions[i])) co_return fail(wire_.error());
+        if (!append(by_text, text, commands[i], questions[i])) return fail(wire_.error());
     for (const auto i : again) {
-        const auto got = co_await read(answers[i], questions[i]);
-        if (got == read_as::no_script) co_return fail("Redis does not keep the script");
-        if (got == read_as::failure) co_return false;
+        const auto got = read(answers[i], questions[i]);
+        if (got == read_as::no_script) return fail("Redis does not keep the script");
+        if (got == read_as::failure) return false;
     }
-    co_return finish();
+    return finish();
 }
 
 }  // namespace spillway::quota

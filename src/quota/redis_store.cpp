@@ -1,11 +1,13 @@
 #include "redis_store.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
-#include <exception>
 #include <random>
 
-#include <spillway/base/text.hpp>
 #include <spillway/base/threads.hpp>
+
+#include <spillway/base/text.hpp>
 
 namespace spillway::quota {
 namespace {
@@ -37,29 +39,19 @@ redis_store::redis_store(opening with, redis_url url, net::ssl_ctx_ptr tls)
       seeds_(std::make_shared<seed_book>()),
       alarm_(std::move(with.alarm)),
       password_(std::move(with.password)),
-      link_(loop_, std::move(url), std::move(tls)) {
+      link_(std::move(url), std::move(tls)) {
     report_.kind = "redis";
     report_.up = false;
-    common_->wake = [this] {
-        loop_.post([this] {
-            {
-                const std::scoped_lock hold(common_->mutex);
-                common_->woken = false;
-            }
-            asked_.fire();
-        });
-    };
-    thread_ = std::thread([this] { work(); });
+    thread_ = std::thread([this] { run(); });
 }
 
 redis_store::~redis_store() {
     {
         const std::scoped_lock hold(common_->mutex);
         common_->stopped = true;
-        common_->wake();
+        common_->wake.notify_one();
     }
     thread_.join();
-    common_->wake = nullptr;  // of no use any more to a holder that lives on
 }
 
 std::shared_ptr<holder> redis_store::get(const std::string& name, const config::quota& limits) {
@@ -110,44 +102,34 @@ redis_store::holder_list redis_store::everybody() const {
     return out;
 }
 
-net::task<std::vector<redis_ask>> redis_store::wait_until(time_point tick) {
+std::vector<redis_ask> redis_store::wait_until(time_point tick) {
+    std::unique_lock hold(common_->mutex);
+    common_->wake.wait_until(hold, tick, [this] { return common_->stopped || !common_->asks.empty(); });
     std::vector<redis_ask> out;
-    for (;;) {
-        {
-            const std::scoped_lock hold(common_->mutex);
-            auto& asks = common_->asks;
-            while (!asks.empty() && out.size() < most_asks_at_once) {
-                out.push_back(std::move(asks.front()));
-                asks.pop_front();
-            }
-            if (!out.empty() || common_->stopped) co_return out;
-        }
-        if (clock::now() >= tick) co_return out;
-        co_await asked_.wait(tick);
+    while (!common_->asks.empty() && out.size() < most_asks_at_once) {
+        out.push_back(std::move(common_->asks.front()));
+        common_->asks.pop_front();
     }
+    return out;
 }
 
 // A Redis that is loading, full or a replica answers, but is of no use.
-net::task<bool> redis_store::probe() {
+bool redis_store::probe() {
     redis_command c{common_->prefix + ":q:{-}:s", common_->prefix + ":q:{-}:b", common_->me};
     c.resize(33, "0");
     c[3] = "1000000";
     c[16] = "-1";
-    const std::vector<redis_command> commands{std::move(c)};
     std::vector<redis_answer> answers;
-    const bool done = co_await link_.run(commands, answers);
-    co_return done && !answers.front().empty();
+    return link_.run({c}, answers) && !answers.front().empty();
 }
 
-net::task<> redis_store::connect(time_point now) {
-    if (now < retry_at_) co_return;
+void redis_store::connect(time_point now) {
+    if (now < retry_at_) return;
     const auto password = [this] {
         const std::scoped_lock hold(mutex_);
         return password_;
     }();
-    bool useful = co_await link_.connect(password);
-    if (useful) useful = co_await probe();
-    if (useful) {
+    if (link_.connect(password) && probe()) {
         up_since_ = now;
         for (const auto& h : everybody()) h->came_up(clock::now());
         common_->up = true;
@@ -157,7 +139,7 @@ net::task<> redis_store::connect(time_point now) {
         }
         if (alarmed_ && alarm_) alarm_("quotas: Redis at " + link_.url().name() + " is back");
         alarmed_ = false;
-        co_return;
+        return;
     }
     went_down();
 }
@@ -200,18 +182,18 @@ void redis_store::refused(redis_call& c, time_point now) {
 }
 
 // One round trip for all calls.
-net::task<> redis_store::exchange(std::vector<redis_call>& calls) {
+void redis_store::exchange(std::vector<redis_call>& calls) {
     std::erase_if(calls, [](const redis_call& c) { return c.words.empty(); });
-    if (calls.empty()) co_return;
+    if (calls.empty()) return;
     std::vector<redis_command> commands;
     commands.reserve(calls.size());
     for (auto& c : calls) commands.push_back(std::move(c.words));
     std::vector<redis_answer> answers;
     const auto begun = clock::now();
-    bool done = co_await link_.run(commands, answers);
+    bool done = link_.run(commands, answers);
     // Where not one was answered it may be Redis itself: what surely is well tells.
     const auto unanswered = [](const redis_answer& a) { return a.empty(); };
-    if (done && std::all_of(answers.begin(), answers.end(), unanswered)) done = co_await probe();
+    if (done && std::all_of(answers.begin(), answers.end(), unanswered)) done = probe();
     const auto now = clock::now();
     if (!done) went_down();
     for (std::size_t i = 0; i < calls.size(); ++i) {
@@ -223,7 +205,7 @@ net::task<> redis_store::exchange(std::vector<redis_call>& calls) {
             calls[i].who->failed(calls[i], now);
         }
     }
-    if (!done) co_return;
+    if (!done) return;
     const std::scoped_lock hold(mutex_);
     ++report_.round_trips;
     report_.asks += static_cast<std::uint64_t>(
@@ -231,25 +213,17 @@ net::task<> redis_store::exchange(std::vector<redis_call>& calls) {
     report_.round_trip_seconds = seconds_between(begun, now);
 }
 
-void redis_store::work() {
+void redis_store::run() {
     block_signals();
-    net::spawn(run(), [this](const std::exception_ptr& failure) noexcept {
-        if (failure) std::rethrow_exception(failure);  // ends the process: asks would wait for ever
-        loop_.stop();
-    });
-    loop_.run();
-}
-
-net::task<> redis_store::run() {
     auto next_tick = clock::now();
     for (bool stop = false; !stop;) {
-        auto asks = co_await wait_until(next_tick);
+        auto asks = wait_until(next_tick);
         const auto now = clock::now();
         {
             const std::scoped_lock hold(common_->mutex);
             stop = common_->stopped;
         }
-        if (!link_.connected()) co_await connect(now);
+        if (!link_.connected()) connect(now);
         if (!link_.connected()) {
             for (auto& a : asks) a.who->answer_alone(a, now);
             next_tick = now + interval;
@@ -261,16 +235,15 @@ net::task<> redis_store::run() {
         if (now >= next_tick) {
             const auto wall = wall_clock::now();
             for (const auto& h : everybody()) h->tick(now, wall, calls);
-            next_tick += interval;  // its mean holds, however late each one comes
-            if (next_tick <= now) next_tick = now + interval;
+            next_tick = now + interval;
         }
-        co_await exchange(calls);
+        exchange(calls);
     }
-    co_await farewell();
+    farewell();
 }
 
 // What was leased goes back; holders that live on decide by themselves from now on.
-net::task<> redis_store::farewell() {
+void redis_store::farewell() {
     std::deque<redis_ask> late;
     {
         const std::scoped_lock hold(common_->mutex);
@@ -278,7 +251,7 @@ net::task<> redis_store::farewell() {
     }
     common_->up = false;
     for (auto& a : late) a.who->answer_alone(a, clock::now());
-    if (!link_.connected()) co_return;
+    if (!link_.connected()) return;
     std::vector<redis_call> calls;
     const auto wall = wall_clock::now();
     for (const auto& h : everybody()) h->go_away(clock::now(), wall, calls);
@@ -286,7 +259,7 @@ net::task<> redis_store::farewell() {
     commands.reserve(calls.size());
     for (auto& c : calls) commands.push_back(std::move(c.words));
     std::vector<redis_answer> answers;
-    if (!commands.empty()) co_await link_.run(commands, answers);
+    if (!commands.empty()) link_.run(commands, answers);
 }
 
 }  // namespace spillway::quota

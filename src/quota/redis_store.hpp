@@ -7,8 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include <spillway/net/loop.hpp>
-#include <spillway/net/task.hpp>
 #include <spillway/quota/holder.hpp>
 
 #include "redis_holder.hpp"
@@ -16,7 +14,7 @@
 
 namespace spillway::quota {
 
-// Counts that several gateways share through Redis. A coroutine on a thread and loop of its own does all the talking.
+// Counts that several gateways share through Redis. A thread of its own does all the talking.
 class redis_store final : public store {
 public:
     redis_store(opening with, redis_url url, net::ssl_ctx_ptr tls);
@@ -33,16 +31,15 @@ public:
 private:
     using holder_list = std::vector<std::shared_ptr<redis_holder>>;
 
-    void work();
-    net::task<> run();
-    net::task<bool> probe();
-    net::task<> connect(time_point now);
-    net::task<> exchange(std::vector<redis_call>& calls);
+    void run();
+    bool probe();
+    void connect(time_point now);
+    void exchange(std::vector<redis_call>& calls);
     void went_down();
     void settle_back_off(time_point now) noexcept;
     void refused(redis_call& c, time_point now);
-    net::task<std::vector<redis_ask>> wait_until(time_point tick);
-    net::task<> farewell();
+    std::vector<redis_ask> wait_until(time_point tick);
+    void farewell();
     holder_list everybody() const;
 
     const std::shared_ptr<redis_common> common_;
@@ -53,9 +50,7 @@ private:
     report report_;
     secret_text password_;
 
-    // Of the thread alone, but for the loop's post().
-    net::loop loop_;
-    net::event asked_{loop_};
+    // Of the thread alone.
     redis_link link_;
     time_point retry_at_{}, up_since_{};
     duration back_off_{};

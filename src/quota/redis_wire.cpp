@@ -1,52 +1,40 @@
 #include "redis_wire.hpp"
 
-#include <hiredis/hiredis.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
+#include <spillway/base/secret_text.hpp>
 #include <spillway/net/peer_name.hpp>
+#include <spillway/net/tls_context.hpp>
 
 namespace spillway::quota {
 namespace {
 
-constexpr std::size_t most_read_at_once = 16 * 1024;
-constexpr std::size_t most_sent_at_once = 64 * 1024;
+constexpr std::size_t most_bytes_at_once = 16 * 1024;
 constexpr std::size_t most_kept = 256 * 1024;  // of the memory for commands
-constexpr duration names_last = seconds(10);   // a Redis that moves is found there, if its name's TTL says no less
 
-net::endpoint endpoint_of(const redis_url& url) {
-    net::endpoint out;
-    out.host = url.host;
-    out.port = static_cast<std::uint16_t>(url.port);
-    return out;
-}
-
-std::optional<net::address> number_of(const std::string& host) {
-    const bool v6 = host.find(':') != std::string::npos;
-    const auto at = net::address::parse(v6 ? '[' + host + "]:1" : host + ":1");
-    return at && host != "*" && host != "localhost" ? std::optional(*at) : std::nullopt;
+timeval as_timeval(duration d) noexcept {
+    const auto us = std::chrono::duration_cast<microseconds>(d).count();
+    return {us / 1'000'000, us % 1'000'000};
 }
 
 }  // namespace
 
-redis_wire::redis_wire(net::loop& l, redis_url to, net::ssl_ctx_ptr tls)
-    : loop_(l),
-      url_(std::move(to)),
-      tls_(std::move(tls)),
-      server_(l, endpoint_of(url_), net::upstream_limits{}),
-      in_(most_read_at_once) {
-    if (const auto number = number_of(url_.host)) {
-        server_.set_addresses({*number});
-        return;
-    }
-    names_.emplace([this](const std::string&, const net::address_list& found) {
-        loop_.post([this, found] { server_.set_addresses(found); });
-    });
-    names_->watch({{url_.host, names_last}});
+void redis_wire::ssl_free::operator()(SSL* s) const noexcept {
+    // No close_notify: Redis needs none, and on a broken connection it would raise SIGPIPE.
+    SSL_set_quiet_shutdown(s, 1);
+    SSL_free(s);
+    ERR_clear_error();
 }
 
 void redis_wire::close() noexcept {
-    connection_.reset();
+    ssl_.reset();
+    context_.reset();
     reader_.clear();
     wipe();
 }
@@ -57,30 +45,35 @@ bool redis_wire::fail(std::string what) {
     return false;
 }
 
-net::task<bool> redis_wire::open() {
+bool redis_wire::open(const redis_url& to) {
     close();
-    auto opened = co_await server_.acquire(true, patience, nullptr);
-    connection_ = std::move(opened.connection);
-    if (!connection_) co_return fail(opened.detail.empty() ? "no answer in time" : opened.detail);
-    if (!tls_) co_return true;
-    co_return co_await handshake();
+    context_.reset(::redisConnectWithTimeout(to.host.c_str(), to.port, as_timeval(patience_)));
+    if (!context_) return fail("no memory for a connection");
+    if (context_->err != 0) return fail(context_->errstr);
+    if (::redisSetTimeout(context_.get(), as_timeval(patience_)) != REDIS_OK) return fail("no timeout can be set");
+    ::redisEnableKeepAlive(context_.get());
+    return tls_ == nullptr || handshake(to);
 }
 
-// Not by the upstream: its sessions and words are those of HTTP.
-net::task<bool> redis_wire::handshake() {
-    SSL* const ssl = SSL_new(tls_.get());
-    if (ssl == nullptr) co_return fail("no memory for TLS");
-    SSL_set_connect_state(ssl);
-    connection_->io.start_tls(ssl);
+bool redis_wire::handshake(const redis_url& to) {
+    ssl_.reset(SSL_new(tls_));
+    if (!ssl_) return fail("no memory for TLS");
+    SSL* const ssl = ssl_.get();
     // The context offers HTTP to instances; a front that looks at it would send this elsewhere.
-    if (!net::expect_peer(ssl, url_.host) || SSL_set_alpn_protos(ssl, nullptr, 0) != 0)
-        co_return fail("no memory for TLS");
-    const auto r = co_await connection_->io.handshake(clock::now() + 2 * patience);
-    if (r.ok()) co_return true;
+    if (!net::expect_peer(ssl, to.host) || SSL_set_alpn_protos(ssl, nullptr, 0) != 0 ||
+        SSL_set_fd(ssl, context_->fd) != 1)
+        return fail("no memory for TLS");
+    int got = 0;
+    do {
+        ERR_clear_error();
+        errno = 0;
+        got = SSL_connect(ssl);
+    } while (got != 1 && again(got));
+    if (got == 1) return true;
     const long verified = SSL_get_verify_result(ssl);
     if (verified != X509_V_OK)
-        co_return fail(std::string("TLS: its certificate is refused: ") + X509_verify_cert_error_string(verified));
-    co_return fail("TLS: " + trouble(r));
+        return fail(std::string("TLS: its certificate is refused: ") + X509_verify_cert_error_string(verified));
+    return fail("TLS: " + trouble(got));
 }
 
 bool redis_wire::add(const std::vector<const std::string*>& words) {
@@ -101,47 +94,75 @@ bool redis_wire::add(const std::vector<const std::string*>& words) {
     return true;
 }
 
-std::string redis_wire::trouble(const net::io_result& r) const {
-    switch (r.status) {
-        case net::io_status::timed_out: return "no answer in time";
-        case net::io_status::closed: return "Redis has closed the connection";
-        default:
-            return connection_->io.failure().empty() ? "the connection to Redis broke" : connection_->io.failure();
-    }
+bool redis_wire::again(int got) const noexcept {
+    if (errno != EINTR) return false;
+    if (!ssl_) return got < 0;
+    const int why = SSL_get_error(ssl_.get(), got);
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
-net::task<bool> redis_wire::flush() {
-    for (std::string_view left = out_; !left.empty();) {
-        const auto part = left.substr(0, most_sent_at_once);
-        const auto r = co_await connection_->io.write_all(part, clock::now() + patience);
-        if (!r.ok()) co_return fail(trouble(r));
-        left.remove_prefix(part.size());
+std::string redis_wire::trouble(int got) const {
+    if (ssl_) {
+        const int why = SSL_get_error(ssl_.get(), got);
+        if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return "no answer in time";
+        if (why == SSL_ERROR_ZERO_RETURN) return "Redis has closed the connection";
+        if (why == SSL_ERROR_SSL) return net::tls_error_text();
+    }
+    if (got == 0 || errno == 0) return "Redis has closed the connection";
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return "no answer in time";
+    return std::strerror(errno);
+}
+
+bool redis_wire::flush() {
+    std::string_view left = out_;
+    while (!left.empty()) {
+        ERR_clear_error();
+        errno = 0;
+        const int most = static_cast<int>(std::min<std::size_t>(left.size(), 1 << 20));
+        const auto n =
+            ssl_ ? SSL_write(ssl_.get(), left.data(), most)
+                 : static_cast<int>(::send(context_->fd, left.data(), static_cast<std::size_t>(most), MSG_NOSIGNAL));
+        if (n <= 0) {
+            if (again(n)) continue;
+            return fail(trouble(n));
+        }
+        left.remove_prefix(static_cast<std::size_t>(n));
     }
     out_.clear();
     if (out_.capacity() > most_kept) out_ = {};
-    co_return true;
+    return true;
 }
 
-net::task<bool> redis_wire::receive() {
-    const auto r = co_await connection_->io.read_some(in_, clock::now() + patience);
-    if (!r.ok()) co_return fail(trouble(r));
-    co_return reader_.feed({in_.data(), r.bytes}) || fail(reader_.error());
-}
-
-net::task<std::optional<redis_value>> redis_wire::read() {
-    if (!is_open()) co_return std::nullopt;
-    const bool sent = co_await flush();
-    if (!sent) co_return std::nullopt;
-    const time_point late = clock::now() + 2 * patience;
+bool redis_wire::receive() {
+    char memory[most_bytes_at_once];
     for (;;) {
-        if (auto got = reader_.next()) co_return got;
-        if (reader_.broken()) fail(reader_.error());
-        if (!is_open()) co_return std::nullopt;
-        const bool more = co_await receive();
-        if (!more) co_return std::nullopt;
-        if (clock::now() <= late) continue;
-        fail("no answer in time");
-        co_return std::nullopt;
+        ERR_clear_error();
+        errno = 0;
+        const auto n = ssl_ ? SSL_read(ssl_.get(), memory, sizeof memory)
+                            : static_cast<int>(::recv(context_->fd, memory, sizeof memory, 0));
+        if (n <= 0) {
+            if (again(n)) continue;
+            return fail(trouble(n));
+        }
+        if (!reader_.feed({memory, static_cast<std::size_t>(n)})) return fail(reader_.error());
+        return true;
+    }
+}
+
+std::optional<redis_value> redis_wire::read() {
+    if (!is_open() || !flush()) return std::nullopt;
+    const time_point late = clock::now() + 2 * patience_;
+    for (;;) {
+        if (auto got = reader_.next()) return got;
+        if (reader_.broken()) {
+            fail(reader_.error());
+            return std::nullopt;
+        }
+        if (!receive()) return std::nullopt;
+        if (clock::now() > late) {
+            fail("no answer in time");
+            return std::nullopt;
+        }
     }
 }
 
