@@ -284,6 +284,7 @@ def test_a_form_names_no_file_of_another(house, azure):
     assert answer.status == 200, answer.body
 
 
+@pytest.mark.native_only  # a sanitizer keeps freed memory
 def test_a_large_upload_is_held_nowhere(house, azure):
     g = house()
     small = upload(g)
