@@ -40,10 +40,6 @@ endif()
 if(SPILLWAY_SANITIZE)
   target_compile_options(spillway_flags INTERFACE -fsanitize=${SPILLWAY_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(spillway_flags INTERFACE -fsanitize=${SPILLWAY_SANITIZE})
-  # Clang 14 marks functions for `function` in a way that a coroutine of redis_store.cpp cannot bear: "Cannot represent a
-  # difference across sections". It goes behind the flag that turns it on.
-  target_compile_options(spillway_flags INTERFACE
-    $<$<AND:$<CXX_COMPILER_ID:Clang>,$<STREQUAL:$<TARGET_PROPERTY:NAME>,spillway_quota>>:-fno-sanitize=function>)
   # GCC 12's flow analysis reports false positives once the sanitizers have instrumented the code.
   target_compile_options(spillway_flags INTERFACE -Wno-error=maybe-uninitialized -Wno-maybe-uninitialized -Wno-tsan)
 endif()
