@@ -166,12 +166,13 @@ static_assert(std::size(responses_list) == at::skill_id && std::size(chat_list) 
 struct state_member {
     std::uint8_t place;
     std::string_view member;
+    bool known{true};  // false: of a kind that no gateway can look after
 };
 constexpr std::array state_members{
     state_member{at::previous_response_id, "previous_response_id"},
     state_member{at::conversation, "conversation"},
-    state_member{at::agent, "agent"},
-    state_member{at::agent_reference, "agent_reference"},
+    state_member{at::agent, "agent", false},
+    state_member{at::agent_reference, "agent_reference", false},
     state_member{at::prompt_id, "prompt.id"},
     state_member{at::item_container_id, "input[].container_id"},
     state_member{at::item_file_id, "input[].file_id"},
@@ -184,7 +185,7 @@ constexpr std::array state_members{
     state_member{at::output_part_file_id, "input[].output[].file_id"},
     state_member{at::container_file_id, "tools[].container.file_ids"},
     state_member{at::tool_environment_file_id, "tools[].environment.file_ids"},
-    state_member{at::skill_id, "tools[].environment.skills[].skill_id"},
+    state_member{at::skill_id, "tools[].environment.skills[].skill_id", false},
 };
 
 // Tools that reach data through connections of the instance's project, with the instance's rights.
@@ -315,12 +316,13 @@ void body_facts::in_responses(std::uint8_t place, json_kind kind, std::string_vi
         case at::item_encrypted_content: return in_item(place, kind, raw);
         default: break;
     }
-    if (place == at::agent || place == at::agent_reference || place == at::skill_id)
-        needs_.unknown = "agent or skill";
-    // An object, such as {"id": ...}, holds its reference inside.
-    const bool inside = kind == json_kind::object || place == at::agent || place == at::agent_reference;
-    for (const auto& m : state_members)
-        if (m.place == place) found(m.member, inside ? std::string_view{} : raw);
+    for (const auto& m : state_members) {
+        if (m.place != place) continue;
+        if (!m.known) needs_.unknown = "agent or skill";
+        // An object, such as {"id": ...}, holds its reference inside.
+        const bool refers = m.known && kind != json_kind::object;
+        found(m.member, refers ? raw : std::string_view{});
+    }
 }
 
 void body_facts::in_item(std::uint8_t place, json_kind kind, std::string_view raw) noexcept {

@@ -139,12 +139,9 @@ effect exchange_machine::on_outcome(const outcome& o, world w) noexcept {
 }
 
 action exchange_machine::next(time_point now, world w) {
-    const bool gone = facts_.once && last_.verdict != verdict::commit && last_.verdict != verdict::give_up;
-    if (gone)
-        return last_.verdict == verdict::refuse && outcome_.kind == outcome_kind::first_byte_timeout
-                   ? out_of_time(now, w)
-                   : exhausted(now, w);
-    switch (last_.verdict) {
+    const bool ends = last_.verdict == verdict::commit || last_.verdict == verdict::give_up;
+    // What cannot be sent again ends where another request would be repeated.
+    switch (facts_.once && !ends ? verdict::refuse : last_.verdict) {
         case verdict::commit: return commit(now, w);
         case verdict::give_up: give_up(); return of_kind(action::kind::leave);
         case verdict::repeat_fresh:

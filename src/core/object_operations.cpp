@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "family_rows.hpp"
+
 namespace spillway::core {
 namespace {
 
@@ -142,27 +144,8 @@ constexpr std::array object_rows{
                shape::bytes},
 };
 
-constexpr std::string_view name_of(family of) {
-    switch (of) {
-        case f::responses: return "responses";
-        case f::conversations: return "conversations";
-        case f::stored_chats: return "stored_chats";
-        case f::files: return "files";
-        case f::uploads: return "uploads";
-        case f::batches: return "batches";
-        case f::vector_stores: return "vector_stores";
-        case f::assistants: return "assistants";
-        case f::threads: return "threads";
-        case f::containers: return "containers";
-        case f::evals: return "evals";
-        case f::fine_tuning: return "fine_tuning";
-        case f::videos: return "videos";
-        default: return {};
-    }
-}
-
 constexpr operation make(const object_row& r, generation g) {
-    return {name_of(r.family),
+    return {family_rows::rows[static_cast<std::size_t>(r.family)].name,
             r.family,
             g,
             r.method,

@@ -80,6 +80,11 @@ struct usable_members {
 // A backend back this soon is worth waiting for; a sick backend is not tried instead.
 constexpr duration soon = seconds(1);
 
+// Back-pressure is no illness.
+bool is_sick(const availability& a) noexcept {
+    return a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
+}
+
 // The sick backend that may be tried first, and when, if none is usable or about to be that this exchange has not
 // tried. One that is open by name only, and fails, must not keep those from being tried that are back.
 struct last_resort {
@@ -92,7 +97,7 @@ std::optional<last_resort> find_last_resort(const pool_plan& plan, const tried_s
     for (const auto& t : plan.tiers)
         for (const auto& m : t.members) {
             const auto a = view.look(m.backend, now);
-            const bool sick = a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
+            const bool sick = is_sick(a);
             if (tried.contains(m.backend)) continue;
             if (a.usable || (!sick && a.until <= now + soon)) return std::nullopt;
             if (sick && a.last_resort < out.at) out = {m.backend, a.last_resort};
@@ -112,8 +117,7 @@ selection select_on(std::size_t instance, std::size_t backends, const tried_set&
     for (std::size_t b = 0; b < backends; ++b) {
         if (view.instance_of(b) != instance || tried.contains(b)) continue;
         const auto a = view.look(b, now);
-        const bool sick = a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
-        const bool last = !a.usable && sick && a.last_resort <= now;
+        const bool last = !a.usable && is_sick(a) && a.last_resort <= now;
         if (!a.usable && !last) continue;
         if (const claim got = view.claim(b, now, last); got.good) return {b, true, got, false, last};
     }
@@ -175,9 +179,8 @@ exhaustion look_at_all(const pool_plan& plan, const pool_view& view, time_point 
             if (view.instance_of(b) != *instance) continue;
             any = true;
             const auto a = view.look(b, now);
-            const bool sick = !a.usable && a.mode != breaker_mode::throttled && a.mode != breaker_mode::busy;
             out.all_throttled = out.all_throttled && a.mode == breaker_mode::throttled;
-            const time_point at = a.usable ? now : sick ? std::min(a.until, a.last_resort) : a.until;
+            const time_point at = a.usable ? now : is_sick(a) ? std::min(a.until, a.last_resort) : a.until;
             if (!out.earliest || at < *out.earliest) out.earliest = at;
         }
         out.all_throttled = out.all_throttled && any;
