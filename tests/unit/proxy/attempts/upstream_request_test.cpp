@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "../room_kit.hpp"
+#include "../known_request.hpp"
 
 namespace spillway::proxy {
 namespace upstream_request_test {
@@ -15,15 +15,8 @@ struct sent {
     std::string head, body;
 };
 sent sent_to(room_kit& kit, std::size_t backend, const std::string& bytes) {
-    auto& at = kit.begin(bytes);
-    request asked(at);
-    EXPECT_EQ(kit.run(asked.read_head()), request::arrival::complete);
-    EXPECT_FALSE(asked.understand());
-    EXPECT_FALSE(asked.classify());
-    caller who(at);
-    EXPECT_FALSE(who.identify(asked));
-    EXPECT_TRUE(asked.body.is_here());
-    EXPECT_FALSE(asked.read_terms());
+    known_request from(kit, bytes);
+    auto& [at, asked, who] = from;
     plan way(at);
     const auto f = way.find(asked, who);
     EXPECT_FALSE(f) << f->message;

@@ -1,6 +1,6 @@
 #include "../../../../src/proxy/route/plan.hpp"
 
-#include "../room_kit.hpp"
+#include "../known_request.hpp"
 
 namespace spillway::proxy {
 namespace plan_test {
@@ -15,15 +15,8 @@ struct answer {
 
 answer find(room_kit& kit, std::string_view path, std::string_view body = "{}",
             std::string_view fields = "api-key: shop-key\r\n") {
-    auto& at = kit.begin(post(path, body, fields));
-    request asked(at);
-    EXPECT_EQ(kit.run(asked.read_head()), request::arrival::complete);
-    EXPECT_FALSE(asked.understand());
-    EXPECT_FALSE(asked.classify());
-    caller who(at);
-    EXPECT_FALSE(who.identify(asked));
-    EXPECT_TRUE(asked.body.is_here());
-    EXPECT_FALSE(asked.read_terms());
+    known_request from(kit, post(path, body, fields));
+    auto& [at, asked, who] = from;
     plan way(at);
     const auto f = way.find(asked, who);
     EXPECT_EQ(way.found, !f);
@@ -82,15 +75,8 @@ struct placed {
     std::uint64_t home{0};
 };
 placed place(room_kit& kit, const std::string& bytes) {
-    auto& at = kit.begin(bytes);
-    request asked(at);
-    EXPECT_EQ(kit.run(asked.read_head()), request::arrival::complete);
-    EXPECT_FALSE(asked.understand());
-    EXPECT_FALSE(asked.classify());
-    caller who(at);
-    EXPECT_FALSE(who.identify(asked));
-    EXPECT_TRUE(asked.body.is_here());
-    EXPECT_FALSE(asked.read_terms());
+    known_request from(kit, bytes);
+    auto& [at, asked, who] = from;
     plan way(at);
     const auto f = way.find(asked, who);
     const auto where = way.placement_of(asked, who);
