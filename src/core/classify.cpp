@@ -153,7 +153,7 @@ object_match find_object(const place& at, std::string_view method) noexcept {
     const auto wanted = at.where == place::area::v1 ? g::v1 : g::dated;
     for (const auto& op : object_operations(wanted)) {
         if ((op.name_place == written::path) != (at.where == place::area::dated)) continue;
-        classified c{&op, at.name, {}};
+        classified c{{&op, at.name, {}}};
         if (!match_suffix(op.suffix, at.suffix, c)) continue;
         out.methods |= method_bit(op.method);
         // The first one wins: fixed segments stand before ids.
@@ -180,10 +180,10 @@ result<classified> classify(std::string_view method, std::string_view path) {
     const auto at = locate(path);
     if (at.models) {
         if (method != "GET" && method != "HEAD") return wrong_method("GET");
-        return classified{at.where == place::area::v1 ? &list_models : &list_models_dated, {}, at.name};
+        return classified{{at.where == place::area::v1 ? &list_models : &list_models_dated, {}, at.name}};
     }
     const auto* op = find(at);
-    if (op != nullptr && op->method == method) return classified{op, at.name, {}};
+    if (op != nullptr && op->method == method) return classified{{op, at.name, {}}};
     auto object = find_object(at, method);
     if (object.found.op != nullptr) return object.found;
     if (op == nullptr && method == "POST" && is_served_elsewhere(at.suffix)) return misplaced(at.suffix);

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include <spillway/base/time.hpp>
+#include <spillway/core/operation.hpp>
 #include <spillway/http/head.hpp>
 #include <spillway/net/slab.hpp>
 
@@ -32,6 +34,9 @@ struct scratch {
         ids.clear();
         id_edits.clear();
         pieces.clear();
+        boundary = {};
+        upload = {};
+        upstream_what = {};
         marks = {};
     }
 
@@ -46,6 +51,13 @@ struct scratch {
     std::vector<body_cut> id_edits;        // tags and marks in the body, by place
     std::vector<std::string_view> pieces;  // of the body as the present backend gets it
     std::string ids;                       // of the path without their tags, one behind the other
+    core::classified upstream_what;        // the operation, with these ids once they are proved
+    std::string_view boundary;             // of the body, when it is a form
+    // Of a body that passes: its length as told, bytes that have come with their framing and without, and since when.
+    struct {
+        std::uint64_t length{0}, raw{0}, passed{0};
+        time_point since{};
+    } upload;
     body_marks marks;
     std::string start;  // data of the event at the start of a stream that is being judged
 };

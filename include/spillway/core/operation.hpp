@@ -88,10 +88,13 @@ struct operation {
     const family_row& row() const noexcept { return row_of(family); }
 };
 
-struct classified {
+struct named_operation {
     const operation* op{nullptr};
     std::string_view deployment_raw;  // as spelled in the path, percent-encoded
     std::string_view model_id;        // of models/{id}, percent-encoded, slashes as they came; empty: the list
+};
+
+struct classified : named_operation {
     // Ids in the path, as spelled; unused ones are empty. What is to stand in their place; empty: the same.
     static constexpr std::size_t most_ids = 3;
     std::array<std::string_view, most_ids> ids{};

@@ -17,7 +17,7 @@ bool upstream_request::compose(const backend& b, const proof& by, std::string_vi
     s.target.clear();
     asks_usage_ = may_ask_usage(b);
     cut_body(b);
-    core::append_upstream_target(s.target, plan_.what(), i.path_prefix, b.deployment, plan_.query_of(asked_),
+    core::append_upstream_target(s.target, plan::what(asked_), i.path_prefix, b.deployment, plan_.query_of(asked_),
                                  i.pinned_api_version, i.kind);
     std::size_t extra = 0;
     for (const auto& [name, value] : i.extra_fields) extra += name.size() + value.size() + 4;

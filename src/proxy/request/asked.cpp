@@ -25,7 +25,8 @@ maybe_fault request::read_path(std::string_view raw) {
 maybe_fault request::classify() {
     const auto found = core::classify(scratch_->request.method, api_path);
     if (!found) return found.error();
-    what = *found;
+    scratch_->upstream_what = *found;
+    what = static_cast<const core::named_operation&>(*found);
     const auto& op = *what.op;
     if (op.role != core::object_role::none && !at_.config().tags) return core::operation_not_supported();
     if (op.method == "POST" && op.body != core::body_form::no_body && !body.exists())

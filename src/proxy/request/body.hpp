@@ -27,8 +27,8 @@ public:
     // Whether gateway and backend will read the body alike: one type, one coding, one character set.
     maybe_fault check_content(core::body_form wanted);
     // multipart/form-data with this boundary, else JSON.
-    bool is_form() const noexcept { return !boundary_.empty(); }
-    std::string_view boundary() const noexcept { return boundary_; }
+    bool is_form() const noexcept { return form_; }
+    std::string_view boundary() const noexcept { return scratch_->boundary; }
     // The usual small body came together with its head. False: read() has to wait for it.
     bool is_here() noexcept;
     // An upload that is not small goes on to its backend as it comes, with next(): it is sent once, and no memory
@@ -37,7 +37,7 @@ public:
     bool passes() const noexcept { return passes_; }
     // Its length is not told in advance.
     bool is_chunked() const noexcept { return framing_.kind() == http::body_kind::chunked; }
-    std::uint64_t length() const noexcept { return passes_ ? length_ : bytes_.size(); }
+    std::uint64_t length() const noexcept { return passes_ ? scratch_->upload.length : bytes_.size(); }
     // Bytes of it into `room`; none: it is over. Fails as a read from the client does, and as broken where more comes
     // than limits.upload.
     net::task<net::io_result> next(std::span<char> room);
@@ -81,16 +81,14 @@ private:
     scratch* scratch_{nullptr};
     memory_hold memory_;
     http::body_scanner framing_;
-    std::string_view bytes_, boundary_;
+    std::string_view bytes_;
     std::size_t head_bytes_{0};
     std::size_t input_used_{0};  // head and body bytes in the session's input, to be consumed at the end
     std::size_t received_{0};
     http::content_coding coding_{http::content_coding::identity};
     net::task<net::io_result> read_raw(std::span<char> room);
     net::task<net::io_result> next_chunks(std::span<char> room);
-    std::uint64_t length_{0}, raw_{0}, passed_{0};  // of an upload: as told; bytes of its framing, and of itself
-    time_point passing_since_{};
-    bool exists_{false}, read_{false}, in_step_{true}, expects_continue_{false}, passes_{false};
+    bool exists_{false}, read_{false}, in_step_{true}, expects_continue_{false}, passes_{false}, form_{false};
 };
 
 }  // namespace spillway::proxy

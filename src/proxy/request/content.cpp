@@ -73,12 +73,14 @@ maybe_fault request_body::check_content(core::body_form wanted) {
     if (fields.has(http::field_id::content_type)) {
         if (fields.count(http::field_id::content_type) > 1)
             return unsupported_type("The request carries Content-Type twice. Send it once.");
-        if (form) boundary_ = http::multipart_boundary(fields.value(http::field_id::content_type)).value_or("");
+        if (form)
+            scratch_->boundary = http::multipart_boundary(fields.value(http::field_id::content_type)).value_or("");
+        form_ = !scratch_->boundary.empty();
     }
-    if (wanted == core::body_form::form && boundary_.empty())
+    if (wanted == core::body_form::form && !form_)
         return unsupported_type(
             "This operation takes a form. Send Content-Type: multipart/form-data with a boundary.");
-    if (boundary_.empty() && fields.has(http::field_id::content_type)) {
+    if (!form_ && fields.has(http::field_id::content_type)) {
         const auto e = http::check_json_type(fields.value(http::field_id::content_type));
         if (e != http::content_error::none) return of_type(e);
     }

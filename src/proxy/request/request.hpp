@@ -77,8 +77,8 @@ public:
     std::string_view query;           // without secrets
     std::string_view cors_origin;     // that the listener lists; empty: no page of such an origin asks
     std::string client_address;       // as a trusted proxy tells it; empty: the peer itself
-    core::classified what{};
-    std::string deployment;  // the name that the client uses, decoded
+    core::named_operation what{};     // with its ids in scratch::upstream_what
+    std::string deployment;           // the name that the client uses, decoded
     request_terms terms;
     request_body body;
     std::uint8_t minor{1};  // of HTTP/1

@@ -31,14 +31,14 @@ maybe_fault plan::find(const request& asked, const caller& by) {
     q.user = asked.marks().user;
     q.operation = core::operation_index(*asked.what.op);
     q.deployment = asked.deployment;
-    what_ = asked.what;
-    if (auto f = objects.find(asked, shared.clients[*by.client].owner, what_)) return f;
+    auto& what = asked.memory().upstream_what;
+    if (auto f = objects.find(asked, shared.clients[*by.client].owner, what)) return f;
     changes_query = objects.changes_query;
     if (auto f = find_route(asked, q)) return f;
     if (auto f = check_other_names(asked, q)) return f;
     if (auto f = check_needs(asked, q)) return f;
     if (auto f = check_token(by)) return f;
-    if (what_.op->role == core::object_role::lists)
+    if (what.op->role == core::object_role::lists)
         if (auto f = check_list(by)) return f;
     found = true;
     return std::nullopt;

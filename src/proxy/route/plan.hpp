@@ -29,7 +29,7 @@ public:
     // Of the client that made what the request makes, or uses what it uses.
     core::placement placement_of(const request& asked, const caller& by) const noexcept;
     // Its ids as the instance knows them.
-    const core::classified& what() const noexcept { return what_; }
+    static const core::classified& what(const request& asked) noexcept { return asked.memory().upstream_what; }
 
     ties objects;
     // By the configuration's numbers; unset: none was found.
@@ -48,7 +48,6 @@ private:
     maybe_fault check_token(const caller& by);
 
     const setting& at_;
-    core::classified what_;
 };
 
 }  // namespace spillway::proxy

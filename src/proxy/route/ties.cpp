@@ -10,21 +10,20 @@ namespace spillway::proxy {
 
 maybe_fault ties::find(const request& asked, std::string_view owner, core::classified& what) {
     if (!at_.config().tags) return std::nullopt;
-    owner_ = owner;
-    if (auto f = in_path(asked, what)) return f;
+    if (auto f = in_path(asked, owner, what)) return f;
     const auto& op = *what.op;
     if (op.role != core::object_role::none)
-        if (auto f = in_query(asked)) return f;
+        if (auto f = in_query(asked, owner)) return f;
     if (!asked.body.exists()) return std::nullopt;
-    if (asked.body.is_form()) return in_form(asked);
+    if (asked.body.is_form()) return in_form(asked, owner);
     const bool may_refer =
         op.role != core::object_role::none || op.family == core::family::responses || op.family == core::family::chat;
-    return may_refer ? in_body(asked) : std::nullopt;
+    return may_refer ? in_body(asked, owner) : std::nullopt;
 }
 
 // The tag of one id. `kept`: the bytes of the id itself.
-maybe_fault ties::take(std::string_view value, std::string_view where, std::size_t& kept) {
-    const auto opened = at_.config().tags->open(value, owner_);
+maybe_fault ties::take(std::string_view value, std::string_view owner, std::string_view where, std::size_t& kept) {
+    const auto opened = at_.config().tags->open(value, owner);
     if (!opened) return core::object_not_found(where);
     kept = opened->text.size();
     return tie_to(opened->instance);
@@ -37,12 +36,12 @@ maybe_fault ties::tie_to(std::optional<std::size_t> to) {
     return std::nullopt;
 }
 
-maybe_fault ties::in_path(const request& asked, core::classified& what) {
+maybe_fault ties::in_path(const request& asked, std::string_view owner, core::classified& what) {
     if (what.id_count == 0) return std::nullopt;
     auto& s = asked.memory();
     std::array<std::size_t, core::classified::most_ids> sizes{};
     for (std::size_t i = 0; i < what.id_count; ++i)
-        if (auto f = take(what.ids[i], "the id in the path", sizes[i])) return f;
+        if (auto f = take(what.ids[i], owner, "the id in the path", sizes[i])) return f;
     for (std::size_t i = 0; i < what.id_count; ++i) s.ids.append(what.ids[i].substr(0, sizes[i]));
     std::string_view all = s.ids;
     for (std::size_t i = 0; i < what.id_count; ++i) {
@@ -52,7 +51,7 @@ maybe_fault ties::in_path(const request& asked, core::classified& what) {
     return std::nullopt;
 }
 
-maybe_fault ties::in_query(const request& asked) {
+maybe_fault ties::in_query(const request& asked, std::string_view owner) {
     if (asked.query.empty()) return std::nullopt;
     std::string rest;
     http::query_param p;
@@ -69,7 +68,7 @@ maybe_fault ties::in_query(const request& asked) {
             continue;
         }
         std::size_t kept = 0;
-        if (auto f = take(p.value, where(), kept)) return f;
+        if (auto f = take(p.value, owner, where(), kept)) return f;
         rest.append(p.name).append("=").append(p.value.substr(0, kept));
         changes_query = true;
     }
@@ -77,10 +76,10 @@ maybe_fault ties::in_query(const request& asked) {
     return std::nullopt;
 }
 
-maybe_fault ties::in_body(const request& asked) {
+maybe_fault ties::in_body(const request& asked, std::string_view owner) {
     maybe_fault f;
     const auto see = [&](int member, int parent, unsigned, std::string_view value, bool escaped) {
-        if (!f) f = in_body_string(asked, member, parent, value, escaped);
+        if (!f) f = in_body_string(asked, owner, member, parent, value, escaped);
     };
     const bool whole = http::for_each_id(asked.body.view(), core::object_members, see);
     if (f) return f;
@@ -90,13 +89,14 @@ maybe_fault ties::in_body(const request& asked) {
     return std::nullopt;
 }
 
-maybe_fault ties::in_form(const request& asked) {
+maybe_fault ties::in_form(const request& asked, std::string_view owner) {
     for (const auto& [member, value] : asked.marks().form_ids)
-        if (auto f = in_body_string(asked, member, -1, value, false)) return f;
+        if (auto f = in_body_string(asked, owner, member, -1, value, false)) return f;
     return std::nullopt;
 }
 
-maybe_fault ties::in_body_string(const request& asked, int member, int parent, std::string_view value, bool escaped) {
+maybe_fault ties::in_body_string(const request& asked, std::string_view owner, int member, int parent,
+                                 std::string_view value, bool escaped) {
     const auto kind = core::kind_of_member(member, parent);
     const auto& ring = *at_.config().tags;
     if (kind == core::id_kind::text) return std::nullopt;
@@ -106,7 +106,7 @@ maybe_fault ties::in_body_string(const request& asked, int member, int parent, s
         // A client may have escaped what needs no escape, so the mark is sought in what the string says; it is made
         // of characters that no client escapes.
         const bool marked = identity::tag_ring::looks_marked(value);
-        const auto opened = marked ? ring.open_mark(value, owner_) : std::nullopt;
+        const auto opened = marked ? ring.open_mark(value, owner) : std::nullopt;
         if (marked && !opened) return core::reasoning_not_verified();
         if (!opened) {
             unmarked_reasoning = true;
@@ -115,7 +115,7 @@ maybe_fault ties::in_body_string(const request& asked, int member, int parent, s
         cuts.push_back({offset, identity::tag_ring::mark_size});
         return tie_to(opened->instance);
     }
-    const auto opened = escaped ? std::nullopt : ring.open(value, owner_);
+    const auto opened = escaped ? std::nullopt : ring.open(value, owner);
     if (opened) {
         cuts.push_back({offset + opened->text.size(), identity::tag_ring::tag_size});
         return tie_to(opened->instance);

@@ -24,17 +24,17 @@ public:
     bool unmarked_reasoning{false};  // reasoning came that bears no mark of ours
 
 private:
-    maybe_fault take(std::string_view value, std::string_view where, std::size_t& kept);
+    maybe_fault take(std::string_view value, std::string_view owner, std::string_view where, std::size_t& kept);
     maybe_fault tie_to(std::optional<std::size_t> to);
-    maybe_fault in_path(const request& asked, core::classified& what);
-    maybe_fault in_query(const request& asked);
-    maybe_fault in_body(const request& asked);
-    maybe_fault in_form(const request& asked);
-    maybe_fault in_body_string(const request& asked, int member, int parent, std::string_view value, bool escaped);
+    maybe_fault in_path(const request& asked, std::string_view owner, core::classified& what);
+    maybe_fault in_query(const request& asked, std::string_view owner);
+    maybe_fault in_body(const request& asked, std::string_view owner);
+    maybe_fault in_form(const request& asked, std::string_view owner);
+    maybe_fault in_body_string(const request& asked, std::string_view owner, int member, int parent,
+                               std::string_view value, bool escaped);
     bool was_opened(const request& asked, std::string_view raw) const noexcept;
 
     const setting& at_;
-    std::string_view owner_;
 };
 
 }  // namespace spillway::proxy

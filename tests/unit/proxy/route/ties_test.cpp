@@ -27,7 +27,7 @@ found find(room_kit& kit, const std::string& bytes, std::string_view owner = "cl
     EXPECT_TRUE(asked.body.is_here());
     EXPECT_FALSE(asked.read_terms());
     ties objects(at);
-    auto what = asked.what;
+    auto what = asked.memory().upstream_what;
     const auto f = objects.find(asked, owner, what);
     found out;
     if (f) out.code = f->code, out.message = f->message;
