@@ -33,7 +33,16 @@ void session::cut() noexcept {
 }
 
 net::task<> session::run() {
-    if (connection_.from().tls && !co_await shake_hands()) co_return;
+    if (connection_.from().tls) {
+        // By a name: of `tls && !co_await` with another co_await behind it GCC 12 made code that never went on.
+        const bool shaken = co_await shake_hands();
+        if (!shaken) co_return;
+    }
+    co_await serve();
+}
+
+// A coroutine of its own, for its frame has room for an exchange: who only shakes hands does not hold that.
+net::task<> session::serve() {
     net::turn turn;
     for (;;) {
         const bool waits = connection_.input().empty() && !connection_.client().buffered() &&

@@ -31,6 +31,7 @@ public:
 private:
     friend class worker;
     net::task<bool> shake_hands();
+    net::task<> serve();
     net::task<bool> await_request();
     static void on_client_event(net::watch& w) noexcept;
 
