@@ -90,6 +90,7 @@ private:
         accept_all();
     }
     void accept_all() noexcept;
+    void go_on_later() noexcept;
 
     loop& loop_;
     handler take_;
@@ -104,8 +105,11 @@ private:
     std::uint64_t refused_{0};  // times that the kernel had no descriptor or memory for us
 };
 
+// Each connection may bring a request, and begins with it at once: a burst of them goes on after the others.
 void acceptor::listening::accept_all() noexcept {
+    turn turn;
     while (!paused_ && socket_.is_open()) {
+        if (turn.spent()) return go_on_later();
         sockaddr_storage from{};
         socklen_t size = sizeof from;
         const int fd = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size,
@@ -121,6 +125,18 @@ void acceptor::listening::accept_all() noexcept {
         if (errno == EAGAIN) return wait();
         // No descriptors or no memory: the connection stays in the kernel's queue until another one ends.
         ++refused_;
+        pause(milliseconds(50));
+    }
+}
+
+void acceptor::listening::go_on_later() noexcept {
+    if (std::exchange(waiting_, true)) return;
+    try {
+        loop_.post([self = weak_from_this()] {
+            if (const auto me = self.lock()) me->on_ready();
+        });
+    } catch (const std::exception&) {
+        waiting_ = false;
         pause(milliseconds(50));
     }
 }

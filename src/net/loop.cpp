@@ -171,7 +171,9 @@ bool loop::sleep() {
 
 void loop::look_at_asio() {
     asio_looked_ = now_;
-    for (int i = 0; i < most_handlers && asio_->io.poll_one() != 0;) ++i;
+    const time_point began = clock::now();
+    for (int i = 0; i < most_handlers && asio_->io.poll_one() != 0; ++i)
+        if (clock::now() - began >= most_yielded) break;
 }
 
 void loop::dispatch() noexcept {
